@@ -1,0 +1,108 @@
+//! A group and its servers.
+
+use crate::Millis;
+use serde::{Deserialize, Serialize};
+
+/// What a server is to its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServerRole {
+    /// It does the work.
+    Active,
+    /// It is ready to.
+    #[default]
+    Standby,
+    /// It hands over: ends what runs, parks what comes.
+    Leaving,
+    /// It takes the active role.
+    Taking,
+}
+
+/// `GET /server` (no token needed): who answers here, and who is active.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// The server's name.
+    pub name: String,
+    /// Its group.
+    pub group: String,
+    /// What it is to the group.
+    pub role: ServerRole,
+    /// The group's epoch as this server last read it. While active: its own.
+    pub epoch: i64,
+    /// The active server's name, if this server knows of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<String>,
+    /// The active server's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_url: Option<String>,
+    /// Whether it could do its role now: database reachable, schema served.
+    pub ready: bool,
+    /// Why not, if not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_ready: Option<String>,
+    /// The build's version.
+    pub version: String,
+    /// A random id of this process; the first half of event ids.
+    pub boot: String,
+    /// When the process started.
+    pub started_at: Millis,
+}
+
+/// A server of the group as the database knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The server's name.
+    pub name: String,
+    /// Where it is reached.
+    pub url: String,
+    /// The build's version.
+    pub version: String,
+    /// When it last wrote that it lives.
+    pub seen_at: Millis,
+}
+
+/// `GET /group`: who is active since when and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// The group's name.
+    pub name: String,
+    /// The epoch.
+    pub epoch: i64,
+    /// The active server's name; absent when none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<String>,
+    /// Since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Millis>,
+    /// Who made it active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The servers.
+    pub members: Vec<Member>,
+    /// The database in words: `SQLite, one host`.
+    pub database: String,
+}
+
+/// Counts that the console shows for a group; sent about once a second.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct GroupStats {
+    /// Tasks that wait.
+    pub queued: u64,
+    /// Tasks that run.
+    pub running: u64,
+    /// Tasks that wait for a person.
+    pub uncertain: u64,
+    /// Tasks ended in each of the last 30 minutes, oldest first.
+    pub per_minute: Vec<u32>,
+    /// 95th percentile of the wait in the last 5 minutes, milliseconds.
+    pub wait_p95_ms: Option<f64>,
+    /// 95th percentile of the run time in the last 5 minutes, milliseconds.
+    pub run_p95_ms: Option<f64>,
+    /// Attempts repeated after a failure of the grid in the last hour.
+    pub re_executed: u64,
+    /// Files in the repository.
+    pub files: u64,
+}

@@ -1,0 +1,375 @@
+//! Nodes and their slots.
+
+use crate::names::{MAX_SLOTS, check_host, check_name};
+use crate::{FieldError, Millis};
+use serde::{Deserialize, Serialize};
+
+/// What kinds of task a node takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OperatingType {
+    /// Tasks of callers who did not sign in.
+    Anonymous,
+    /// Tasks of callers who wait for the answer.
+    Authenticated,
+    /// Tasks from the queue that nobody waits for.
+    Asynchronous,
+    /// All of them.
+    #[default]
+    Mixed,
+}
+
+/// What people want of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Intent {
+    /// It takes work.
+    #[default]
+    Enabled,
+    /// It ends what runs and takes nothing new.
+    Draining,
+    /// It is out on purpose.
+    Disabled,
+}
+
+/// What the active server sees of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// Not looked at yet by this active server.
+    #[default]
+    Unknown,
+    /// Answers in time.
+    Healthy,
+    /// Answers late or in part, or some of its slots are out.
+    Degraded,
+    /// Does not answer.
+    Unreachable,
+}
+
+/// What a slot is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SlotState {
+    /// Free; takes the next task.
+    #[default]
+    Idle,
+    /// Runs a task of the active server.
+    Busy,
+    /// Its probe or its deadline has passed.
+    Stalled,
+    /// Its node does not answer.
+    Lost,
+    /// Held by a session of a server that is no longer active.
+    Zombie,
+    /// Ends its task and takes no new one.
+    Draining,
+    /// Out on purpose.
+    Disabled,
+}
+
+impl SlotState {
+    /// Whether the slot can do work now: idle or busy.
+    pub const fn is_usable(self) -> bool {
+        matches!(self, Self::Idle | Self::Busy)
+    }
+}
+
+/// One slot of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Slot {
+    /// What it is doing.
+    pub state: SlotState,
+    /// The task it runs, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// The R session's process, if one is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i64>,
+    /// Who holds it, when that is not this active server: `server, epoch n`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<String>,
+    /// Since when it is in this state.
+    pub since: Millis,
+}
+
+/// What the probe last read at a node.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct NodeFacts {
+    /// R's version, `4.2.2`.
+    #[serde(default)]
+    pub r_version: String,
+    /// Rserve's version, `1.8-11`.
+    #[serde(default)]
+    pub rserve_version: String,
+    /// Processor cores.
+    #[serde(default)]
+    pub cores: u32,
+    /// Memory in all, bytes.
+    #[serde(default)]
+    pub memory_total: u64,
+    /// Memory that new work could take, bytes.
+    #[serde(default)]
+    pub memory_available: u64,
+    /// Free disk where sessions work, bytes.
+    #[serde(default)]
+    pub disk_free: u64,
+    /// The node's clock less the server's, milliseconds.
+    #[serde(default)]
+    pub clock_offset_ms: i64,
+    /// Installed R packages.
+    #[serde(default)]
+    pub packages: u32,
+    /// Operating system and host, one line.
+    #[serde(default)]
+    pub host: String,
+    /// When it was read.
+    #[serde(default)]
+    pub at: Millis,
+}
+
+/// A node with its slots, as the active server sees it. Its password never leaves the server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name; unique in the group.
+    pub name: String,
+    /// Host name or address of Rserve.
+    pub host: String,
+    /// Port of Rserve.
+    pub port: u16,
+    /// The user that the server signs in as at Rserve, if it asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// How many sessions may run on it at once, 1 to 1,024.
+    pub slot_limit: u32,
+    /// What kinds of task it takes.
+    pub operating_type: OperatingType,
+    /// Free words by which tasks and people choose nodes.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// What people want of it.
+    pub intent: Intent,
+    /// Why, as they gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent_reason: Option<String>,
+    /// Who set the intent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent_by: Option<String>,
+    /// Since when the intent holds.
+    pub intent_since: Millis,
+    /// Grows with each edit; the ETag of writes.
+    pub version: i64,
+    /// When it was registered.
+    pub created_at: Millis,
+    /// What the active server sees of it. The fields from here on are not stored.
+    #[serde(default)]
+    pub health: Health,
+    /// Why it is not healthy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_reason: Option<String>,
+    /// Since when it is in that health.
+    #[serde(default)]
+    pub health_since: Millis,
+    /// Failed tries in a row.
+    #[serde(default)]
+    pub failures: u32,
+    /// When it last answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_heartbeat: Option<Millis>,
+    /// How long the last heartbeat took, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat_ms: Option<f64>,
+    /// Load of the last minute per core, 1.0 = all cores busy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<f64>,
+    /// Share of memory in use, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_used: Option<f64>,
+    /// What the probe last read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<NodeFacts>,
+    /// The slots, in order; empty at a server that is not active.
+    #[serde(default)]
+    pub slots: Vec<Slot>,
+}
+
+/// `POST /nodes` and `POST /nodes/test`: a node to be.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeDraft {
+    /// Its name; unique in the group.
+    pub name: String,
+    /// Host name or address of Rserve.
+    pub host: String,
+    /// Port of Rserve.
+    pub port: u16,
+    /// How many sessions may run on it at once, 1 to 1,024.
+    pub slot_limit: u32,
+    /// What kinds of task it takes.
+    #[serde(default)]
+    pub operating_type: OperatingType,
+    /// The user to sign in as at Rserve, if it asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// That user's password; write only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// Free words, at most 20 of 1 to 40 characters.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// Start as enabled (the default) or disabled.
+    #[serde(default)]
+    pub intent: Intent,
+}
+
+impl NodeDraft {
+    /// Every field that is not acceptable, with the reason.
+    pub fn check(&self) -> Vec<FieldError> {
+        let mut errors: Vec<_> = [
+            check_name("name", &self.name),
+            check_host("host", &self.host),
+        ]
+        .into_iter()
+        .filter_map(Result::err)
+        .collect();
+        check_numbers(Some(self.port), Some(self.slot_limit), &mut errors);
+        check_labels(&self.labels, &mut errors);
+        check_secret(self.user.as_deref(), self.password.as_deref(), &mut errors);
+        errors
+    }
+}
+
+fn check_numbers(port: Option<u16>, slot_limit: Option<u32>, errors: &mut Vec<FieldError>) {
+    if port == Some(0) {
+        errors.push(FieldError::new("port", "Give a port from 1 to 65535."));
+    }
+    if slot_limit.is_some_and(|n| !(1..=MAX_SLOTS).contains(&n)) {
+        errors.push(FieldError::new("slot_limit", "Give 1 to 1024 slots."));
+    }
+}
+
+fn check_labels(labels: &[String], errors: &mut Vec<FieldError>) {
+    let ok = |l: &String| {
+        (1..=40).contains(&l.chars().count()) && l.trim() == l && !l.chars().any(char::is_control)
+    };
+    if labels.len() > 20 || !labels.iter().all(ok) {
+        errors.push(FieldError::new(
+            "labels",
+            "Give at most 20 labels of 1 to 40 characters.",
+        ));
+    }
+}
+
+fn check_secret(user: Option<&str>, password: Option<&str>, errors: &mut Vec<FieldError>) {
+    let bad = |s: &str| s.len() > 128 || s.chars().any(char::is_control);
+    if user.is_some_and(|u| u.is_empty() || u.contains(char::is_whitespace) || bad(u)) {
+        errors.push(FieldError::new(
+            "user",
+            "Give 1 to 128 characters without white space.",
+        ));
+    }
+    if password.is_some_and(bad) {
+        errors.push(FieldError::new(
+            "password",
+            "Give at most 128 characters, no control characters.",
+        ));
+    }
+}
+
+/// `PATCH /nodes/{name}` with `If-Match`: what is given is changed.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct NodePatch {
+    /// A new host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// A new port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// A new slot limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot_limit: Option<u32>,
+    /// A new operating type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operating_type: Option<OperatingType>,
+    /// New labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Vec<String>>,
+    /// A new user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// A new password; write only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+}
+
+impl NodePatch {
+    /// Every field that is not acceptable, with the reason.
+    pub fn check(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        if let Some(Err(e)) = self.host.as_deref().map(|h| check_host("host", h)) {
+            errors.push(e);
+        }
+        check_numbers(self.port, self.slot_limit, &mut errors);
+        check_labels(self.labels.as_deref().unwrap_or_default(), &mut errors);
+        check_secret(self.user.as_deref(), self.password.as_deref(), &mut errors);
+        errors
+    }
+}
+
+/// `POST /nodes/{name}/intent` with `If-Match`: enable, drain or disable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntentChange {
+    /// What is wanted.
+    pub intent: Intent,
+    /// Why; shown to everyone. 3 to 500 characters.
+    pub reason: String,
+}
+
+/// One line of a connection test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TestStep {
+    /// What was tried: "TCP connect to 10.0.0.1:6311".
+    pub what: String,
+    /// How it ended.
+    pub outcome: crate::switch::Outcome,
+    /// What was seen.
+    #[serde(default)]
+    pub evidence: String,
+    /// How long it took, milliseconds.
+    pub ms: f64,
+}
+
+/// The answer of `POST /nodes/test`: what a test of the connection found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeTest {
+    /// Whether the node would work.
+    pub ok: bool,
+    /// The code of the first failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<crate::Code>,
+    /// The steps, in order, up to the first failure.
+    pub steps: Vec<TestStep>,
+    /// Latency of a tiny evaluation, milliseconds, median of 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<f64>,
+    /// What the probe read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<NodeFacts>,
+    /// How many slots would suit it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suggested_slots: Option<u32>,
+    /// The server that tested.
+    pub tested_from: String,
+}
+
+/// One point of a node's history: how many of its slots could be used from then on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimelinePoint {
+    /// From when.
+    pub at: Millis,
+    /// Usable slots from then on.
+    pub usable: u32,
+    /// Slots in all.
+    pub total: u32,
+    /// Why it changed.
+    pub reason: String,
+}
