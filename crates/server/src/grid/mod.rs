@@ -1,0 +1,2 @@
+//! Nodes, their health, their slots and the sessions on them.
+

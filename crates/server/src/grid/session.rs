@@ -1,0 +1,143 @@
+//! The seam to an R session. Plain Rserve is its first implementation (`grid::rserve`); an agent on the
+//! node that keeps sessions alive over a server's death is to be another.
+
+use crate::store::{SessionRow, StoredNode};
+use async_trait::async_trait;
+use gridhelm_api::node::{NodeFacts, NodeTest};
+use gridhelm_rserve::run::{RunEvent, RunOutcome, RunRequest};
+use std::time::Duration;
+
+/// Who opens a session: what its marker says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marker {
+    /// The group.
+    pub group: String,
+    /// The server.
+    pub server: String,
+    /// The epoch.
+    pub epoch: i64,
+}
+
+/// Why a session could not be opened or did not go on. The message says what, where and what to do.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct SessionError {
+    /// The stable code, as in problems.
+    pub code: gridhelm_api::Code,
+    /// For people.
+    pub message: String,
+    /// Whether the code in the session ended it by itself (an exit marker was found).
+    pub ended_itself: bool,
+}
+
+/// One open R session, used by one task.
+#[async_trait]
+pub trait Session: Send {
+    /// Its row, as it must be recorded before anything is evaluated.
+    fn row(&self) -> &SessionRow;
+
+    /// Runs user code. Events arrive while it runs.
+    async fn run(
+        &mut self,
+        request: RunRequest,
+        on_event: &mut (dyn FnMut(RunEvent) + Send),
+    ) -> Result<RunOutcome, SessionError>;
+
+    /// Fetches a file from the work directory.
+    async fn fetch(&mut self, name: &str, max_bytes: u64) -> Result<Vec<u8>, SessionError>;
+
+    /// Ends it, its processes and its work directory.
+    async fn end(self: Box<Self>);
+}
+
+/// What a watch saw of a node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sight {
+    /// Whether the listener process runs (not gone, not a zombie, not stopped), in words when not.
+    pub listener: Result<(), String>,
+    /// Load of the last minute per core.
+    pub load: Option<f64>,
+    /// Share of memory in use, 0 to 1.
+    pub memory_used: Option<f64>,
+}
+
+/// A held session that watches its node's listener.
+#[async_trait]
+pub trait Watch: Send {
+    /// One look; about 0.1 ms, no fork.
+    async fn look(&mut self) -> Result<Sight, SessionError>;
+}
+
+/// A session that lives on a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundSession {
+    /// Its process.
+    pub pid: i64,
+    /// Its start time, clock ticks since boot.
+    pub start_ticks: i64,
+    /// The node's boot id.
+    pub host_boot: String,
+    /// Its marker, if it bears ours.
+    pub marker: Option<Marker>,
+    /// Resident memory, bytes.
+    pub rss: u64,
+}
+
+/// What reclaim may end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReclaimTarget {
+    /// The process.
+    pub pid: i64,
+    /// Its start time.
+    pub start_ticks: i64,
+    /// The node's boot id.
+    pub host_boot: String,
+}
+
+/// Opens and looks after sessions on nodes.
+#[async_trait]
+pub trait SessionProvider: Send + Sync + 'static {
+    /// Opens a session and writes its marker, before any evaluation of user code.
+    async fn open(
+        &self,
+        node: &StoredNode,
+        marker: &Marker,
+    ) -> Result<Box<dyn Session>, SessionError>;
+
+    /// Opens a watch.
+    async fn watch(
+        &self,
+        node: &StoredNode,
+        marker: &Marker,
+    ) -> Result<Box<dyn Watch>, SessionError>;
+
+    /// A full heartbeat: connect, handshake, tiny evaluation; how long it took.
+    async fn heartbeat(&self, node: &StoredNode) -> Result<Duration, SessionError>;
+
+    /// The full probe.
+    async fn probe(&self, node: &StoredNode) -> Result<NodeFacts, SessionError>;
+
+    /// The sessions that live on the node now.
+    async fn found(&self, node: &StoredNode) -> Result<Vec<FoundSession>, SessionError>;
+
+    /// Interrupts the running evaluation of one of our sessions.
+    async fn interrupt(
+        &self,
+        node: &StoredNode,
+        target: &ReclaimTarget,
+    ) -> Result<bool, SessionError>;
+
+    /// Ends a session's process tree and removes its work directory if it bears our group's marker with an
+    /// epoch of at most `max_epoch` and pid, start time and boot id match, all checked in the same
+    /// evaluation. Answers whether it is proven dead now (also when it was dead before).
+    async fn reclaim(
+        &self,
+        node: &StoredNode,
+        target: &ReclaimTarget,
+        group: &str,
+        max_epoch: i64,
+    ) -> Result<bool, SessionError>;
+
+    /// Tests a node to be, step by step, in at most about 6 s.
+    async fn test(&self, node: &StoredNode, tested_from: &str) -> NodeTest;
+}

@@ -1,0 +1,47 @@
+//! Where this server stands in its group, for everyone in the process to look at.
+
+use crate::store::Fence;
+use gridhelm_api::group::{ServerRole, ServerStatus};
+use std::time::Instant;
+
+/// This server's place in the group as last decided by the keeper. Shared by a `tokio::sync::watch`.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// What `GET /server` answers.
+    pub status: ServerStatus,
+    /// The fence under which this process may write, while it is active.
+    pub fence: Option<Fence>,
+    /// Until when the lease allows work, counted from the moment the last renewal was *sent*; `None`
+    /// where no time limit holds (manual mode or a single server: it steps down only for a higher epoch).
+    pub valid_until: Option<Instant>,
+}
+
+/// This server may not work now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("this server is not active")]
+pub struct NotActive {
+    /// The active server's name, if known.
+    pub active: Option<String>,
+    /// Its address, if known.
+    pub active_url: Option<String>,
+}
+
+impl Standing {
+    /// The fence for a write, if this server is active (or leaving) and its lease holds at `now`.
+    pub fn fence_at(&self, now: Instant) -> Result<Fence, NotActive> {
+        let role_ok = matches!(self.status.role, ServerRole::Active | ServerRole::Leaving);
+        let in_time = self.valid_until.is_none_or(|until| now < until);
+        match (&self.fence, role_ok && in_time) {
+            (Some(fence), true) => Ok(fence.clone()),
+            _ => Err(NotActive {
+                active: self.status.active.clone(),
+                active_url: self.status.active_url.clone(),
+            }),
+        }
+    }
+
+    /// As [`Standing::fence_at`] for this moment.
+    pub fn fence(&self) -> Result<Fence, NotActive> {
+        self.fence_at(Instant::now())
+    }
+}

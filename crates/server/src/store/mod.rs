@@ -1,0 +1,310 @@
+//! The seam to the database. Nothing outside this folder writes SQL.
+//!
+//! [`Store`] is what the rest of the server knows; `sqlite` is its first implementation. The tests in
+//! `store::contract` run against any implementation.
+//!
+//! # The fence
+//!
+//! Every write that only the active server may do takes a [`Fence`]: the epoch and the owner under which
+//! the caller believes to be active. The implementation compares both with the group's epoch row *inside*
+//! the transaction that writes, in a way that holds under the database's isolation (SQLite: after
+//! `BEGIN IMMEDIATE`). When they differ nothing is written and the answer is [`StoreError::Fenced`].
+//!
+//! # What a write leaves behind
+//!
+//! [`Note`]s travel with a write and are committed in the same transaction: journal events and audit
+//! rows. The committed events come back with their ids, in commit order, so that the caller can publish
+//! them; nothing is published before its commit.
+
+mod error;
+mod types;
+
+pub use error::StoreError;
+pub use types::*;
+
+use async_trait::async_trait;
+use gridhelm_api::account::{Account, AuditRow, Role};
+use gridhelm_api::changeset::{ChangesetRequest, Committed, Manifest};
+use gridhelm_api::event::Event;
+use gridhelm_api::group::{Group, Member};
+use gridhelm_api::node::{Intent, NodePatch, TimelinePoint};
+use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
+use gridhelm_api::switch::SwitchRecord;
+use gridhelm_api::task::{ConsoleChunk, Task, TaskState};
+use gridhelm_api::{Millis, Page};
+
+/// What a store answers.
+pub type Result<T> = core::result::Result<T, StoreError>;
+
+/// The group's database. Cheap to clone behind an `Arc`; every call is one transaction.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    // ---- group: epoch, lease, members, switches ------------------------------------------------
+
+    /// The group's row of epoch and owner, and the lease beside it, as committed now.
+    async fn epoch(&self) -> Result<EpochRow>;
+
+    /// Takes the active role: if the epoch is still `seen`, makes it `seen + 1` with this owner, resets the
+    /// lease counter and commits the notes, all in one transaction. [`StoreError::Fenced`] otherwise.
+    /// The way in which `last_owner` of a restarted process keeps first claim is the caller's affair.
+    async fn take_epoch(
+        &self,
+        seen: i64,
+        owner: &Owner,
+        by: &str,
+        reason: &str,
+        notes: Notes,
+    ) -> Result<(EpochRow, Vec<Event>)>;
+
+    /// Renews the lease: adds one to its counter. Fenced.
+    async fn renew_lease(&self, fence: &Fence) -> Result<i64>;
+
+    /// Gives the active role up without another taking it yet: marks the lease released, so that the named
+    /// successor takes over at once. Fenced.
+    async fn release_lease(&self, fence: &Fence, successor: Option<&str>) -> Result<()>;
+
+    /// Writes that a server lives: its name, address and version. Not fenced; about every second.
+    async fn announce(&self, member: &Member) -> Result<()>;
+
+    /// The group as the API shows it.
+    async fn group(&self) -> Result<Group>;
+
+    /// Inserts or updates a switch by its id. Not fenced: it is the record of a change of fences.
+    async fn put_switch(&self, record: &SwitchRecord, notes: Notes) -> Result<Vec<Event>>;
+
+    /// The latest switches, newest first, at most `limit`.
+    async fn switches(&self, limit: u32) -> Result<Vec<SwitchRecord>>;
+
+    // ---- accounts ------------------------------------------------------------------------------
+
+    /// The group's secret for signing tokens, made at the first call.
+    async fn token_key(&self) -> Result<Vec<u8>>;
+
+    /// All accounts.
+    async fn accounts(&self) -> Result<Vec<Account>>;
+
+    /// One account with its password hash.
+    async fn account(&self, username: &str) -> Result<Option<StoredAccount>>;
+
+    /// Makes an account. `AlreadyExists` when the name is taken.
+    async fn create_account(&self, account: &StoredAccount, notes: Notes) -> Result<Vec<Event>>;
+
+    /// Changes role, disabled state or password hash; `generation` grows so that old tokens end.
+    async fn update_account(
+        &self,
+        username: &str,
+        role: Option<Role>,
+        disabled: Option<bool>,
+        hash: Option<&str>,
+        notes: Notes,
+    ) -> Result<Vec<Event>>;
+
+    /// Records that a token ended before its time.
+    async fn revoke_token(&self, id: &str, expires_at: Millis, notes: Notes) -> Result<()>;
+
+    /// Ids of revoked tokens that have not yet expired, and each account's generation: what a server needs
+    /// to verify tokens while the database is away.
+    async fn token_state(&self) -> Result<TokenState>;
+
+    /// Audit rows, newest first, older than `before` when given.
+    async fn audit(&self, before: Option<i64>, limit: u32) -> Result<Page<AuditRow>>;
+
+    /// Writes notes alone (a refused write, a sign-in).
+    async fn note(&self, notes: Notes) -> Result<Vec<Event>>;
+
+    /// Events, newest first, older than `before` when given.
+    async fn events(&self, filter: &EventFilter) -> Result<Page<Event>>;
+
+    // ---- nodes ---------------------------------------------------------------------------------
+
+    /// All nodes, by name.
+    async fn nodes(&self) -> Result<Vec<StoredNode>>;
+
+    /// Registers a node. `AlreadyExists` names whether the name or host:port is taken. Fenced.
+    async fn create_node(
+        &self,
+        fence: &Fence,
+        node: &StoredNode,
+        notes: Notes,
+    ) -> Result<(StoredNode, Vec<Event>)>;
+
+    /// Edits a node whose version is `version`; `VersionMismatch` carries the present one. Fenced.
+    async fn update_node(
+        &self,
+        fence: &Fence,
+        name: &str,
+        version: i64,
+        patch: &NodePatch,
+        notes: Notes,
+    ) -> Result<(StoredNode, Vec<Event>)>;
+
+    /// Sets a node's intent with who and why. `version` as in `update_node`. Fenced.
+    async fn set_intent(
+        &self,
+        fence: &Fence,
+        name: &str,
+        version: i64,
+        intent: Intent,
+        by: &str,
+        reason: &str,
+        notes: Notes,
+    ) -> Result<(StoredNode, Vec<Event>)>;
+
+    /// Removes a node. Fenced.
+    async fn remove_node(
+        &self,
+        fence: &Fence,
+        name: &str,
+        version: i64,
+        notes: Notes,
+    ) -> Result<Vec<Event>>;
+
+    /// Records a contraction or expansion of a node: a timeline point and its notes. Fenced.
+    async fn record_capacity(
+        &self,
+        fence: &Fence,
+        node: &str,
+        point: &TimelinePoint,
+        notes: Notes,
+    ) -> Result<Vec<Event>>;
+
+    /// A node's timeline from `since` on, with the last point before it, oldest first.
+    async fn timeline(&self, node: &str, since: Millis) -> Result<Vec<TimelinePoint>>;
+
+    // ---- sessions ------------------------------------------------------------------------------
+
+    /// Records opened R sessions before anything is evaluated in them. Fenced.
+    async fn open_sessions(&self, fence: &Fence, sessions: &[SessionRow]) -> Result<()>;
+
+    /// Forgets sessions that ended. Fenced.
+    async fn close_sessions(&self, fence: &Fence, ids: &[String]) -> Result<()>;
+
+    /// Every recorded session.
+    async fn sessions(&self) -> Result<Vec<SessionRow>>;
+
+    // ---- tasks ---------------------------------------------------------------------------------
+
+    /// Accepts a task as queued. Fenced.
+    async fn submit_task(
+        &self,
+        fence: &Fence,
+        task: &StoredTask,
+        notes: Notes,
+    ) -> Result<Vec<Event>>;
+
+    /// Accepts a task and starts its first attempt in one transaction (a slot was free at once). When
+    /// `session` is given it is recorded, too, as by `open_sessions`. Fenced.
+    async fn submit_and_start(
+        &self,
+        fence: &Fence,
+        task: &StoredTask,
+        start: &AttemptStart,
+        session: Option<&SessionRow>,
+        notes: Notes,
+    ) -> Result<Vec<Event>>;
+
+    /// Starts an attempt of a queued task: `Conflict` when it is not queued any more. Fenced.
+    async fn start_attempt(
+        &self,
+        fence: &Fence,
+        task: &str,
+        start: &AttemptStart,
+        session: Option<&SessionRow>,
+        notes: Notes,
+    ) -> Result<Vec<Event>>;
+
+    /// Ends an attempt: final state or back to queued; stores value, outputs, failure, console and
+    /// artifacts (content by hash, put before with `put_blob`); forgets the session row. Fenced.
+    async fn end_attempt(
+        &self,
+        fence: &Fence,
+        end: &AttemptEnd,
+        notes: Notes,
+    ) -> Result<Vec<Event>>;
+
+    /// Cancels a queued task; `Conflict` when it is not queued any more. Fenced.
+    async fn cancel_queued(&self, fence: &Fence, task: &str, notes: Notes) -> Result<Vec<Event>>;
+
+    /// A task whole, with its code.
+    async fn task(&self, id: &str) -> Result<Option<StoredTask>>;
+
+    /// Tasks as in lists, newest first.
+    async fn tasks(
+        &self,
+        states: &[TaskState],
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<Task>>;
+
+    /// Tasks that are not final, in queue order (priority, then age), whole.
+    async fn open_tasks(&self) -> Result<Vec<StoredTask>>;
+
+    /// Console output of an ended task from `from` on, at most `limit` chunks.
+    async fn console(&self, task: &str, from: u64, limit: u32) -> Result<Vec<ConsoleChunk>>;
+
+    // ---- content -------------------------------------------------------------------------------
+
+    /// Stores content under its SHA-256, in chunks; a no-op when it is there. Not fenced: content without
+    /// a reference is harmless and collected later.
+    async fn put_blob(&self, sha256: &str, content: &[u8]) -> Result<()>;
+
+    /// Which of these contents are absent.
+    async fn missing_blobs(&self, sha256: &[String]) -> Result<Vec<String>>;
+
+    /// A range of a content; `None` when it is absent.
+    async fn read_blob(&self, sha256: &str, offset: u64, length: u64) -> Result<Option<Vec<u8>>>;
+
+    // ---- repository ----------------------------------------------------------------------------
+
+    /// The latest versions of files, by directory and name; `directory` narrows.
+    async fn files(&self, directory: Option<&str>) -> Result<Vec<FileMeta>>;
+
+    /// One file at a version, or the latest; `None` when it does not exist or is deleted.
+    async fn file(&self, id: &FileId, version: Option<i64>) -> Result<Option<FileMeta>>;
+
+    /// Writes a new version whose content was put before. `expect`: `Absent` (If-None-Match: *) or the
+    /// version that the caller saw. The same content as the latest makes no new version. Fenced.
+    async fn write_file(
+        &self,
+        fence: &Fence,
+        write: &FileWrite,
+        notes: Notes,
+    ) -> Result<(FileMeta, Vec<Event>)>;
+
+    /// Deletes a file (a version that says so; its history stays). Fenced.
+    async fn delete_file(
+        &self,
+        fence: &Fence,
+        id: &FileId,
+        version: i64,
+        by: &str,
+        notes: Notes,
+    ) -> Result<Vec<Event>>;
+
+    /// All versions of a file, newest first.
+    async fn versions(&self, id: &FileId) -> Result<Vec<FileVersion>>;
+
+    /// The manifest, read in one transaction.
+    async fn manifest(&self) -> Result<Manifest>;
+
+    /// Opens a changeset; answers its id. Fenced.
+    async fn open_changeset(
+        &self,
+        fence: &Fence,
+        request: &ChangesetRequest,
+        by: &str,
+    ) -> Result<String>;
+
+    /// The request of an open changeset.
+    async fn changeset(&self, id: &str) -> Result<Option<ChangesetRequest>>;
+
+    /// Commits a changeset whole or not at all: every `expect` is compared with the present state first
+    /// (`PlanStale` lists the paths that differ), every content must be there. Fenced.
+    async fn commit_changeset(
+        &self,
+        fence: &Fence,
+        id: &str,
+        by: &str,
+        notes: Notes,
+    ) -> Result<(Committed, Vec<Event>)>;
+}

@@ -1,0 +1,292 @@
+//! What the store keeps that the API does not show as it is.
+
+use gridhelm_api::Millis;
+use gridhelm_api::account::{Account, Role};
+use gridhelm_api::event::{Severity, Topic};
+use gridhelm_api::node::{Intent, OperatingType};
+use gridhelm_api::repository::FileId;
+use gridhelm_api::task::{Artifact, ConsoleChunk, Task, TaskFailure, TaskState};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One server *process*: what owns an epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The server's name.
+    pub server: String,
+    /// The process's random boot id.
+    pub boot: String,
+    /// Its process id on its host.
+    pub pid: i64,
+    /// Its start time: field 22 of `/proc/<pid>/stat`, clock ticks since boot.
+    pub start_ticks: i64,
+    /// The host's `/proc/sys/kernel/random/boot_id`.
+    pub host_boot: String,
+    /// Where it is reached.
+    pub url: String,
+}
+
+/// Under which epoch a write is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence {
+    /// The epoch that this process took.
+    pub epoch: i64,
+    /// This process's boot id.
+    pub boot: String,
+}
+
+/// The rows of epoch and lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EpochRow {
+    /// The epoch; 0 in a group that never had an active server.
+    pub epoch: i64,
+    /// Who took it.
+    pub owner: Option<Owner>,
+    /// Since when.
+    pub since: Option<Millis>,
+    /// Who made it so, and why.
+    pub by: Option<String>,
+    /// The reason.
+    pub reason: Option<String>,
+    /// The lease's renewal counter.
+    pub counter: i64,
+    /// Whether the owner gave it up.
+    pub released: bool,
+    /// Whom the owner named to take over.
+    pub successor: Option<String>,
+}
+
+/// An event to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventDraft {
+    /// How grave.
+    pub severity: Severity,
+    /// What about.
+    pub topic: Topic,
+    /// The kind's stable name.
+    pub kind: &'static str,
+    /// The thing.
+    pub subject: String,
+    /// One sentence.
+    pub message: String,
+    /// Who did it.
+    pub actor: String,
+}
+
+/// An audit row to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditDraft {
+    /// Who.
+    pub actor: String,
+    /// What: `node.create`.
+    pub action: &'static str,
+    /// On what.
+    pub subject: String,
+    /// The state before, without secrets. The store fills it in where it reads the row anyway.
+    pub before: Option<serde_json::Value>,
+    /// The state after, without secrets.
+    pub after: Option<serde_json::Value>,
+    /// The reason given.
+    pub reason: Option<String>,
+    /// The caller's address.
+    pub address: String,
+    /// The request's id.
+    pub request_id: String,
+}
+
+/// What a write leaves behind in the same transaction.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Notes {
+    /// Journal events.
+    pub events: Vec<EventDraft>,
+    /// Audit rows.
+    pub audit: Vec<AuditDraft>,
+}
+
+/// An account with its secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredAccount {
+    /// What others may see.
+    pub account: Account,
+    /// The argon2id hash in PHC form.
+    pub hash: String,
+    /// Grows when tokens made before shall end.
+    pub generation: i64,
+}
+
+/// What verifies tokens without the database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenState {
+    /// Ids of revoked tokens.
+    pub revoked: BTreeSet<String>,
+    /// Each account's generation, role and disabled state.
+    pub accounts: BTreeMap<String, (i64, Role, bool)>,
+}
+
+/// Which events are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Older than this id.
+    pub before: Option<i64>,
+    /// At most so many, 1 to 1,000.
+    pub limit: u32,
+    /// Only of this topic.
+    pub topic: Option<Topic>,
+    /// Only about this thing.
+    pub subject: Option<String>,
+    /// At least so grave.
+    pub severity: Option<Severity>,
+}
+
+/// A node as it is kept. `Debug` hides the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredNode {
+    /// Its name.
+    pub name: String,
+    /// Host of Rserve.
+    pub host: String,
+    /// Port of Rserve.
+    pub port: u16,
+    /// The user at Rserve.
+    pub user: Option<String>,
+    /// That user's password.
+    pub password: Option<String>,
+    /// Slots.
+    pub slot_limit: u32,
+    /// Kinds of task.
+    pub operating_type: OperatingType,
+    /// Labels.
+    pub labels: Vec<String>,
+    /// What people want of it.
+    pub intent: Intent,
+    /// Why.
+    pub intent_reason: Option<String>,
+    /// Who set it.
+    pub intent_by: Option<String>,
+    /// Since when.
+    pub intent_since: Millis,
+    /// Grows with each edit, from 1.
+    pub version: i64,
+    /// When it was registered.
+    pub created_at: Millis,
+}
+
+impl core::fmt::Debug for StoredNode {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("StoredNode")
+            .field("name", &self.name)
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("intent", &self.intent)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An R session that is or was held. By node, pid, start time and boot id it can be told from any other
+/// process that ever gets its pid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// A random id.
+    pub id: String,
+    /// The node.
+    pub node: String,
+    /// The R process on the node.
+    pub pid: i64,
+    /// Its start time, clock ticks since boot.
+    pub start_ticks: i64,
+    /// The node host's boot id.
+    pub host_boot: String,
+    /// Its work directory on the node.
+    pub work_dir: String,
+    /// The server that opened it.
+    pub server: String,
+    /// The epoch under which it was opened.
+    pub epoch: i64,
+    /// When.
+    pub opened_at: Millis,
+}
+
+/// A task with what lists leave out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredTask {
+    /// The task as the API shows it, whole.
+    pub task: Task,
+    /// The code that it runs (a script's content at the time of submission).
+    pub code: String,
+    /// Its inputs.
+    pub inputs: BTreeMap<String, serde_json::Value>,
+    /// The outputs that are wanted.
+    pub outputs: Vec<String>,
+    /// Only nodes with this label.
+    pub label: Option<String>,
+    /// Whether the submitter waits for the answer (operating type `authenticated`) or not.
+    pub waited_for: bool,
+}
+
+/// The beginning of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptStart {
+    /// 1 for the first.
+    pub number: u32,
+    /// The node.
+    pub node: String,
+    /// The slot, from 1.
+    pub slot: u32,
+    /// The session's id.
+    pub session: String,
+    /// The R process.
+    pub pid: i64,
+    /// When.
+    pub at: Millis,
+}
+
+/// The end of an attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptEnd {
+    /// The task.
+    pub task: String,
+    /// The attempt's number.
+    pub number: u32,
+    /// The session to forget; `None` keeps its row (its process is not proven dead).
+    pub session: Option<String>,
+    /// What the task becomes: final, `Queued` for another attempt, or `Uncertain`.
+    pub state: TaskState,
+    /// When.
+    pub at: Millis,
+    /// Why it failed.
+    pub failure: Option<TaskFailure>,
+    /// The value of the last visible expression.
+    pub value: Option<serde_json::Value>,
+    /// Output values.
+    pub outputs: BTreeMap<String, serde_json::Value>,
+    /// Plots and files, their content put before.
+    pub artifacts: Vec<Artifact>,
+    /// The console output of the whole task so far, from `seq` 0 or where the last attempt ended.
+    pub console: Vec<ConsoleChunk>,
+}
+
+/// What a writer saw of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// It did not exist.
+    Absent,
+    /// It was at this version.
+    Version(i64),
+}
+
+/// A new version of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileWrite {
+    /// Which file.
+    pub id: FileId,
+    /// What the writer saw.
+    pub expect: Expect,
+    /// SHA-256 of the content, put before.
+    pub sha256: String,
+    /// Its size, bytes.
+    pub size: u64,
+    /// Who writes.
+    pub by: String,
+    /// What for.
+    pub message: String,
+}
