@@ -1,1 +1,23 @@
-//! Placeholder.
+//! An async client of Rserve, the R server, over its QAP1 protocol.
+//!
+//! * [`Connection`] signs in and evaluates code, assigns values and moves files.
+//! * [`Value`] is an R value with its attributes, and its JSON form.
+//! * [`run`] runs user code in a session with live console output, plots and files.
+
+
+//!
+//! The protocol's source is Rserve 1.8 (`Rsrv.h`, `QAPencode.c`, `QAPdecode.c`); each constant here
+//! carries the name it has there.
+
+mod connection;
+mod error;
+mod proc_text;
+mod qap;
+pub mod run;
+mod secret;
+mod value;
+
+pub use connection::{Connection, Credentials, Endpoint, Handshake, Options};
+pub use error::Error;
+pub use secret::Secret;
+pub use value::{Attributes, Complex, DecodeError, Data, FromJsonError, NA_REAL, Value, is_na};

@@ -1,0 +1,432 @@
+# The runner of user code. An expression whose value is an environment; gridhelm_prepare (session.R)
+# attaches it, so that the user's global environment stays the user's own.
+local({
+  state <- new.env(parent = emptyenv())
+  state$work <- NULL
+  state$live <- TRUE
+
+  oob <- tryCatch(getNativeSymbolInfo("Rserve_oobSend"), error = function(e) NULL)
+
+  # --- what the client sees while the code runs -------------------------------------------------
+
+  send <- function(kind, text) {
+    if (state$live) {
+      sent <- tryCatch({ .Call(oob, c(kind, text), 0L); TRUE }, error = function(e) FALSE)
+      if (sent) return(invisible())
+      # The node does not allow out-of-band messages: they travel with the answer.
+      state$live <- FALSE
+    }
+    state$kept[[length(state$kept) + 1L]] <- c(kind, text)
+    invisible()
+  }
+
+  utf8 <- function(text) {
+    text <- enc2utf8(as.character(text))
+    wrong <- !validUTF8(text)
+    if (any(wrong)) text[wrong] <- iconv(text[wrong], "latin1", "UTF-8", sub = "byte")
+    text
+  }
+
+  clip <- function(text, limit) {
+    text <- utf8(paste(text, collapse = "\n"))
+    if (nchar(text, "bytes") > limit) text <- paste0(substr(text, 1L, limit %/% 4L), " [...]")
+    text
+  }
+
+  # Sends text under the limit of the whole run; past it, once, a notice.
+  emit <- function(kind, text) {
+    if (!nzchar(text) || state$left <= 0) return(invisible())
+    size <- nchar(text, "bytes")
+    if (size > state$left) {
+      text <- paste0(substr(text, 1L, max(0, state$left %/% 4)),
+                     "\n[output cut: the limit of ", format(state$limit, big.mark = ",", scientific = FALSE), " bytes is reached]\n")
+      state$truncated <- TRUE
+      state$left <- 0
+    } else {
+      state$left <- state$left - size
+    }
+    send(kind, text)
+  }
+
+  drain <- function(con, kind) {
+    repeat {
+      bytes <- readBin(con, "raw", 65536L)
+      if (!length(bytes)) break
+      if (state$left > 0) {
+        # A chunk may end inside a character: take its rest with it.
+        while (length(bytes) %% 65536L == 0L) {
+          more <- readBin(con, "raw", 65536L)
+          if (!length(more) || length(bytes) > 2 * state$left) break
+          bytes <- c(bytes, more)
+        }
+        emit(kind, utf8(rawToChar(bytes[bytes != as.raw(0L)])))
+      }
+    }
+  }
+
+  flush <- function() {
+    if (is.null(state$out)) return(invisible())
+    state$flushed <- proc.time()[[3L]]
+    drain(state$out, "output")
+    drain(state$err, "message")
+    # Nobody will see more: do not fill the disk with it.
+    if (state$left <= 0 && !state$muted) {
+      state$muted <- TRUE
+      sink(state$null)
+    }
+    invisible()
+  }
+
+  # At most 20 times a second, however often the code prints.
+  soon <- function() {
+    if (!is.null(state$out) && proc.time()[[3L]] - state$flushed >= 0.05) suspendInterrupts(flush())
+    invisible()
+  }
+
+  scratch <- function(name) {
+    path <- file.path(state$work, name)
+    con <- file(path, "w+b")
+    unlink(path)
+    con
+  }
+
+  open_sinks <- function() {
+    if (is.null(state$out)) {
+      state$out <- scratch(".gridhelm-out")
+      state$err <- scratch(".gridhelm-err")
+      state$null <- file("/dev/null", "wb")
+    }
+    state$muted <- FALSE
+    state$sinks <- sink.number()
+    sink(state$out)
+    sink(state$err, type = "message")
+  }
+
+  # The code may have opened or closed sinks of its own.
+  check_sinks <- function() {
+    if (sink.number() <= state$sinks) {
+      sink(state$out)
+      if (state$muted) sink(state$null)
+    }
+  }
+
+  close_sinks <- function() {
+    sink(type = "message")
+    while (sink.number() > state$sinks) sink()
+    flush()
+  }
+
+  # --- plots ------------------------------------------------------------------------------------
+
+  device <- function(...) {
+    state$devices <- state$devices + 1L
+    dir <- file.path(state$work, ".gridhelm-plots")
+    if (!dir.exists(dir)) dir.create(dir)
+    g <- state$graphics
+    grDevices::png(file.path(dir, sprintf("%04d-%%04d.png", state$devices)),
+                   width = g$width, height = g$height, res = g$res, type = "cairo")
+  }
+
+  close_devices <- function() {
+    if (identical(.Devices, list("null device")) && state$devices == 0L) return(character())
+    while (length(grDevices::dev.list())) tryCatch(grDevices::dev.off(), error = function(e) break)
+    if (state$devices == 0L) return(character())
+    dir <- file.path(state$work, ".gridhelm-plots")
+    found <- sort(list.files(dir, "[.]png$"))
+    names <- character()
+    number <- 0L
+    for (name in utils::head(found, 200L)) {
+      repeat {
+        number <- number + 1L
+        target <- sprintf("plot%03d.png", number)
+        if (!file.exists(file.path(state$work, target))) break
+      }
+      if (file.rename(file.path(dir, name), file.path(state$work, target))) names <- c(names, target)
+    }
+    unlink(dir, recursive = TRUE)
+    names
+  }
+
+  # --- files ------------------------------------------------------------------------------------
+
+  # Regular files under the work directory: no links, nothing of ours, at most 1,000.
+  listing <- function() {
+    root <- state$work
+    names <- list.files(root, all.files = TRUE, no.. = TRUE)
+    names <- names[!startsWith(names, ".gridhelm")]
+    if (!length(names)) return(NULL)
+    found <- character()
+    dirs <- 0L
+    repeat {
+      full <- file.path(root, names)
+      names <- names[!is.na(link <- Sys.readlink(full)) & !nzchar(link)]
+      full <- file.path(root, names)
+      inner <- dir.exists(full)
+      found <- c(found, names[!inner])
+      below <- names[inner]
+      names <- character()
+      for (dir in below) {
+        dirs <- dirs + 1L
+        if (dirs > 1000L || length(found) + length(names) > 1000L) break
+        entries <- list.files(file.path(root, dir), all.files = TRUE, no.. = TRUE)
+        if (length(entries)) names <- c(names, file.path(dir, entries))
+      }
+      if (!length(names) || length(found) > 1000L) break
+    }
+    found <- utils::head(found, 1000L)
+    info <- file.info(file.path(root, found), extra_cols = FALSE)
+    list(name = found, size = info$size, stamp = as.numeric(info$mtime))
+  }
+
+  changed <- function(before, after, plots) {
+    if (is.null(after)) return(NULL)
+    old <- match(after$name, before$name)
+    new <- is.na(old) | after$size != before$size[old] | after$stamp != before$stamp[old]
+    new <- !is.na(new) & new & !(after$name %in% plots)
+    list(name = utf8(after$name[new]), size = after$size[new])
+  }
+
+  # --- values -----------------------------------------------------------------------------------
+
+  opaque <- function(x, what) {
+    text <- tryCatch(utils::capture.output(if (isS4(x)) methods::show(x) else base::print(x)),
+                     error = function(e) what)
+    list(type = "opaque", what = what, text = clip(utils::head(text, 200L), 20000L))
+  }
+
+  # Rebuilds `x` from what travels: vectors, lists, and texts for everything else.
+  plain <- function(x, depth = 0L) {
+    if (isS4(x)) return(opaque(x, paste("S4 object of class", class(x)[[1L]])))
+    if (is.null(x)) return(x)
+    if (is.atomic(x)) {
+      a <- attributes(x)
+      if (is.null(a)) return(x)
+      keep <- intersect(names(a), c("names", "dim", "dimnames", "levels", "class"))
+      if (length(keep) < length(a)) attributes(x) <- a[keep]
+      return(x)
+    }
+    if (depth > 40L) return(list(type = "opaque", what = "deeply nested list"))
+    if (is.function(x)) return(list(type = "opaque", what = "function", text = clip(deparse(x, nlines = 200L), 20000L)))
+    if (is.language(x) && !is.expression(x)) return(list(type = "language", text = clip(deparse(x, nlines = 200L), 20000L)))
+    if (inherits(x, "POSIXlt")) return(as.POSIXct(x))
+    if (is.pairlist(x)) x <- as.list(x)
+    if (is.expression(x)) x <- as.list(x)
+    if (is.list(x)) {
+      a <- attributes(x)
+      x <- lapply(unclass(x), plain, depth = depth + 1L)
+      keep <- if ("data.frame" %in% a$class) c("names", "row.names", "class") else c("names", "dim", "dimnames")
+      attributes(x) <- a[intersect(names(a), keep)]
+      return(x)
+    }
+    if (is.environment(x)) return(list(type = "opaque", what = "environment"))
+    list(type = "opaque", what = typeof(x))
+  }
+
+  result <- function(x) {
+    tryCatch({
+      size <- as.numeric(utils::object.size(x))
+      if (size > state$max_value)
+        return(list(type = "opaque", what = "value too large to send", bytes = size,
+                    text = clip(utils::capture.output(utils::str(x, vec.len = 2L, list.len = 20L)), 20000L)))
+      plain(x)
+    }, error = function(e) list(type = "opaque", what = "value that cannot be read", text = clip(conditionMessage(e), 2000L)))
+  }
+
+  # --- errors -----------------------------------------------------------------------------------
+
+  one_line <- function(call) clip(deparse(call, width.cutoff = 100L, nlines = 1L)[[1L]], 400L)
+
+  line_of <- function(ref) {
+    if (is.null(ref) || !identical(attr(ref, "srcfile"), state$source)) return(NULL)
+    as.integer(ref)[[1L]]
+  }
+
+  # Called where the error is raised: the calls are still there.
+  note_error <- function(e) {
+    # A stack that is full has no room for this.
+    tryCatch({
+      calls <- sys.calls()
+      calls <- calls[seq_along(calls) > state$depth]
+      last <- length(calls)
+      while (last > 0L) {
+        head <- calls[[last]][[1L]]
+        ours <- !is.name(head) || as.character(head) %in%
+          c("note_error", "h", ".handleSimpleError", "tryCatch", "tryCatchList", "tryCatchOne", "doTryCatch",
+            "withRestarts", "withOneRestart", "doWithOneRestart", "signalCondition", ".signalSimpleWarning")
+        if (!ours) break
+        last <- last - 1L
+      }
+      calls <- calls[seq_len(last)]
+      state$error_line <- NULL
+      for (call in rev(utils::tail(calls, 200L))) {
+        state$error_line <- line_of(attr(call, "srcref"))
+        if (!is.null(state$error_line)) break
+      }
+      shown <- if (length(calls) > 30L) c(calls[1:15], calls[(length(calls) - 14L):length(calls)]) else calls
+      state$trace <- vapply(shown, one_line, "")
+    }, error = function(e) NULL)
+  }
+
+  error_list <- function(kind, message, call = NULL, line = NULL, trace = NULL)
+    list(kind = kind, message = clip(message, 8000L), call = call, line = line, trace = trace)
+
+  caught <- function(e) {
+    call <- conditionCall(e)
+    # An error of the top level names the runner's own call.
+    if (!is.null(call) && identical(call[[1L]], quote(eval))) call <- NULL
+    error_list("error", conditionMessage(e), if (!is.null(call)) one_line(call),
+               if (is.null(state$error_line)) state$line else state$error_line, state$trace)
+  }
+
+  parse_failed <- function(e, file) {
+    text <- conditionMessage(e)
+    line <- NULL
+    if (startsWith(text, paste0(file, ":"))) {
+      rest <- substring(text, nchar(file) + 2L)
+      if (grepl("^[0-9]+:[0-9]+:", rest)) line <- as.integer(sub(":.*", "", rest))
+    }
+    error_list("parse", text, line = line)
+  }
+
+  warned <- function(w) {
+    level <- getOption("warn")
+    if (is.numeric(level) && level >= 2) return()
+    if (!is.numeric(level) || level >= 0) {
+      call <- conditionCall(w)
+      if (!is.null(call) && identical(call[[1L]], quote(eval))) call <- NULL
+      text <- clip(conditionMessage(w), 8000L)
+      suspendInterrupts({
+        flush()
+        emit("warning", if (is.null(call)) text else paste0("In ", one_line(call), ": ", text))
+      })
+    }
+    invokeRestart("muffleWarning")
+  }
+
+  told <- function(m) {
+    suspendInterrupts({
+      flush()
+      emit("message", clip(conditionMessage(m), 1e6))
+    })
+    invokeRestart("muffleMessage")
+  }
+
+  # --- the run ----------------------------------------------------------------------------------
+
+  show_value <- function(x) if (isS4(x)) methods::show(x) else base::print(x)
+  # Methods that the user defines are found from the global environment.
+  environment(show_value) <- globalenv()
+
+  execute <- function(expressions, echo) {
+    refs <- attr(expressions, "srcref")
+    # Frames of the user's code come after this one, withVisible and two of eval.
+    state$depth <- sys.nframe() + 3L
+    for (i in seq_along(expressions)) {
+      state$line <- line_of(refs[[i]])
+      if (echo) {
+        lines <- as.character(refs[[i]])
+        emit("output", paste0(paste0(c("> ", rep("+ ", length(lines) - 1L)), lines, collapse = "\n"), "\n"))
+      }
+      state$last <- withVisible(eval(expressions[[i]], globalenv()))
+      if (state$last$visible) show_value(state$last$value)
+      suspendInterrupts({
+        check_sinks()
+        flush()
+      })
+    }
+  }
+
+  run <- function(code, file, inputs, outputs, width, height, res, max_output, max_value, echo) suspendInterrupts({
+    started <- proc.time()[[3L]]
+    state$limit <- state$left <- max_output
+    state$max_value <- max_value
+    state$truncated <- FALSE
+    state$kept <- list()
+    state$flushed <- 0
+    state$devices <- 0L
+    state$graphics <- list(width = width, height = height, res = res)
+    state$last <- NULL
+    state$line <- state$error_line <- state$trace <- NULL
+    options(device = device)
+    before <- listing()
+    if (length(inputs)) list2env(inputs, globalenv())
+
+    lines <- strsplit(code, "\r?\n")[[1L]]
+    state$source <- srcfilecopy(file, lines, isFile = FALSE)
+    failed <- NULL
+    expressions <- tryCatch(parse(text = lines, keep.source = TRUE, srcfile = state$source, encoding = "UTF-8"),
+                            error = function(e) { failed <<- parse_failed(e, file); NULL })
+    if (is.null(failed)) {
+      open_sinks()
+      failed <- tryCatch({
+        withCallingHandlers(allowInterrupts(execute(expressions, echo)),
+                            message = told, warning = warned, error = note_error)
+        NULL
+      }, error = caught, interrupt = function(i) error_list("interrupt", "the run was interrupted", line = state$line))
+      close_sinks()
+    }
+
+    plots <- tryCatch(close_devices(), error = function(e) character())
+    files <- changed(before, listing(), plots)
+    visible <- is.null(failed) && !is.null(state$last) && state$last$visible
+    value <- if (visible) result(state$last$value)
+    found <- list()
+    for (name in outputs)
+      if (exists(name, envir = globalenv(), inherits = FALSE)) found[name] <- list(result(get(name, envir = globalenv())))
+    state$last <- NULL
+    list(visible = visible, value = value, outputs = found, error = failed, plots = plots, files = files,
+         elapsed = (proc.time()[[3L]] - started) * 1000, truncated = state$truncated, kept = state$kept)
+  })
+
+  # --- what the user's code sees in place of R's own ----------------------------------------------
+
+  leave <- function(save = "no", status = 0, runLast = TRUE) {
+    suspendInterrupts({
+      flush()
+      send("exit", format(as.integer(status)))
+      if (!is.null(state$work))
+        base::cat(sprintf("{\"status\":%d}\n", as.integer(status)), file = file.path(state$work, ".gridhelm-exit"))
+    })
+    base::quit(save = "no", status = status, runLast = FALSE)
+  }
+
+  started <- function(work) {
+    state$work <- work
+    # Also when a package calls base::quit() itself.
+    reg.finalizer(state, function(s) {
+      path <- file.path(s$work, ".gridhelm-exit")
+      if (dir.exists(s$work) && !file.exists(path)) try(base::cat("{\"status\":null}\n", file = path), silent = TRUE)
+    }, onexit = TRUE)
+  }
+
+  runner <- environment()
+  print <- function(x, ...) {
+    base::print(x, ...)
+    .gridhelm$soon()
+    invisible(x)
+  }
+  environment(print) <- globalenv()
+
+  list(
+    .gridhelm = runner,
+    q = leave,
+    quit = leave,
+    cat = function(..., file = "", sep = " ", fill = FALSE, labels = NULL, append = FALSE) {
+      base::cat(..., file = file, sep = sep, fill = fill, labels = labels, append = append)
+      soon()
+    },
+    print = print,
+    Sys.sleep = function(time) {
+      suspendInterrupts(flush())
+      base::Sys.sleep(time)
+    },
+    flush.console = function() suspendInterrupts(flush()),
+    gridhelm_progress = function(done, total) {
+      suspendInterrupts({
+        flush()
+        send("progress", c(format(as.numeric(done)), format(as.numeric(total))))
+      })
+      invisible()
+    }
+  )
+})

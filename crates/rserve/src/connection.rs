@@ -1,0 +1,383 @@
+//! One session on an Rserve: a TCP connection, and the R process that was forked for it.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+use crate::error::bounded;
+use crate::qap::{self, HEADER, Header, Kind, Request};
+use crate::value::{self, Value};
+use crate::{Error, Secret};
+
+mod files;
+mod handshake;
+
+pub use handshake::Handshake;
+
+/// Longest R error message that is kept, bytes.
+const MAX_MESSAGE: usize = 8 * 1024;
+/// How much of a body is made room for before its bytes arrive.
+const FIRST_ROOM: u64 = 64 * 1024;
+
+/// Where an Rserve listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// A host name or an address; IPv6 without brackets.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') { write!(f, "[{}]:{}", self.host, self.port) } else { write!(f, "{}:{}", self.host, self.port) }
+    }
+}
+
+/// Who signs in. `Debug` hides the password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user name in the node's password file.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// Time and size limits of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// For the name look-up and the TCP connection.
+    pub connect_timeout: Duration,
+    /// From the TCP connection to the answer to the sign-in: a stopped listener accepts and says
+    /// nothing.
+    pub handshake_timeout: Duration,
+    /// Largest answer that is read, bytes; a larger one is skipped and reported.
+    pub max_reply: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { connect_timeout: Duration::from_secs(1), handshake_timeout: Duration::from_secs(2), max_reply: 256 << 20 }
+    }
+}
+
+/// Whether the connection can take a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Ready,
+    /// A request is under way. Found at the start of another one, it tells that the first was
+    /// dropped half way: its answer would be taken for the next one's.
+    Busy,
+    Ended(String),
+}
+
+/// A signed-in session. One request at a time; a request that is dropped before its answer closes
+/// the connection for good.
+#[derive(Debug)]
+pub struct Connection {
+    stream: BufReader<TcpStream>,
+    endpoint: String,
+    handshake: Handshake,
+    max_reply: u64,
+    state: State,
+}
+
+/// The answer to a request.
+enum Reply {
+    Ok(Vec<u8>),
+    Failed(u8),
+}
+
+impl Connection {
+    /// Connects, reads the banner and signs in, each within the limits of `options`.
+    ///
+    /// Without `credentials` nobody is signed in: a node that demands it then refuses the first
+    /// request with [`Error::SignInRefused`].
+    pub async fn open(endpoint: &Endpoint, credentials: Option<&Credentials>, options: &Options) -> Result<Self, Error> {
+        let place = endpoint.to_string();
+        let connect = TcpStream::connect((endpoint.host.as_str(), endpoint.port));
+        let stream = match tokio::time::timeout(options.connect_timeout, connect).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(source)) => return Err(Error::Connect { endpoint: place, source }),
+            Err(_) => return Err(Error::ConnectTimeout { endpoint: place, waited: options.connect_timeout }),
+        };
+        let sign_in = async {
+            stream.set_nodelay(true).map_err(|source| Error::Connect { endpoint: place.clone(), source })?;
+            let mut stream = BufReader::with_capacity(16 * 1024, stream);
+            let handshake = handshake::read(&mut stream, &place).await?;
+            let mut connection = Self {
+                stream,
+                endpoint: place.clone(),
+                handshake,
+                max_reply: options.max_reply,
+                state: State::Ready,
+            };
+            if let Some(credentials) = credentials {
+                connection.sign_in(credentials).await?;
+            }
+            Ok(connection)
+        };
+        match tokio::time::timeout(options.handshake_timeout, sign_in).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::HandshakeTimeout { endpoint: place, waited: options.handshake_timeout }),
+        }
+    }
+
+    /// What the node said about itself when the connection opened.
+    pub fn handshake(&self) -> &Handshake {
+        &self.handshake
+    }
+
+    /// Where this connection leads, `host:port`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Whether a request may still be sent. It does not ask the node.
+    pub fn is_usable(&self) -> bool {
+        self.state == State::Ready
+    }
+
+    /// Whether the other side is known to have ended this idle connection: R died, or the node. It
+    /// waits for nothing.
+    pub fn peer_has_closed(&self) -> bool {
+        if self.state != State::Ready {
+            return true;
+        }
+        let mut byte = [0_u8; 1];
+        // An idle session says nothing: EOF, an error and unasked bytes all end its use.
+        !matches!(self.stream.get_ref().try_read(&mut byte),
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock)
+    }
+
+    /// Evaluates R code in the session's global environment and returns its value. Output sent out
+    /// of band is dropped. It waits as long as R takes: time-outs are the caller's.
+    pub async fn eval(&mut self, code: &str) -> Result<Value, Error> {
+        self.eval_streaming(code, |_| {}).await
+    }
+
+    /// As [`Connection::eval`], and hands each value that R sends out of band (`self.oobSend`) to
+    /// `on_oob` when it arrives.
+    pub async fn eval_streaming(&mut self, code: &str, on_oob: impl FnMut(Value) + Send) -> Result<Value, Error> {
+        self.check_text("the code", code)?;
+        let request = Request::new(qap::CMD_EVAL).string(code).finish();
+        self.evaluate(request, on_oob).await
+    }
+
+    /// Evaluates a call that is sent as a value, so that no text has to be quoted. `call` is a
+    /// [`crate::Data::Language`].
+    pub async fn eval_call(&mut self, call: &Value, on_oob: impl FnMut(Value) + Send) -> Result<Value, Error> {
+        let sexp = self.encode(call)?;
+        let request = Request::new(qap::CMD_EVAL).sexp(&sexp).finish();
+        self.evaluate(request, on_oob).await
+    }
+
+    /// Sets the variable `name` in the session's global environment.
+    pub async fn assign(&mut self, name: &str, value: &Value) -> Result<(), Error> {
+        self.check_text("the name", name)?;
+        if name.is_empty() {
+            return Err(Error::Invalid { endpoint: self.endpoint.clone(), reason: "the variable name is empty".to_owned() });
+        }
+        let sexp = self.encode(value)?;
+        let request = Request::new(qap::CMD_SET_SEXP).string(name).sexp(&sexp).finish();
+        match self.request(request, |_| {}).await? {
+            Reply::Ok(_) => Ok(()),
+            Reply::Failed(status) => Err(self.refused("assign a variable", status)),
+        }
+    }
+
+    /// Closes the connection: its R process ends by itself.
+    pub async fn close(mut self) {
+        // Nothing is lost when the other side is gone already.
+        let _ = self.stream.get_mut().shutdown().await;
+    }
+
+    async fn sign_in(&mut self, credentials: &Credentials) -> Result<(), Error> {
+        let refused = |endpoint: &str| Error::SignInRefused { endpoint: endpoint.to_owned(), user: bounded(&credentials.user, 80).to_owned() };
+        let password = credentials.password.reveal();
+        if credentials.user.contains(['\n', '\0']) || password.contains(['\n', '\0']) {
+            // These end the user or the password on the wire: no such user can exist.
+            return Err(refused(&self.endpoint));
+        }
+        let text = format!("{}\n{password}", credentials.user);
+        match self.request(Request::new(qap::CMD_LOGIN).string(&text).finish(), |_| {}).await? {
+            Reply::Ok(_) => Ok(()),
+            Reply::Failed(_) => {
+                self.end("the sign-in was refused");
+                Err(refused(&self.endpoint))
+            }
+        }
+    }
+
+    async fn evaluate(&mut self, request: Vec<u8>, on_oob: impl FnMut(Value) + Send) -> Result<Value, Error> {
+        match self.request(request, on_oob).await? {
+            Reply::Ok(body) => self.sexp(&body),
+            Reply::Failed(qap::ERR_AUTH) => {
+                self.end("it needs a sign-in");
+                Err(Error::SignInRefused { endpoint: self.endpoint.clone(), user: "(nobody)".to_owned() })
+            }
+            Reply::Failed(code @ 127) => {
+                // Rserve gives the status only; R keeps the text.
+                let message = match self.request(Request::new(qap::CMD_EVAL).string("geterrmessage()").finish(), |_| {}).await? {
+                    Reply::Ok(body) => self.sexp(&body)?.as_str().unwrap_or_default().trim().to_owned(),
+                    Reply::Failed(..) => String::new(),
+                };
+                Err(Error::R { endpoint: self.endpoint.clone(), code, message: bounded(&message, MAX_MESSAGE).to_owned() })
+            }
+            Reply::Failed(code @ (2 | 3)) => {
+                let message = if code == 2 { "the code is incomplete" } else { "the code has a syntax error" };
+                Err(Error::R { endpoint: self.endpoint.clone(), code, message: message.to_owned() })
+            }
+            Reply::Failed(status) => Err(self.refused("evaluate", status)),
+        }
+    }
+
+    fn sexp(&mut self, body: &[u8]) -> Result<Value, Error> {
+        let Some((kind, content)) = qap::first_parameter(body) else {
+            return Err(self.broken("an answer is cut short"));
+        };
+        if kind != qap::DT_SEXP {
+            return Err(self.broken(&format!("an answer has parameter type {kind} instead of a value")));
+        }
+        value::decode(content).map_err(|e| Error::decode(&self.endpoint, &e))
+    }
+
+    /// Sends one message and reads up to its answer; what R sends out of band goes to `on_oob`.
+    async fn request(&mut self, message: Vec<u8>, mut on_oob: impl FnMut(Value) + Send) -> Result<Reply, Error> {
+        match &self.state {
+            State::Ready => {}
+            State::Busy => self.end("an earlier request on it was given up before its answer came"),
+            State::Ended(_) => {}
+        }
+        if let State::Ended(reason) = &self.state {
+            return Err(Error::Closed { endpoint: self.endpoint.clone(), reason: reason.clone(), quit_status: None });
+        }
+        self.state = State::Busy;
+        // The write and the read run side by side: Rserve answers an oversized request before it
+        // has read it all.
+        let result = self.exchange(&message, &mut on_oob).await;
+        match result {
+            Ok(reply) => {
+                self.state = State::Ready;
+                Ok(reply)
+            }
+            Err(error) => {
+                if error.leaves_session_usable() {
+                    self.state = State::Ready;
+                } else {
+                    self.end(&match &error {
+                        Error::Closed { reason, .. } => reason.clone(),
+                        other => bounded(&other.to_string(), 300).to_owned(),
+                    });
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn exchange(&mut self, message: &[u8], on_oob: &mut (impl FnMut(Value) + Send)) -> Result<Reply, Error> {
+        if let Err(source) = self.stream.get_mut().write_all(message).await {
+            return Err(self.lost(source));
+        }
+        loop {
+            let mut head = [0_u8; HEADER];
+            if let Err(source) = self.stream.read_exact(&mut head).await {
+                return Err(self.lost(source));
+            }
+            let header = Header::decode(&head);
+            if header.length > self.max_reply {
+                return self.skip(header).await;
+            }
+            let body = self.body(header.length).await?;
+            match header.kind {
+                Kind::Ok => return Ok(Reply::Ok(body)),
+                Kind::Failed(status) => return Ok(Reply::Failed(status)),
+                Kind::OutOfBand => {
+                    let value = self.sexp(&body)?;
+                    on_oob(value);
+                }
+                Kind::Unexpected(command) => return Err(self.broken(&format!("it sent the unexpected message {command:#x}"))),
+            }
+        }
+    }
+
+    /// Reads a body. Memory grows with the bytes that arrive, not with the length that is claimed.
+    async fn body(&mut self, length: u64) -> Result<Vec<u8>, Error> {
+        let mut body = Vec::with_capacity(usize::try_from(length.min(FIRST_ROOM)).unwrap_or(0));
+        match (&mut self.stream).take(length).read_to_end(&mut body).await {
+            Ok(_) if body.len() as u64 == length => Ok(body),
+            Ok(_) => Err(self.lost(std::io::ErrorKind::UnexpectedEof.into())),
+            Err(source) => Err(self.lost(source)),
+        }
+    }
+
+    /// Reads past an answer that is too large, so that the session stays usable.
+    async fn skip(&mut self, header: Header) -> Result<Reply, Error> {
+        let too_large = Error::TooLarge {
+            endpoint: self.endpoint.clone(),
+            what: "the answer of R".to_owned(),
+            bytes: header.length,
+            limit: self.max_reply,
+        };
+        if header.kind != Kind::Ok || header.length > self.max_reply.saturating_mul(16) {
+            self.end("an answer was too large to be skipped");
+            return Err(too_large);
+        }
+        match tokio::io::copy(&mut (&mut self.stream).take(header.length), &mut tokio::io::sink()).await {
+            Ok(read) if read == header.length => Err(too_large),
+            Ok(_) => Err(self.lost(std::io::ErrorKind::UnexpectedEof.into())),
+            Err(source) => Err(self.lost(source)),
+        }
+    }
+
+    fn encode(&self, value: &Value) -> Result<Vec<u8>, Error> {
+        value::encode(value).map_err(|reason| Error::Invalid { endpoint: self.endpoint.clone(), reason: reason.to_owned() })
+    }
+
+    fn check_text(&self, what: &str, text: &str) -> Result<(), Error> {
+        if text.contains('\0') {
+            return Err(Error::Invalid { endpoint: self.endpoint.clone(), reason: format!("{what} contains a NUL character") });
+        }
+        Ok(())
+    }
+
+    /// Marks the connection as ended, for this reason.
+    fn end(&mut self, reason: &str) {
+        self.state = State::Ended(reason.to_owned());
+    }
+
+    fn broken(&mut self, what: &str) -> Error {
+        self.end(what);
+        Error::Protocol { endpoint: self.endpoint.clone(), what: what.to_owned() }
+    }
+
+    /// A status that no request of this client should meet.
+    fn refused(&mut self, what: &str, status: u8) -> Error {
+        let endpoint = self.endpoint.clone();
+        let (reason, bytes) = match status {
+            qap::ERR_AUTH => {
+                self.end("it needs a sign-in");
+                return Error::SignInRefused { endpoint, user: "(nobody)".to_owned() };
+            }
+            qap::ERR_DATA_OVERFLOW => ("the request (the node's `maxinbuf`)", 0),
+            qap::ERR_OBJECT_TOO_BIG => ("the answer of R (the node's `maxsendbuf`)", 0),
+            _ => return self.broken(&format!("it refused to {what} with status {status:#x}")),
+        };
+        Error::TooLarge { endpoint, what: reason.to_owned(), bytes, limit: 0 }
+    }
+
+    fn lost(&self, source: std::io::Error) -> Error {
+        use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        let endpoint = self.endpoint.clone();
+        match source.kind() {
+            UnexpectedEof | ConnectionReset | BrokenPipe | ConnectionAborted => Error::Closed {
+                endpoint,
+                reason: "R ended during the request".to_owned(),
+                quit_status: None,
+            },
+            _ => Error::Io { endpoint, source },
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! Runs user code in a session.
+//!
+//! [`prepare`] marks a fresh session and loads the runner (`r/runner.R`); [`run`] evaluates code
+//! expression by expression like R's prompt, sends output while it runs, and gathers results, plots
+//! and files. Each is one round trip.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::error::bounded;
+use crate::value::{Data, Value};
+use crate::{Connection, Error, proc_text};
+
+mod outcome;
+
+use outcome::Collector;
+
+const SESSION: &str = include_str!("../r/session.R");
+const RUNNER: &str = include_str!("../r/runner.R");
+
+/// What the work directory of a session holds from its first evaluation on: the text given to
+/// [`prepare`].
+pub const MARKER_FILE: &str = ".gridhelm";
+/// Left in the work directory when the code itself ended the session (`quit()`).
+pub const EXIT_FILE: &str = ".gridhelm-exit";
+
+/// Longest marker, bytes.
+const MAX_MARKER: usize = 4096;
+/// Longest name of an input or output, bytes (R's own limit for a symbol is 10,000).
+const MAX_NAME: usize = 256;
+
+/// The identity of a session: what a server records when it opens one, and what another server
+/// needs to end it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionInfo {
+    /// The process of the session.
+    pub pid: u32,
+    /// Its start, clock ticks after boot: with the pid, unique on one boot.
+    pub start_time_ticks: u64,
+    /// The kernel's id of this boot.
+    pub boot_id: String,
+    /// The session's own directory, absolute.
+    pub work_dir: String,
+    /// The Rserve process that forked the session; 1 when it was gone already.
+    pub listener_pid: u32,
+    /// R's version, `4.2.2`.
+    pub r_version: String,
+}
+
+/// Size of plots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GraphicsOptions {
+    /// Pixels, 16 to 8192.
+    pub width: u32,
+    /// Pixels, 16 to 8192.
+    pub height: u32,
+    /// Nominal pixels per inch, 24 to 1200: scales text and lines.
+    pub res: u32,
+}
+
+impl Default for GraphicsOptions {
+    fn default() -> Self {
+        Self { width: 800, height: 600, res: 96 }
+    }
+}
+
+/// Code to run, and what to give back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRequest {
+    /// R code, UTF-8.
+    pub code: String,
+    /// The name that errors show for the code.
+    pub file_name: String,
+    /// Variables set before the code runs; see [`Value::from_json`].
+    pub inputs: BTreeMap<String, Json>,
+    /// Variables whose values are wanted afterwards. Those that do not exist then are left out.
+    pub outputs: Vec<String>,
+    /// Size of plots that the code draws without opening a device itself.
+    pub graphics: GraphicsOptions,
+    /// Console output that is sent before it is cut with a notice, bytes.
+    pub max_output: u64,
+    /// Largest result that is sent, bytes as R counts them; a larger one is described instead.
+    pub max_value: u64,
+    /// Whether each expression is shown in the output before its result, as at R's prompt.
+    pub echo: bool,
+}
+
+impl Default for RunRequest {
+    fn default() -> Self {
+        Self {
+            code: String::new(),
+            file_name: "code.R".to_owned(),
+            inputs: BTreeMap::new(),
+            outputs: Vec::new(),
+            graphics: GraphicsOptions::default(),
+            max_output: 4 << 20,
+            max_value: 64 << 20,
+            echo: false,
+        }
+    }
+}
+
+/// What the code tells while it runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RunEvent {
+    /// Printed text, any number of lines or a part of one.
+    Output {
+        /// The text.
+        text: String,
+    },
+    /// Text of `message()`, or written to R's standard error.
+    Message {
+        /// The text, its own line end included.
+        text: String,
+    },
+    /// A warning.
+    Warning {
+        /// The text, with the call that warned.
+        text: String,
+    },
+    /// The code called `gridhelm_progress(done, total)`.
+    Progress {
+        /// Done so far.
+        done: f64,
+        /// Of this many.
+        total: f64,
+    },
+    /// The code called `quit()`: the session ends now.
+    Quit {
+        /// The status given.
+        status: i32,
+    },
+}
+
+/// What kind of failure ended the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RErrorKind {
+    /// It does not parse; nothing of it ran.
+    Parse,
+    /// R raised an error that the code did not handle.
+    Error,
+    /// It was interrupted.
+    Interrupt,
+}
+
+/// Why the code did not run to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RError {
+    /// What kind.
+    pub kind: RErrorKind,
+    /// R's message.
+    pub message: String,
+    /// The call that raised it.
+    pub call: Option<String>,
+    /// The line of the code, 1 for the first: where the innermost function of the code was, or else
+    /// its expression began.
+    pub line: Option<u32>,
+    /// The calls from the outermost to the innermost; at most 30, the middle left out.
+    pub trace: Vec<String>,
+}
+
+/// A file that the code made or changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileInfo {
+    /// Its path below the session's work directory, with `/`.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// What a run gave. A failure of the code is an `error` here, not an [`Error`]: the session is fine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunOutcome {
+    /// The value of the last expression, if R would print it.
+    pub value: Option<Json>,
+    /// All text printed, messages and warnings not included.
+    pub printed: String,
+    /// Whether output was cut at `max_output`.
+    pub truncated: bool,
+    /// The outputs that exist, by name.
+    pub outputs: BTreeMap<String, Json>,
+    /// Why the code did not run to its end.
+    pub error: Option<RError>,
+    /// Plots in the order drawn: PNG files in the work directory, at most 200.
+    pub plots: Vec<String>,
+    /// Other files made or changed below the work directory: no links, at most 1,000.
+    pub files: Vec<FileInfo>,
+    /// Time in R, milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// R code that a node may `source` before it forks: [`prepare`] then finds the runner loaded and
+/// plots need no set-up. Everything works without it, only later.
+pub fn preload_source() -> String {
+    let mut source = String::from("# Written by Gridhelm: what sessions would otherwise load one by one.\nlocal({\n  items <- eval(parse(keep.source = FALSE, text = ");
+    push_r_string(&mut source, RUNNER);
+    source.push_str("), new.env(parent = baseenv()))\n  items$.gridhelm_version <- ");
+    push_r_string(&mut source, version());
+    source.push_str(include_str!("../r/preload.R"));
+    source
+}
+
+/// Marks a fresh session with the text `marker` (JSON with group, server and epoch, by the server's
+/// rules), loads the runner and returns what identifies the session. One round trip; nothing of the
+/// user's may be evaluated before it.
+pub async fn prepare(connection: &mut Connection, marker: &str) -> Result<SessionInfo, Error> {
+    if marker.len() > MAX_MARKER {
+        return Err(invalid(connection, "the marker is longer than 4096 bytes"));
+    }
+    let parse = Data::Language(vec![
+        (None, Value::symbol("parse")),
+        (Some("text".to_owned()), Value::text(SESSION)),
+        (Some("keep.source".to_owned()), Value::logical(false)),
+    ]);
+    let function = Value::call("eval", [parse.into()]);
+    let arguments = [Value::text(marker), Value::text(version()), Value::text(RUNNER)];
+    let mut items = vec![(None, function)];
+    items.extend(arguments.into_iter().map(|a| (None, a)));
+    let reply = connection.eval_call(&Data::Language(items).into(), |_| {}).await?;
+    let texts = reply.as_texts();
+    let facts = match &texts[..] {
+        [stat, boot_id, work_dir, r_version] => proc_text::stat(stat).map(|stat| SessionInfo {
+            pid: stat.pid,
+            start_time_ticks: stat.start_ticks,
+            boot_id: boot_id.clone(),
+            work_dir: work_dir.clone(),
+            listener_pid: stat.parent,
+            r_version: r_version.clone(),
+        }),
+        _ => None,
+    };
+    facts.ok_or_else(|| Error::Protocol {
+        endpoint: connection.endpoint().to_owned(),
+        what: "the session did not tell its process; nodes must run on Linux".to_owned(),
+    })
+}
+
+/// Runs code in a session that [`prepare`] prepared, and hands what it tells to `on_event` as it
+/// comes. One round trip.
+///
+/// [`Error::Closed`] means that the session ended under the code; `quit_status` tells when the code
+/// itself did it. To stop a run, see [`crate::reclaim`].
+pub async fn run(connection: &mut Connection, request: &RunRequest, on_event: impl FnMut(RunEvent) + Send) -> Result<RunOutcome, Error> {
+    let call = call(connection, request)?;
+    let mut collector = Collector::new(on_event, request.max_output);
+    let reply = connection.eval_call(&call, |value| collector.take(&value)).await;
+    match reply {
+        Ok(value) => collector.finish(&value).ok_or_else(|| Error::Protocol {
+            endpoint: connection.endpoint().to_owned(),
+            what: "the runner's answer has not the expected form; the code may have replaced the runner".to_owned(),
+        }),
+        Err(Error::Closed { endpoint, reason, .. }) => match collector.quit {
+            Some(status) => Err(Error::Closed {
+                endpoint,
+                reason: format!("the code called quit() with status {status}"),
+                quit_status: Some(status),
+            }),
+            None => Err(Error::Closed { endpoint, reason, quit_status: None }),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes the session's work directory and closes the session. Rserve itself leaves the directory.
+pub async fn discard(mut connection: Connection, session: &SessionInfo) -> Result<(), Error> {
+    let call = Value::call("unlink", [Value::text(session.work_dir.clone()), Value::logical(true)]);
+    let result = connection.eval_call(&call, |_| {}).await;
+    connection.close().await;
+    result.map(|_| ())
+}
+
+fn call(connection: &Connection, request: &RunRequest) -> Result<Value, Error> {
+    let bad = |reason: String| invalid(connection, &reason);
+    let mut inputs = Vec::with_capacity(request.inputs.len());
+    for (name, json) in &request.inputs {
+        if let Some(reason) = bad_name(name) {
+            return Err(bad(format!("the input name '{}' {reason}", bounded(name, 80).escape_default())));
+        }
+        let value = Value::from_json(json).map_err(|e| bad(format!("the input '{name}': {e}")))?;
+        inputs.push((name.clone(), value));
+    }
+    for name in &request.outputs {
+        if let Some(reason) = bad_name(name) {
+            return Err(bad(format!("the output name '{}' {reason}", bounded(name, 80).escape_default())));
+        }
+    }
+    let GraphicsOptions { width, height, res } = request.graphics;
+    for (what, number, range) in [("width", width, 16..=8192), ("height", height, 16..=8192), ("res", res, 24..=1200)] {
+        if !range.contains(&number) {
+            return Err(bad(format!("the plot's {what} {number} is not within {} to {}", range.start(), range.end())));
+        }
+    }
+    let function = Value::call("$", [Value::symbol(".gridhelm"), Value::symbol("run")]);
+    #[allow(clippy::cast_precision_loss)] // limits far below 2^53
+    let arguments = [
+        Value::text(&*request.code),
+        Value::text(&*request.file_name),
+        Value::named_list(inputs),
+        Value::texts(request.outputs.iter().cloned()),
+        Value::double(f64::from(width)),
+        Value::double(f64::from(height)),
+        Value::double(f64::from(res)),
+        Value::double(request.max_output as f64),
+        Value::double(request.max_value as f64),
+        Value::logical(request.echo),
+    ];
+    let mut items = vec![(None, function)];
+    items.extend(arguments.into_iter().map(|a| (None, a)));
+    Ok(Data::Language(items).into())
+}
+
+/// Why `name` cannot name a variable.
+fn bad_name(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        return Some("is empty");
+    }
+    if name.len() > MAX_NAME {
+        return Some("is longer than 256 bytes");
+    }
+    if name.contains(char::is_control) {
+        return Some("contains a control character");
+    }
+    None
+}
+
+fn invalid(connection: &Connection, reason: &str) -> Error {
+    Error::Invalid { endpoint: connection.endpoint().to_owned(), reason: reason.to_owned() }
+}
+
+/// Identifies the runner's text: another text, another version (FNV-1a, 64 bit).
+fn version() -> &'static str {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    VERSION.get_or_init(|| {
+        let hash = RUNNER.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        format!("{}-{hash:016x}", env!("CARGO_PKG_VERSION"))
+    })
+}
+
+/// Appends `text` as an R string literal.
+fn push_r_string(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            c if c.is_ascii() => out.push(c),
+            c => {
+                let _ = write!(out, "\\U{{{:x}}}", u32::from(c));
+            }
+        }
+    }
+    out.push('"');
+}
