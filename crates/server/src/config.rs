@@ -1,8 +1,41 @@
 //! Configuration: a TOML file, then environment, then flags.
 
+use gridhelm_api::names::check_name;
 use serde::Deserialize;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// The largest configuration file that is read, bytes.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// Why there is no configuration to start with: what is wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {why}. Name an existing file with --config.")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system said.
+        why: String,
+    },
+    /// The file is not TOML of the expected shape.
+    #[error("the configuration {path} is not understood: {why}")]
+    Malformed {
+        /// The file.
+        path: String,
+        /// The parser's words, with line and column.
+        why: String,
+    },
+    /// A value cannot be used.
+    #[error("{key} in the configuration: {why}")]
+    Unusable {
+        /// The key, with the environment variable's name if it came from there.
+        key: String,
+        /// What is wrong with it, and what would be accepted.
+        why: String,
+    },
+}
 
 /// A server's configuration, as in its TOML file.
 #[derive(Debug, Clone, Deserialize)]
@@ -64,4 +97,191 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+impl Config {
+    /// Reads the file, lays the environment over it (`GRIDHELM_LISTEN`, `GRIDHELM_PUBLIC_URL`,
+    /// `GRIDHELM_DATABASE_PATH`, `GRIDHELM_CONSOLE_DIR`, `GRIDHELM_LOG`) and checks the whole.
+    ///
+    /// # Errors
+    /// [`ConfigError`], for a person to mend.
+    pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let unreadable = |why: String| ConfigError::Unreadable {
+            path: path.display().to_string(),
+            why,
+        };
+        let size = std::fs::metadata(path)
+            .map_err(|error| unreadable(error.to_string()))?
+            .len();
+        if size > MAX_FILE {
+            return Err(unreadable(format!("it has {size} bytes, more than 1 MiB")));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+        let config = toml::from_str::<Self>(&text).map_err(|error| ConfigError::Malformed {
+            path: path.display().to_string(),
+            why: error.to_string(),
+        })?;
+        config.overlay(env)?.checked()
+    }
+
+    fn overlay(mut self, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        if let Some(listen) = env("GRIDHELM_LISTEN") {
+            self.listen = parse_listen("listen (GRIDHELM_LISTEN)", &listen)?;
+        }
+        if let Some(url) = env("GRIDHELM_PUBLIC_URL") {
+            self.public_url = url;
+        }
+        if let Some(file) = env("GRIDHELM_DATABASE_PATH") {
+            let Database::Sqlite { path } = &mut self.database;
+            *path = file.into();
+        }
+        if let Some(folder) = env("GRIDHELM_CONSOLE_DIR") {
+            self.console_dir = Some(folder.into());
+        }
+        if let Some(filter) = env("GRIDHELM_LOG") {
+            self.log.filter = Some(filter);
+        }
+        Ok(self)
+    }
+
+    /// Checks every value that can be checked without starting.
+    ///
+    /// # Errors
+    /// The first value that cannot be used.
+    pub fn checked(self) -> Result<Self, ConfigError> {
+        let unusable = |key: &str, why: String| ConfigError::Unusable {
+            key: key.to_owned(),
+            why,
+        };
+        check_name("name", &self.name).map_err(|e| unusable("name", e.message))?;
+        check_name("group", &self.group).map_err(|e| unusable("group", e.message))?;
+        if !is_origin(&self.public_url) {
+            return Err(unusable(
+                "public_url",
+                format!(
+                    "\"{}\" is not an address; give http://host:port without a path",
+                    self.public_url
+                ),
+            ));
+        }
+        for origin in &self.allowed_origins {
+            if !is_origin(origin) {
+                return Err(unusable(
+                    "allowed_origins",
+                    format!("\"{origin}\" is not an origin; give http(s)://host[:port]"),
+                ));
+            }
+        }
+        let Database::Sqlite { path } = &self.database;
+        let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
+        if folder.is_some_and(|f| !f.is_dir()) {
+            return Err(unusable(
+                "database.path",
+                format!("the folder of {} does not exist; make it", path.display()),
+            ));
+        }
+        Ok(self)
+    }
+}
+
+/// Parses an address to listen at.
+///
+/// # Errors
+/// Names the key that held it.
+pub fn parse_listen(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+    text.parse().map_err(|_| ConfigError::Unusable {
+        key: key.to_owned(),
+        why: format!("\"{text}\" is not an address; give IP:PORT, as 0.0.0.0:8401"),
+    })
+}
+
+/// Whether this is `http://` or `https://` with a host, perhaps a port, and nothing behind it.
+fn is_origin(text: &str) -> bool {
+    text.strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"))
+        .is_some_and(|host| {
+            !host.is_empty()
+                && host
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const FILE: &str = r#"
+        name = "east-1"
+        group = "east"
+        listen = "127.0.0.1:8401"
+        public_url = "http://127.0.0.1:8401"
+        [database]
+        kind = "sqlite"
+        path = "east.db"
+    "#;
+
+    fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(&path, &|name| {
+            let found = env.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_environment_lies_over_the_file() {
+        let config = load(FILE, &[]).unwrap();
+        assert_eq!(config.listen.port(), 8401);
+        let config = load(
+            FILE,
+            &[
+                ("GRIDHELM_LISTEN", "0.0.0.0:9000"),
+                ("GRIDHELM_DATABASE_PATH", "other.db"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(config.listen.port(), 9000);
+        let Database::Sqlite { path } = config.database;
+        assert_eq!(path, Path::new("other.db"));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        let bad = [
+            (FILE.replace("east-1", "../x"), "name"),
+            (
+                FILE.replace("http://127.0.0.1:8401", "127.0.0.1"),
+                "public_url",
+            ),
+            (
+                FILE.replace("http://127.0.0.1:8401", "http://h/p"),
+                "public_url",
+            ),
+            (
+                FILE.replace("east.db", "/nowhere/at/all/east.db"),
+                "database.path",
+            ),
+            (FILE.replace("listen =", "lisen ="), "lisen"),
+            ("not toml".to_owned(), "server.toml"),
+        ];
+        for (text, named) in bad {
+            let error = load(&text, &[]).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
+        let error = load(FILE, &[("GRIDHELM_LISTEN", "8401")]).unwrap_err();
+        assert!(error.to_string().contains("GRIDHELM_LISTEN"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Config::load(Path::new("/nowhere/server.toml"), &|_| None).unwrap_err();
+        assert!(
+            error.to_string().contains("/nowhere/server.toml"),
+            "{error}"
+        );
+    }
 }

@@ -1,8 +1,13 @@
 //! `gridhelm-server`: runs R on a self-healing grid of Rserve nodes and serves the admin API.
 
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod grid;
 pub mod group;
 pub mod hub;
+pub mod identity;
+pub mod pending;
 pub mod store;
+
+pub use app::{App, Running, StartError, run};

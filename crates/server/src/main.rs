@@ -1,3 +1,148 @@
 //! The server's command.
 
-fn main() {}
+use clap::{Parser, Subcommand};
+use gridhelm_server::config::{Config, ConfigError, LogFormat, parse_listen};
+use gridhelm_server::run;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Exit code when the configuration cannot be used.
+const BAD_CONFIG: u8 = 2;
+
+/// Runs R on a self-healing grid of Rserve nodes and serves the admin API.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(flatten)]
+    start: Start,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(clap::Args)]
+struct Start {
+    /// The configuration file (TOML).
+    #[arg(long, env = "GRIDHELM_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Listen here instead of where the configuration says.
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<String>,
+    /// Check the configuration and end.
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Give an account a new one-time password, printed once; make it an admin that may sign in again.
+    ResetPassword {
+        /// The account's name.
+        user: String,
+        /// The configuration file (TOML).
+        #[arg(long, env = "GRIDHELM_CONFIG", value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        Some(Command::ResetPassword { user, config }) => reset_password(&user, config),
+        None => start(cli.start),
+    }
+}
+
+fn load(file: Option<PathBuf>) -> Result<Config, ConfigError> {
+    let file = file.unwrap_or_else(|| PathBuf::from("/etc/gridhelm/server.toml"));
+    Config::load(&file, &|name| std::env::var(name).ok())
+}
+
+fn start(start: Start) -> ExitCode {
+    let configured = load(start.config).and_then(|mut config| {
+        if let Some(listen) = start.listen {
+            config.listen = parse_listen("--listen", &listen)?;
+        }
+        Ok(config)
+    });
+    let config = match configured {
+        Ok(config) => config,
+        Err(error) => return fail(&error, BAD_CONFIG),
+    };
+    if start.check {
+        say(&format!(
+            "{} of group {} at {}: the configuration is good",
+            config.name, config.group, config.listen
+        ));
+        return ExitCode::SUCCESS;
+    }
+    if let Err(why) = trace(&config) {
+        let error = ConfigError::Unusable {
+            key: "log.filter".into(),
+            why,
+        };
+        return fail(&error, BAD_CONFIG);
+    }
+    match runtime() {
+        Ok(runtime) => runtime.block_on(serve(config)),
+        Err(error) => fail(&error, 1),
+    }
+}
+
+async fn serve(config: Config) -> ExitCode {
+    // The handlers stand before anything starts, so that a signal never finds a server half built.
+    let (mut terminate, mut interrupt) = match (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) {
+        (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
+        (Err(error), _) | (_, Err(error)) => return fail(&error, 1),
+    };
+    let running = match run(config).await {
+        Ok(running) => running,
+        Err(error) => return fail(&error, 1),
+    };
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM"),
+        _ = interrupt.recv() => tracing::info!("SIGINT"),
+    }
+    running.stop().await;
+    ExitCode::SUCCESS
+}
+
+fn reset_password(_user: &str, config: PathBuf) -> ExitCode {
+    match load(Some(config)) {
+        Ok(_) => fail(&"this build has no accounts", 1),
+        Err(error) => fail(&error, BAD_CONFIG),
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+}
+
+fn trace(config: &Config) -> Result<(), String> {
+    let filter = config.log.filter.as_deref().unwrap_or("info");
+    let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match config.log.format {
+        LogFormat::Text => log.with_ansi(false).try_init(),
+        LogFormat::Json => log.json().try_init(),
+    }
+    .map_err(|error| error.to_string())
+}
+
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn fail(error: &dyn core::fmt::Display, code: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "gridhelm-server: {error}");
+    ExitCode::from(code)
+}

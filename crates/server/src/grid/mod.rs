@@ -1,2 +1,1 @@
 //! Nodes, their health, their slots and the sessions on them.
-

@@ -1,8 +1,8 @@
 //! Where this server stands in its group, for everyone in the process to look at.
 
+use crate::clock::Moment;
 use crate::store::Fence;
 use gridhelm_api::group::{ServerRole, ServerStatus};
-use std::time::Instant;
 
 /// This server's place in the group as last decided by the keeper. Shared by a `tokio::sync::watch`.
 #[derive(Debug, Clone, Default)]
@@ -13,7 +13,7 @@ pub struct Standing {
     pub fence: Option<Fence>,
     /// Until when the lease allows work, counted from the moment the last renewal was *sent*; `None`
     /// where no time limit holds (manual mode or a single server: it steps down only for a higher epoch).
-    pub valid_until: Option<Instant>,
+    pub valid_until: Option<Moment>,
 }
 
 /// This server may not work now.
@@ -28,7 +28,7 @@ pub struct NotActive {
 
 impl Standing {
     /// The fence for a write, if this server is active (or leaving) and its lease holds at `now`.
-    pub fn fence_at(&self, now: Instant) -> Result<Fence, NotActive> {
+    pub fn fence_at(&self, now: Moment) -> Result<Fence, NotActive> {
         let role_ok = matches!(self.status.role, ServerRole::Active | ServerRole::Leaving);
         let in_time = self.valid_until.is_none_or(|until| now < until);
         match (&self.fence, role_ok && in_time) {
@@ -42,6 +42,6 @@ impl Standing {
 
     /// As [`Standing::fence_at`] for this moment.
     pub fn fence(&self) -> Result<Fence, NotActive> {
-        self.fence_at(Instant::now())
+        self.fence_at(Moment::now())
     }
 }

@@ -1,0 +1,202 @@
+//! Builds a server of its parts, runs it and stops it.
+
+use crate::config::{Config, Database};
+use crate::group::{Keeper, KeeperParts, Standing};
+use crate::hub::Hub;
+use crate::identity;
+use crate::pending::{Accounts, Grid, Tasks, Work, open_store, router};
+use crate::store::{Store, StoreError};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long open requests may go on after the order to stop; event streams end at once.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What every part of the server can reach.
+pub struct App {
+    /// The configuration, with the address that is really listened at.
+    pub config: Config,
+    /// The group's database.
+    pub store: Arc<dyn Store>,
+    /// Publishes changes to the event streams.
+    pub hub: Hub,
+    /// This server's place in its group.
+    pub standing: watch::Receiver<Standing>,
+    /// Keeps that place.
+    pub keeper: Arc<Keeper>,
+    /// The nodes.
+    pub grid: Arc<Grid>,
+    /// The tasks.
+    pub tasks: Arc<Tasks>,
+    /// Accounts and tokens.
+    pub accounts: Arc<Accounts>,
+    /// This process's random id: the first half of event ids.
+    pub boot: String,
+    /// Cancelled when the server stops: streams end then.
+    pub stopping: CancellationToken,
+}
+
+/// Why a server does not start: what happened, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Nothing can be listened at there.
+    #[error(
+        "cannot listen at {address}: {why}. End what listens there, or set another listen address."
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        why: String,
+    },
+    /// The database does not open.
+    #[error(
+        "cannot open the database {path}: {source}. Check that the folder exists, has space and is writable by this user."
+    )]
+    Database {
+        /// The file.
+        path: String,
+        /// What the store said.
+        source: StoreError,
+    },
+    /// The system does not give what every server needs.
+    #[error("cannot find out who this process is: {0}. Gridhelm needs Linux with /proc.")]
+    System(String),
+}
+
+/// A server that runs.
+pub struct Running {
+    /// Its parts.
+    pub app: Arc<App>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    http: JoinHandle<()>,
+}
+
+impl Running {
+    /// Stops it in order: no new connections, streams end, open requests have 5 s; then the duties are laid
+    /// down and the lease is released.
+    pub async fn stop(self) {
+        tracing::info!("stopping");
+        self.app.stopping.cancel();
+        let abort = self.http.abort_handle();
+        if tokio::time::timeout(GRACE, self.http).await.is_err() {
+            tracing::warn!("requests still open after {GRACE:?} were cut off");
+            abort.abort();
+        }
+        self.app.keeper.stop().await;
+        tracing::info!("stopped");
+    }
+}
+
+/// Starts a server: binds first, so that nothing is touched when the address is taken; then the database,
+/// the parts, the keeper and the HTTP interface.
+///
+/// # Errors
+/// [`StartError`], for a person to mend.
+pub async fn run(mut config: Config) -> Result<Running, StartError> {
+    let listen = config.listen;
+    let cannot_listen = |error: std::io::Error| StartError::Listen {
+        address: listen,
+        why: error.to_string(),
+    };
+    let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
+    let address = listener.local_addr().map_err(cannot_listen)?;
+    config.listen = address;
+    config.public_url = with_real_port(&config.public_url, address);
+
+    let boot = identity::random_hex::<8>().map_err(StartError::System)?;
+    let me = identity::this_process(&config.name, &boot, &config.public_url)
+        .map_err(StartError::System)?;
+    let Database::Sqlite { path } = &config.database;
+    let store = open_store(&config.database).map_err(|source| StartError::Database {
+        path: path.display().to_string(),
+        source,
+    })?;
+
+    let hub = Hub::new(&boot);
+    let started_at = crate::clock::now();
+    let (standing_tx, standing) = watch::channel(Standing {
+        status: KeeperParts::first_status(&me, &config.group, started_at),
+        ..Standing::default()
+    });
+    let keeper = Keeper::start(KeeperParts {
+        store: Arc::clone(&store),
+        hub: hub.clone(),
+        duties: Arc::new(Work),
+        standing: standing_tx,
+        me,
+        group: config.group.clone(),
+        started_at,
+        lock_file: lock_file(path),
+        peer_token: Arc::new(|| Err("this build makes no tokens".into())),
+    });
+    let app = Arc::new(App {
+        config,
+        store,
+        hub,
+        standing,
+        keeper,
+        grid: Arc::new(Grid),
+        tasks: Arc::new(Tasks),
+        accounts: Arc::new(Accounts),
+        boot,
+        stopping: CancellationToken::new(),
+    });
+    let http = serve(listener, Arc::clone(&app));
+    tracing::info!(name = app.config.name, group = app.config.group, %address, "listening");
+    Ok(Running { app, address, http })
+}
+
+fn serve(listener: TcpListener, app: Arc<App>) -> JoinHandle<()> {
+    let stopping = app.stopping.clone();
+    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move {
+        let served = axum::serve(listener, service)
+            .with_graceful_shutdown(stopping.cancelled_owned())
+            .await;
+        if let Err(error) = served {
+            tracing::error!(%error, "the HTTP interface ended");
+        }
+    })
+}
+
+/// An address given with port 0 gets the port that the system chose.
+fn with_real_port(url: &str, address: SocketAddr) -> String {
+    url.strip_suffix(":0").map_or_else(
+        || url.to_owned(),
+        |host| format!("{host}:{}", address.port()),
+    )
+}
+
+/// The file beside the database that the active server holds locked.
+fn lock_file(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".active.lock");
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn port_0_becomes_the_real_one() {
+        let address = "127.0.0.1:8401".parse().unwrap();
+        assert_eq!(with_real_port("http://h:0", address), "http://h:8401");
+        assert_eq!(with_real_port("http://h:80", address), "http://h:80");
+    }
+
+    #[test]
+    fn the_lock_lies_beside_the_database() {
+        let lock = lock_file(Path::new("/data/east.db"));
+        assert_eq!(lock, Path::new("/data/east.db.active.lock"));
+    }
+}
