@@ -1,5 +1,12 @@
 
-  attach(items, name = "gridhelm", pos = 2L, warn.conflicts = FALSE)
+  # Compiled here, once, for all sessions.
+  runner <- items$.gridhelm
+  for (name in ls(runner, all.names = TRUE)) {
+    item <- get(name, envir = runner)
+    if (is.function(item)) assign(name, compiler::cmpfun(item), envir = runner)
+  }
+  items <- lapply(items, function(item) if (is.function(item)) compiler::cmpfun(item) else item)
+  .Internal(attach(items, 2L, "gridhelm"))
   suppressMessages({
     for (package in c("stats", "graphics", "grDevices", "utils", "methods", "tools", "compiler"))
       loadNamespace(package)
@@ -14,6 +21,21 @@
   })
   # And the first loop of a process loads the compiler.
   compiler::cmpfun(function(x) { for (i in x) i; x })
+  # A rehearsal: what R loads on first use is then loaded for all sessions.
+  work <- tempfile("rehearsal")
+  dir.create(work)
+  try(silent = TRUE, {
+    runner$state$work <- work
+    runner$run("x <- 1\nprint(x)\nx", "code.R", list(x = 1), "x", 800, 600, 96, 1e6, 1e6, FALSE)
+    runner$run("message(1); warning(2); cat(3, '\\n'); stop(4)", "code.R", list(), "x", 800, 600, 96, 1e6, 1e6, FALSE)
+    rm("x", envir = globalenv())
+  })
+  for (con in list(runner$state$out, runner$state$err, runner$state$null)) close(con)
+  rm(list = ls(runner$state), envir = runner$state)
+  runner$state$live <- TRUE
+  unlink(work, recursive = TRUE)
+  # Sessions start with room to allocate: a collection in a fork copies pages.
+  gc()
   # Sessions that inherit a seed would all draw the same numbers.
   suppressWarnings(rm(".Random.seed", envir = globalenv()))
 })

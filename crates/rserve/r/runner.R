@@ -7,6 +7,16 @@ local({
 
   oob <- tryCatch(getNativeSymbolInfo("Rserve_oobSend"), error = function(e) NULL)
 
+  # R compiles a function when it sees it used: 60 ms and more in a fresh process, for functions that
+  # run once. So the compiler is off while the runner runs, on while the user's code does, and what
+  # that code calls here is too small to be compiled (a score below 50, R_CheckJIT in eval.c).
+  jit <- function(level) .Internal(enableJIT(level))
+  uncompiled <- function(expr) {
+    level <- jit(0L)
+    on.exit(jit(level))
+    suspendInterrupts(expr)
+  }
+
   # --- what the client sees while the code runs -------------------------------------------------
 
   send <- function(kind, text) {
@@ -26,6 +36,9 @@ local({
     if (any(wrong)) text[wrong] <- iconv(text[wrong], "latin1", "UTF-8", sub = "byte")
     text
   }
+
+  # utils::head, which a fresh process would have to load.
+  first <- function(x, n) if (length(x) > n) x[seq_len(n)] else x
 
   clip <- function(text, limit) {
     text <- utf8(paste(text, collapse = "\n"))
@@ -79,7 +92,7 @@ local({
 
   # At most 20 times a second, however often the code prints.
   soon <- function() {
-    if (!is.null(state$out) && proc.time()[[3L]] - state$flushed >= 0.05) suspendInterrupts(flush())
+    if (!is.null(state$out) && proc.time()[[3L]] - state$flushed >= 0.05) uncompiled(flush())
     invisible()
   }
 
@@ -128,14 +141,14 @@ local({
   }
 
   close_devices <- function() {
-    if (identical(.Devices, list("null device")) && state$devices == 0L) return(character())
+    if (length(.Devices) < 2L) return(character())
     while (length(grDevices::dev.list())) tryCatch(grDevices::dev.off(), error = function(e) break)
     if (state$devices == 0L) return(character())
     dir <- file.path(state$work, ".gridhelm-plots")
     found <- sort(list.files(dir, "[.]png$"))
     names <- character()
     number <- 0L
-    for (name in utils::head(found, 200L)) {
+    for (name in first(found, 200L)) {
       repeat {
         number <- number + 1L
         target <- sprintf("plot%03d.png", number)
@@ -173,13 +186,13 @@ local({
       }
       if (!length(names) || length(found) > 1000L) break
     }
-    found <- utils::head(found, 1000L)
+    found <- first(found, 1000L)
     info <- file.info(file.path(root, found), extra_cols = FALSE)
     list(name = found, size = info$size, stamp = as.numeric(info$mtime))
   }
 
   changed <- function(before, after, plots) {
-    if (is.null(after)) return(NULL)
+    if (is.null(after) || identical(before, after)) return(NULL)
     old <- match(after$name, before$name)
     new <- is.na(old) | after$size != before$size[old] | after$stamp != before$stamp[old]
     new <- !is.na(new) & new & !(after$name %in% plots)
@@ -191,7 +204,7 @@ local({
   opaque <- function(x, what) {
     text <- tryCatch(utils::capture.output(if (isS4(x)) methods::show(x) else base::print(x)),
                      error = function(e) what)
-    list(type = "opaque", what = what, text = clip(utils::head(text, 200L), 20000L))
+    list(type = "opaque", what = what, text = clip(first(text, 200L), 20000L))
   }
 
   # Rebuilds `x` from what travels: vectors, lists, and texts for everything else.
@@ -223,6 +236,7 @@ local({
   }
 
   result <- function(x) {
+    if (is.atomic(x) && length(x) < 100L && is.null(attributes(x)) && !is.character(x)) return(x)
     tryCatch({
       size <- as.numeric(utils::object.size(x))
       if (size > state$max_value)
@@ -242,7 +256,9 @@ local({
   }
 
   # Called where the error is raised: the calls are still there.
-  note_error <- function(e) {
+  note_error <- function(e) uncompiled(keep_calls())
+
+  keep_calls <- function() {
     # A stack that is full has no room for this.
     tryCatch({
       calls <- sys.calls()
@@ -251,14 +267,14 @@ local({
       while (last > 0L) {
         head <- calls[[last]][[1L]]
         ours <- !is.name(head) || as.character(head) %in%
-          c("note_error", "h", ".handleSimpleError", "tryCatch", "tryCatchList", "tryCatchOne", "doTryCatch",
+          c("note_error", "uncompiled", "keep_calls", "suspendInterrupts", "h", ".handleSimpleError", "tryCatch", "tryCatchList", "tryCatchOne", "doTryCatch",
             "withRestarts", "withOneRestart", "doWithOneRestart", "signalCondition", ".signalSimpleWarning")
         if (!ours) break
         last <- last - 1L
       }
       calls <- calls[seq_len(last)]
       state$error_line <- NULL
-      for (call in rev(utils::tail(calls, 200L))) {
+      for (call in first(rev(calls), 200L)) {
         state$error_line <- line_of(attr(call, "srcref"))
         if (!is.null(state$error_line)) break
       }
@@ -289,33 +305,32 @@ local({
   }
 
   warned <- function(w) {
-    level <- getOption("warn")
-    if (is.numeric(level) && level >= 2) return()
-    if (!is.numeric(level) || level >= 0) {
-      call <- conditionCall(w)
-      if (!is.null(call) && identical(call[[1L]], quote(eval))) call <- NULL
-      text <- clip(conditionMessage(w), 8000L)
-      suspendInterrupts({
-        flush()
-        emit("warning", if (is.null(call)) text else paste0("In ", one_line(call), ": ", text))
-      })
-    }
+    level <- getOption("warn", 0L)
+    # R makes an error of it.
+    if (level >= 2) return()
+    if (level >= 0) uncompiled(show_warning(w))
     invokeRestart("muffleWarning")
   }
 
+  show_warning <- function(w) {
+    call <- conditionCall(w)
+    if (!is.null(call) && identical(call[[1L]], quote(eval))) call <- NULL
+    text <- clip(conditionMessage(w), 8000L)
+    flush()
+    emit("warning", if (is.null(call)) text else paste0("In ", one_line(call), ": ", text))
+  }
+
   told <- function(m) {
-    suspendInterrupts({
-      flush()
-      emit("message", clip(conditionMessage(m), 1e6))
-    })
+    uncompiled({ flush(); emit("message", clip(conditionMessage(m), 1e6)) })
     invokeRestart("muffleMessage")
   }
 
   # --- the run ----------------------------------------------------------------------------------
 
   show_value <- function(x) if (isS4(x)) methods::show(x) else base::print(x)
-  # Methods that the user defines are found from the global environment.
-  environment(show_value) <- globalenv()
+  # Methods that the user defines are found from the global environment. (In an environment of its
+  # own: R compiles functions of the global environment even when they are small.)
+  environment(show_value) <- new.env(parent = globalenv())
 
   execute <- function(expressions, echo) {
     refs <- attr(expressions, "srcref")
@@ -327,8 +342,10 @@ local({
         lines <- as.character(refs[[i]])
         emit("output", paste0(paste0(c("> ", rep("+ ", length(lines) - 1L)), lines, collapse = "\n"), "\n"))
       }
+      jit(state$jit)
       state$last <- withVisible(eval(expressions[[i]], globalenv()))
       if (state$last$visible) show_value(state$last$value)
+      jit(0L)
       suspendInterrupts({
         check_sinks()
         flush()
@@ -336,7 +353,13 @@ local({
     }
   }
 
-  run <- function(code, file, inputs, outputs, width, height, res, max_output, max_value, echo) suspendInterrupts({
+  run <- function(...) {
+    state$jit <- jit(0L)
+    on.exit(jit(state$jit))
+    suspendInterrupts(run_all(...))
+  }
+
+  run_all <- function(code, file, inputs, outputs, width, height, res, max_output, max_value, echo) {
     started <- proc.time()[[3L]]
     state$limit <- state$left <- max_output
     state$max_value <- max_value
@@ -362,7 +385,7 @@ local({
         withCallingHandlers(allowInterrupts(execute(expressions, echo)),
                             message = told, warning = warned, error = note_error)
         NULL
-      }, error = caught, interrupt = function(i) error_list("interrupt", "the run was interrupted", line = state$line))
+      }, error = function(e) { jit(0L); caught(e) }, interrupt = function(i) { jit(0L); error_list("interrupt", "the run was interrupted", line = state$line) })
       close_sinks()
     }
 
@@ -376,12 +399,12 @@ local({
     state$last <- NULL
     list(visible = visible, value = value, outputs = found, error = failed, plots = plots, files = files,
          elapsed = (proc.time()[[3L]] - started) * 1000, truncated = state$truncated, kept = state$kept)
-  })
+  }
 
   # --- what the user's code sees in place of R's own ----------------------------------------------
 
   leave <- function(save = "no", status = 0, runLast = TRUE) {
-    suspendInterrupts({
+    uncompiled({
       flush()
       send("exit", format(as.integer(status)))
       if (!is.null(state$work))
@@ -405,7 +428,7 @@ local({
     .gridhelm$soon()
     invisible(x)
   }
-  environment(print) <- globalenv()
+  environment(print) <- new.env(parent = globalenv())
 
   list(
     .gridhelm = runner,
@@ -417,12 +440,12 @@ local({
     },
     print = print,
     Sys.sleep = function(time) {
-      suspendInterrupts(flush())
+      uncompiled(flush())
       base::Sys.sleep(time)
     },
-    flush.console = function() suspendInterrupts(flush()),
+    flush.console = function() uncompiled(flush()),
     gridhelm_progress = function(done, total) {
-      suspendInterrupts({
+      uncompiled({
         flush()
         send("progress", c(format(as.numeric(done)), format(as.numeric(total))))
       })

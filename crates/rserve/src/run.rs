@@ -219,7 +219,8 @@ pub async fn prepare(connection: &mut Connection, marker: &str) -> Result<Sessio
         (Some("text".to_owned()), Value::text(SESSION)),
         (Some("keep.source".to_owned()), Value::logical(false)),
     ]);
-    let function = Value::call("eval", [parse.into()]);
+    // Not in the global environment: R would compile the function at its first call.
+    let function = Value::call("eval", [parse.into(), Value::call("baseenv", [])]);
     let arguments = [Value::text(marker), Value::text(version()), Value::text(RUNNER)];
     let mut items = vec![(None, function)];
     items.extend(arguments.into_iter().map(|a| (None, a)));
