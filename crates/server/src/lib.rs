@@ -1,5 +1,6 @@
 //! `gridhelm-server`: runs R on a self-healing grid of Rserve nodes and serves the admin API.
 
+pub mod accounts;
 pub mod app;
 pub mod clock;
 pub mod config;
@@ -8,6 +9,7 @@ pub mod group;
 pub mod hub;
 pub mod identity;
 pub mod pending;
+pub mod random;
 pub mod store;
 
 pub use app::{App, Running, StartError, run};
