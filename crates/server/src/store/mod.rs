@@ -17,9 +17,11 @@
 //! them; nothing is published before its commit.
 
 mod error;
+mod sqlite;
 mod types;
 
 pub use error::StoreError;
+pub use sqlite::{SqliteOptions, SqliteStore};
 pub use types::*;
 
 use async_trait::async_trait;
@@ -27,7 +29,7 @@ use gridhelm_api::account::{Account, AuditRow, Role};
 use gridhelm_api::changeset::{ChangesetRequest, Committed, Manifest};
 use gridhelm_api::event::Event;
 use gridhelm_api::group::{Group, Member};
-use gridhelm_api::node::{Intent, NodePatch, TimelinePoint};
+use gridhelm_api::node::{IntentChange, NodePatch, TimelinePoint};
 use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
 use gridhelm_api::switch::SwitchRecord;
 use gridhelm_api::task::{ConsoleChunk, Task, TaskState};
@@ -45,7 +47,7 @@ pub trait Store: Send + Sync + 'static {
     async fn epoch(&self) -> Result<EpochRow>;
 
     /// Takes the active role: if the epoch is still `seen`, makes it `seen + 1` with this owner, resets the
-    /// lease counter and commits the notes, all in one transaction. [`StoreError::Fenced`] otherwise.
+    /// lease counter and its release and commits the notes, all in one transaction. [`StoreError::Fenced`] otherwise.
     /// The way in which `last_owner` of a restarted process keeps first claim is the caller's affair.
     async fn take_epoch(
         &self,
@@ -60,7 +62,8 @@ pub trait Store: Send + Sync + 'static {
     async fn renew_lease(&self, fence: &Fence) -> Result<i64>;
 
     /// Gives the active role up without another taking it yet: marks the lease released, so that the named
-    /// successor takes over at once. Fenced.
+    /// successor takes over at once. Fenced, and from then on every write under this fence is, too: whoever
+    /// wants to go on takes the epoch anew.
     async fn release_lease(&self, fence: &Fence, successor: Option<&str>) -> Result<()>;
 
     /// Writes that a server lives: its name, address and version. Not fenced; about every second.
@@ -144,9 +147,8 @@ pub trait Store: Send + Sync + 'static {
         fence: &Fence,
         name: &str,
         version: i64,
-        intent: Intent,
+        change: &IntentChange,
         by: &str,
-        reason: &str,
         notes: Notes,
     ) -> Result<(StoredNode, Vec<Event>)>;
 

@@ -3,7 +3,7 @@
 use gridhelm_api::Millis;
 use gridhelm_api::account::{Account, Role};
 use gridhelm_api::event::{Severity, Topic};
-use gridhelm_api::node::{Intent, OperatingType};
+use gridhelm_api::node::{Health, Intent, Node, OperatingType};
 use gridhelm_api::repository::FileId;
 use gridhelm_api::task::{Artifact, ConsoleChunk, Task, TaskFailure, TaskState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -289,4 +289,36 @@ pub struct FileWrite {
     pub by: String,
     /// What for.
     pub message: String,
+}
+
+impl StoredNode {
+    /// The node as the API shows it, without its password; what only the active server sees is left at
+    /// "unknown".
+    pub fn shown(&self) -> Node {
+        Node {
+            name: self.name.clone(),
+            host: self.host.clone(),
+            port: self.port,
+            user: self.user.clone(),
+            slot_limit: self.slot_limit,
+            operating_type: self.operating_type,
+            labels: self.labels.clone(),
+            intent: self.intent,
+            intent_reason: self.intent_reason.clone(),
+            intent_by: self.intent_by.clone(),
+            intent_since: self.intent_since,
+            version: self.version,
+            created_at: self.created_at,
+            health: Health::Unknown,
+            health_reason: None,
+            health_since: 0,
+            failures: 0,
+            last_heartbeat: None,
+            heartbeat_ms: None,
+            load: None,
+            memory_used: None,
+            facts: None,
+            slots: Vec::new(),
+        }
+    }
 }

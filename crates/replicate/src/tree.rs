@@ -1,0 +1,82 @@
+//! The hash over a whole repository.
+
+use gridhelm_api::changeset::ManifestEntry;
+use sha2::{Digest, Sha256};
+
+/// What names this definition of the hash; a new definition gets a new name.
+const DOMAIN: &[u8] = b"gridhelm-tree-1";
+
+/// The root hash of a repository: a tree of SHA-256 over author, directory and file, hexadecimal.
+///
+/// Two repositories have the same root exactly when they hold the same files with the same content;
+/// versions, times and people do not count, and neither does the order of `files`. The definition, with
+/// `str(x)` the length of `x` in bytes as a 64-bit little-endian number followed by `x`, all in order
+/// of bytes:
+///
+/// - directory = SHA-256 of `str(name) str(sha256)` of its files,
+/// - author = SHA-256 of `str(directory) hash` of its directories,
+/// - root = SHA-256 of `gridhelm-tree-1` and `str(author) hash` of the authors.
+pub fn root_of<'a, I>(files: I) -> String
+where
+    I: IntoIterator<Item = File<'a>>,
+{
+    let mut files: Vec<File<'a>> = files.into_iter().collect();
+    if !files.is_sorted() {
+        files.sort_unstable();
+    }
+    let mut root = Sha256::new();
+    root.update(DOMAIN);
+    for by_author in files.chunk_by(|a, b| a.author == b.author) {
+        let mut author = Sha256::new();
+        for by_directory in by_author.chunk_by(|a, b| a.directory == b.directory) {
+            let mut directory = Sha256::new();
+            for file in by_directory {
+                put(&mut directory, file.name);
+                put(&mut directory, file.sha256);
+            }
+            put(&mut author, by_directory[0].directory);
+            author.update(directory.finalize());
+        }
+        put(&mut root, by_author[0].author);
+        root.update(author.finalize());
+    }
+    hex(&root.finalize())
+}
+
+/// The root hash of a manifest's entries; see [`root_of`].
+pub fn root(entries: &[ManifestEntry]) -> String {
+    root_of(entries.iter().map(|e| File {
+        author: &e.id.author,
+        directory: &e.id.directory,
+        name: &e.id.name,
+        sha256: &e.sha256,
+    }))
+}
+
+/// What of a file counts for the root hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct File<'a> {
+    /// Its author.
+    pub author: &'a str,
+    /// Its directory.
+    pub directory: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// SHA-256 of its content, hexadecimal in lower case.
+    pub sha256: &'a str,
+}
+
+fn put(hash: &mut Sha256, text: &str) {
+    hash.update((text.len() as u64).to_le_bytes());
+    hash.update(text);
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|b| [b >> 4, b & 15])
+        .map(|d| char::from(DIGITS[usize::from(d)]))
+        .collect()
+}

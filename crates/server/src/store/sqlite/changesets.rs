@@ -1,0 +1,244 @@
+//! Changesets: what a replication does here, all or nothing.
+
+use super::files;
+use super::tx::{Done, Tx, conflict, json, not_found, of_json, signed, unsigned};
+use crate::clock;
+use crate::store::{Fence, Notes, StoreError};
+use gridhelm_api::changeset::{ChangesetRequest, Committed, Operation};
+use gridhelm_api::event::Event;
+use gridhelm_api::repository::FileId;
+use rusqlite::params;
+
+/// Operations written in one transaction while a changeset is opened.
+pub(super) const PIECE: usize = 5_000;
+/// How long a changeset that was never committed is kept: one day.
+const KEPT_MS: i64 = 24 * 3600 * 1000;
+
+/// A random id for a new changeset.
+pub(super) fn new_id() -> Result<String, StoreError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|e| StoreError::Unavailable {
+        operation: "open changeset",
+        message: format!("the system gives no random bytes: {e}"),
+    })?;
+    Ok(format!("c-{}", gridhelm_replicate::hex(&bytes)))
+}
+
+/// Writes the head of a changeset; its operations follow.
+pub(super) fn open(
+    tx: Tx<'_>,
+    fence: &Fence,
+    id: &str,
+    request: &ChangesetRequest,
+    by: &str,
+) -> Done<()> {
+    tx.fence(fence)?;
+    let now = clock::now();
+    tx.execute(
+        "DELETE FROM changesets WHERE committed IS NULL AND opened_at < ?1",
+        [now - KEPT_MS],
+    )?;
+    tx.execute(
+        "INSERT INTO changesets (id, plan, source, reason, opened_by, opened_at, whole) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
+        params![id, request.plan, request.source, request.reason, by, now],
+    )?;
+    Ok(())
+}
+
+/// Adds operations; with the last ones the changeset is whole.
+pub(super) fn add(
+    tx: Tx<'_>,
+    fence: &Fence,
+    id: &str,
+    operations: &[Operation],
+    last: bool,
+) -> Done<()> {
+    tx.fence(fence)?;
+    for op in operations {
+        let added = tx.execute(
+            "INSERT OR IGNORE INTO operations (changeset, author, directory, name, expect, sha256, size)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                id,
+                op.id.author,
+                op.id.directory,
+                op.id.name,
+                op.expect,
+                op.sha256,
+                signed(op.size)
+            ],
+        )?;
+        if added == 0 {
+            return Err(conflict(format!("{} occurs twice", op.id.path())));
+        }
+    }
+    if last {
+        tx.execute("UPDATE changesets SET whole = 1 WHERE id = ?1", [id])?;
+    }
+    Ok(())
+}
+
+pub(super) fn request(tx: Tx<'_>, id: &str) -> Done<Option<ChangesetRequest>> {
+    let head = tx.row(
+        "SELECT plan, source, reason FROM changesets WHERE id = ?1 AND whole = 1 AND committed IS NULL",
+        [id],
+        |r| {
+            Ok(ChangesetRequest {
+                plan: r.get(0)?,
+                source: r.get(1)?,
+                reason: r.get(2)?,
+                operations: Vec::new(),
+            })
+        },
+    )?;
+    let Some(mut request) = head else {
+        return Ok(None);
+    };
+    request.operations = tx.rows(
+        "SELECT author, directory, name, expect, sha256, size FROM operations WHERE changeset = ?1
+         ORDER BY author, directory, name",
+        [id],
+        |r| {
+            Ok(Operation {
+                id: FileId::new(
+                    r.get::<_, String>(0)?,
+                    r.get::<_, String>(1)?,
+                    r.get::<_, String>(2)?,
+                ),
+                expect: r.get(3)?,
+                sha256: r.get(4)?,
+                size: unsigned("a changeset", r.get(5)?)?,
+            })
+        },
+    )?;
+    Ok(Some(request))
+}
+
+/// Commits a changeset. One that was committed before answers what it did then: the first answer may have
+/// been lost.
+pub(super) fn commit(
+    tx: Tx<'_>,
+    fence: &Fence,
+    id: &str,
+    by: &str,
+    notes: &Notes,
+) -> Done<(Committed, Vec<Event>)> {
+    tx.fence(fence)?;
+    let head = tx.row(
+        "SELECT plan, source, reason, whole, committed FROM changesets WHERE id = ?1",
+        [id],
+        |r| {
+            Ok((
+                r.get::<_, String>(0)?,
+                r.get::<_, String>(1)?,
+                r.get::<_, String>(2)?,
+                r.get::<_, bool>(3)?,
+                r.get::<_, Option<String>>(4)?,
+            ))
+        },
+    )?;
+    let (message, committed) = match head {
+        None | Some((_, _, _, false, _)) => return Err(not_found(format!("changeset {id}"))),
+        Some((plan, source, reason, true, committed)) => {
+            let why = if reason.is_empty() {
+                String::new()
+            } else {
+                format!(": {reason}")
+            };
+            (
+                format!("replicated from {source}, plan {plan}{why}"),
+                committed,
+            )
+        }
+    };
+    if let Some(committed) = committed {
+        return Ok((of_json("a changeset", &committed)?, Vec::new()));
+    }
+    check(tx, id)?;
+    let (created, updated, deleted) = count(tx, id)?;
+    apply(tx, id, by, &message)?;
+    let committed = Committed {
+        id: id.to_owned(),
+        created,
+        updated,
+        deleted,
+        root: files::root(tx)?,
+    };
+    tx.execute(
+        "UPDATE changesets SET committed = ?2 WHERE id = ?1",
+        params![id, json(&committed)?],
+    )?;
+    let after = serde_json::to_value(&committed).ok();
+    let events = tx.notes_about(notes, None, after.as_ref())?;
+    Ok((committed, events))
+}
+
+/// The target must be as the plan saw it, and all content there.
+fn check(tx: Tx<'_>, id: &str) -> Done<()> {
+    let changed = tx.rows(
+        "SELECT o.author, o.directory, o.name FROM operations o
+         LEFT JOIN files f ON f.author = o.author AND f.directory = o.directory AND f.name = o.name AND f.deleted = 0
+         WHERE o.changeset = ?1 AND o.expect IS NOT f.sha256
+         ORDER BY o.author, o.directory, o.name",
+        [id],
+        |r| {
+            let part = |i| r.get::<_, String>(i);
+            Ok(FileId::new(part(0)?, part(1)?, part(2)?).path())
+        },
+    )?;
+    if !changed.is_empty() {
+        return Err(StoreError::PlanStale { changed }.into());
+    }
+    let missing: Option<String> = tx.value(
+        "SELECT o.sha256 FROM operations o LEFT JOIN blobs b ON b.sha256 = o.sha256
+         WHERE o.changeset = ?1 AND o.sha256 IS NOT NULL AND b.id IS NULL LIMIT 1",
+        [id],
+    )?;
+    missing.map_or(Ok(()), |sha256| {
+        Err(StoreError::MissingContent { sha256 }.into())
+    })
+}
+
+/// How many files are made, changed and taken away.
+fn count(tx: Tx<'_>, id: &str) -> Done<(u64, u64, u64)> {
+    let counts = tx.row(
+        "SELECT count(*) FILTER (WHERE expect IS NULL AND sha256 IS NOT NULL),
+                count(*) FILTER (WHERE expect <> sha256),
+                count(*) FILTER (WHERE expect IS NOT NULL AND sha256 IS NULL)
+         FROM operations WHERE changeset = ?1",
+        [id],
+        |r| {
+            let n = |i| unsigned("a changeset", r.get(i)?);
+            Ok((n(0)?, n(1)?, n(2)?))
+        },
+    )?;
+    Ok(counts.unwrap_or_default())
+}
+
+fn apply(tx: Tx<'_>, id: &str, by: &str, message: &str) -> Done<()> {
+    let now = clock::now();
+    // Files that were never there begin as deleted ones of version 0.
+    tx.execute(
+        "INSERT OR IGNORE INTO files (author, directory, name, version, deleted, sha256, size, written_by, written_at)
+         SELECT author, directory, name, 0, 1, NULL, 0, ?2, ?3 FROM operations
+         WHERE changeset = ?1 AND expect IS NULL AND sha256 IS NOT NULL",
+        params![id, by, now],
+    )?;
+    tx.execute(
+        "UPDATE files SET version = version + 1, deleted = (o.sha256 IS NULL), sha256 = o.sha256, size = o.bytes,
+                written_by = ?2, written_at = ?3
+         FROM (SELECT p.author, p.directory, p.name, p.sha256, coalesce(b.size, 0) AS bytes
+               FROM operations p LEFT JOIN blobs b ON b.sha256 = p.sha256
+               WHERE p.changeset = ?1 AND p.expect IS NOT p.sha256) o
+         WHERE files.author = o.author AND files.directory = o.directory AND files.name = o.name",
+        params![id, by, now],
+    )?;
+    tx.execute(
+        "INSERT INTO versions (file, version, deleted, sha256, size, written_by, written_at, message)
+         SELECT f.id, f.version, f.deleted, f.sha256, f.size, f.written_by, f.written_at, ?2
+         FROM operations o JOIN files f ON f.author = o.author AND f.directory = o.directory AND f.name = o.name
+         WHERE o.changeset = ?1 AND o.expect IS NOT o.sha256",
+        params![id, message],
+    )?;
+    Ok(())
+}

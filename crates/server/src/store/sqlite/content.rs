@@ -1,0 +1,138 @@
+//! Content by its SHA-256, in chunks.
+
+use super::tx::{Done, Tx, corrupt, signed, unsigned};
+use crate::clock;
+use crate::store::StoreError;
+use rusqlite::params;
+
+/// Bytes in a chunk; the last one may have fewer.
+pub(super) const CHUNK: usize = 256 << 10;
+/// Bytes written in one transaction.
+pub(super) const PIECE: usize = 4 * CHUNK;
+/// How long an upload that was given up, or content that nothing refers to, is kept: one day.
+const KEPT_MS: i64 = 24 * 3600 * 1000;
+
+/// Whether all of a content is there.
+pub(super) fn is_whole(tx: Tx<'_>, sha256: &str) -> Done<bool> {
+    Ok(size_of(tx, sha256)?.is_some())
+}
+
+/// A content's size, bytes; `None` when it is absent.
+pub(super) fn size_of(tx: Tx<'_>, sha256: &str) -> Done<Option<i64>> {
+    tx.value("SELECT size FROM blobs WHERE sha256 = ?1", [sha256])
+}
+
+/// [`StoreError::MissingContent`] when a content is absent; its size otherwise.
+pub(super) fn must_be_whole(tx: Tx<'_>, sha256: &str) -> Done<i64> {
+    size_of(tx, sha256)?.ok_or_else(|| {
+        StoreError::MissingContent {
+            sha256: sha256.to_owned(),
+        }
+        .into()
+    })
+}
+
+/// One transaction's part of an upload.
+pub(super) struct Piece {
+    /// The upload's id; `None` for the first piece.
+    pub(super) upload: Option<i64>,
+    /// The content's bytes before this piece.
+    pub(super) offset: usize,
+    /// Up to [`PIECE`] bytes; all pieces but the last have exactly that many.
+    pub(super) bytes: Vec<u8>,
+    /// The content's hash, checked by the caller, with the last piece.
+    pub(super) sha256: Option<String>,
+}
+
+/// Writes a piece; answers the upload's id. The last piece makes the content appear under its hash, unless
+/// the same content was put meanwhile: then the upload is dropped.
+pub(super) fn put_piece(tx: Tx<'_>, piece: &Piece) -> Done<i64> {
+    if let Some(sha256) = &piece.sha256
+        && is_whole(tx, sha256)?
+    {
+        if let Some(upload) = piece.upload {
+            tx.execute("DELETE FROM blobs WHERE id = ?1", [upload])?;
+        }
+        return Ok(0);
+    }
+    let upload = match piece.upload {
+        Some(upload) => upload,
+        None => begin(tx)?,
+    };
+    let first = piece.offset / CHUNK;
+    for (position, bytes) in (first..).zip(piece.bytes.chunks(CHUNK)) {
+        tx.execute(
+            "INSERT INTO chunks (blob, position, bytes) VALUES (?1, ?2, ?3)",
+            params![upload, signed(position as u64), bytes],
+        )?;
+    }
+    let size = signed((piece.offset + piece.bytes.len()) as u64);
+    tx.execute(
+        "UPDATE blobs SET size = ?2, sha256 = ?3 WHERE id = ?1",
+        params![upload, size, piece.sha256],
+    )?;
+    Ok(upload)
+}
+
+fn begin(tx: Tx<'_>) -> Done<i64> {
+    let now = clock::now();
+    tx.execute(
+        "DELETE FROM blobs WHERE sha256 IS NULL AND created_at < ?1",
+        [now - KEPT_MS],
+    )?;
+    tx.execute(
+        "INSERT INTO blobs (sha256, size, created_at) VALUES (NULL, 0, ?1)",
+        [now],
+    )?;
+    Ok(tx.last_id())
+}
+
+pub(super) fn missing(tx: Tx<'_>, hashes: &[String]) -> Done<Vec<String>> {
+    let mut absent = Vec::new();
+    for sha256 in hashes {
+        if !is_whole(tx, sha256)? {
+            absent.push(sha256.clone());
+        }
+    }
+    Ok(absent)
+}
+
+pub(super) fn read(tx: Tx<'_>, sha256: &str, offset: u64, length: u64) -> Done<Option<Vec<u8>>> {
+    let found = tx.row(
+        "SELECT id, size FROM blobs WHERE sha256 = ?1",
+        [sha256],
+        |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?)),
+    )?;
+    let Some((blob, size)) = found else {
+        return Ok(None);
+    };
+    let size: u64 = unsigned("content", size)?;
+    let from = offset.min(size);
+    let to = offset.saturating_add(length).min(size);
+    let wanted = usize::try_from(to - from).map_err(|e| corrupt("content", e))?;
+    if wanted == 0 {
+        return Ok(Some(Vec::new()));
+    }
+    let chunk = CHUNK as u64;
+    let mut bytes = Vec::with_capacity(wanted);
+    let mut statement = tx.0.prepare_cached(
+        "SELECT bytes FROM chunks WHERE blob = ?1 AND position BETWEEN ?2 AND ?3 ORDER BY position",
+    )?;
+    let mut rows = statement.query(params![
+        blob,
+        signed(from / chunk),
+        signed((to - 1) / chunk)
+    ])?;
+    let mut skip = usize::try_from(from % chunk).unwrap_or_default();
+    while let Some(row) = rows.next()? {
+        let part = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        let part = part.get(skip..).unwrap_or_default();
+        skip = 0;
+        let n = part.len().min(wanted - bytes.len());
+        bytes.extend_from_slice(&part[..n]);
+    }
+    if bytes.len() == wanted {
+        return Ok(Some(bytes));
+    }
+    Err(corrupt(&format!("content {sha256}"), "a chunk is missing"))
+}

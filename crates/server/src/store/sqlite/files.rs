@@ -1,0 +1,308 @@
+//! The repository: files, their versions, the manifest.
+
+use super::content;
+use super::tx::{Done, Tx, not_found, signed, unsigned};
+use crate::clock;
+use crate::store::{Expect, Fence, FileWrite, Notes, StoreError};
+use gridhelm_api::changeset::{Manifest, ManifestEntry};
+use gridhelm_api::event::Event;
+use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
+use rusqlite::{Row, params};
+
+/// Hashes of earlier versions in a manifest entry, at most.
+const EARLIER: usize = 20;
+/// How many versions back they are looked for.
+const LOOK_BACK: i64 = 60;
+
+const COLUMNS: &str =
+    "SELECT author, directory, name, version, size, sha256, written_by, written_at FROM files";
+
+fn meta(r: &Row<'_>) -> Done<FileMeta> {
+    Ok(FileMeta {
+        id: FileId::new(
+            r.get::<_, String>(0)?,
+            r.get::<_, String>(1)?,
+            r.get::<_, String>(2)?,
+        ),
+        version: r.get(3)?,
+        size: unsigned("a file", r.get(4)?)?,
+        sha256: r.get(5)?,
+        written_by: r.get(6)?,
+        written_at: r.get(7)?,
+    })
+}
+
+pub(super) fn list(tx: Tx<'_>, directory: Option<&str>) -> Done<Vec<FileMeta>> {
+    match directory {
+        Some(directory) => tx.rows(
+            &format!("{COLUMNS} WHERE deleted = 0 AND directory = ?1 ORDER BY name, author"),
+            [directory],
+            meta,
+        ),
+        None => tx.rows(
+            &format!("{COLUMNS} WHERE deleted = 0 ORDER BY directory, name, author"),
+            [],
+            meta,
+        ),
+    }
+}
+
+/// A file's row, deleted or not: its id, last version, and its state unless it is deleted.
+struct Found {
+    row: i64,
+    version: i64,
+    meta: Option<FileMeta>,
+}
+
+fn find(tx: Tx<'_>, id: &FileId) -> Done<Option<Found>> {
+    tx.row(
+        "SELECT author, directory, name, version, size, sha256, written_by, written_at, id, deleted
+         FROM files WHERE author = ?1 AND directory = ?2 AND name = ?3",
+        params![id.author, id.directory, id.name],
+        |r| {
+            let deleted: bool = r.get(9)?;
+            Ok(Found {
+                row: r.get(8)?,
+                version: r.get(3)?,
+                meta: if deleted { None } else { Some(meta(r)?) },
+            })
+        },
+    )
+}
+
+pub(super) fn one(tx: Tx<'_>, id: &FileId, version: Option<i64>) -> Done<Option<FileMeta>> {
+    let Some(found) = find(tx, id)? else {
+        return Ok(None);
+    };
+    let Some(version) = version else {
+        return Ok(found.meta);
+    };
+    tx.row(
+        "SELECT size, sha256, written_by, written_at FROM versions WHERE file = ?1 AND version = ?2 AND deleted = 0",
+        params![found.row, version],
+        |r| {
+            Ok(FileMeta {
+                id: id.clone(),
+                version,
+                size: unsigned("a file", r.get(0)?)?,
+                sha256: r.get(1)?,
+                written_by: r.get(2)?,
+                written_at: r.get(3)?,
+            })
+        },
+    )
+}
+
+fn mismatch(id: &FileId, present: Option<&FileMeta>) -> StoreError {
+    StoreError::VersionMismatch {
+        what: format!("file {}", id.path()),
+        version: present.map_or(0, |m| m.version),
+        current: present.and_then(|m| serde_json::to_value(m).ok()),
+    }
+}
+
+fn shown(meta: Option<&FileMeta>) -> Option<serde_json::Value> {
+    meta.and_then(|m| serde_json::to_value(m).ok())
+}
+
+pub(super) fn write(
+    tx: Tx<'_>,
+    fence: &Fence,
+    write: &FileWrite,
+    notes: &Notes,
+) -> Done<(FileMeta, Vec<Event>)> {
+    tx.fence(fence)?;
+    let found = find(tx, &write.id)?;
+    let present = found.as_ref().and_then(|f| f.meta.as_ref());
+    let as_seen = match (write.expect, present) {
+        (Expect::Absent, None) => true,
+        (Expect::Version(seen), Some(meta)) => meta.version == seen,
+        _ => false,
+    };
+    if !as_seen {
+        return Err(mismatch(&write.id, present).into());
+    }
+    let size = content::must_be_whole(tx, &write.sha256)?;
+    if let Some(meta) = present
+        && meta.sha256 == write.sha256
+    {
+        // Nothing changes: no version, no event; that it was tried is on record all the same.
+        let tried = Notes {
+            events: Vec::new(),
+            audit: notes.audit.clone(),
+        };
+        tx.notes_about(&tried, shown(present).as_ref(), shown(present).as_ref())?;
+        return Ok((meta.clone(), Vec::new()));
+    }
+    let new = FileMeta {
+        id: write.id.clone(),
+        version: found.as_ref().map_or(1, |f| f.version + 1),
+        size: unsigned("a file", size)?,
+        sha256: write.sha256.clone(),
+        written_by: write.by.clone(),
+        written_at: clock::now(),
+    };
+    put_version(tx, &new, false, &write.message)?;
+    let events = tx.notes_about(notes, shown(present).as_ref(), shown(Some(&new)).as_ref())?;
+    Ok((new, events))
+}
+
+fn put_version(tx: Tx<'_>, new: &FileMeta, deleted: bool, message: &str) -> Done<()> {
+    let sha256 = (!deleted).then_some(&new.sha256);
+    let row: Option<i64> = tx.value(
+        "INSERT INTO files (author, directory, name, version, deleted, sha256, size, written_by, written_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (author, directory, name) DO UPDATE SET version = ?4, deleted = ?5, sha256 = ?6, size = ?7,
+                written_by = ?8, written_at = ?9
+         RETURNING id",
+        params![
+            new.id.author,
+            new.id.directory,
+            new.id.name,
+            new.version,
+            deleted,
+            sha256,
+            signed(new.size),
+            new.written_by,
+            new.written_at
+        ],
+    )?;
+    tx.execute(
+        "INSERT INTO versions (file, version, deleted, sha256, size, written_by, written_at, message)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            row,
+            new.version,
+            deleted,
+            sha256,
+            signed(new.size),
+            new.written_by,
+            new.written_at,
+            message
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn delete(
+    tx: Tx<'_>,
+    fence: &Fence,
+    id: &FileId,
+    version: i64,
+    by: &str,
+    notes: &Notes,
+) -> Done<Vec<Event>> {
+    tx.fence(fence)?;
+    let present = find(tx, id)?.and_then(|f| f.meta);
+    let Some(meta) = present else {
+        return Err(not_found(format!("file {}", id.path())));
+    };
+    if meta.version != version {
+        return Err(mismatch(id, Some(&meta)).into());
+    }
+    let gone = FileMeta {
+        version: version + 1,
+        size: 0,
+        written_by: by.to_owned(),
+        written_at: clock::now(),
+        ..meta.clone()
+    };
+    put_version(tx, &gone, true, "")?;
+    tx.notes_about(notes, shown(Some(&meta)).as_ref(), None)
+}
+
+pub(super) fn versions(tx: Tx<'_>, id: &FileId) -> Done<Vec<FileVersion>> {
+    tx.rows(
+        "SELECT v.version, v.size, v.sha256, v.deleted, v.written_by, v.written_at, v.message
+         FROM files f JOIN versions v ON v.file = f.id
+         WHERE f.author = ?1 AND f.directory = ?2 AND f.name = ?3 ORDER BY v.version DESC",
+        params![id.author, id.directory, id.name],
+        |r| {
+            Ok(FileVersion {
+                version: r.get(0)?,
+                size: unsigned("a version", r.get(1)?)?,
+                sha256: r.get::<_, Option<String>>(2)?.unwrap_or_default(),
+                deleted: r.get(3)?,
+                written_by: r.get(4)?,
+                written_at: r.get(5)?,
+                message: r.get(6)?,
+            })
+        },
+    )
+}
+
+/// The root hash over the present files.
+pub(super) fn root(tx: Tx<'_>) -> Done<String> {
+    let files = tx.rows(
+        "SELECT author, directory, name, sha256 FROM files WHERE deleted = 0 ORDER BY author, directory, name",
+        [],
+        |r| {
+            Ok((
+                r.get::<_, String>(0)?,
+                r.get::<_, String>(1)?,
+                r.get::<_, String>(2)?,
+                r.get::<_, String>(3)?,
+            ))
+        },
+    )?;
+    Ok(gridhelm_replicate::root_of(files.iter().map(
+        |(author, directory, name, sha256)| gridhelm_replicate::File {
+            author,
+            directory,
+            name,
+            sha256,
+        },
+    )))
+}
+
+pub(super) fn manifest(tx: Tx<'_>, group: &str) -> Done<Manifest> {
+    let mut rows = Vec::new();
+    let mut entries = tx.rows(
+        "SELECT author, directory, name, version, size, sha256, written_by, written_at, id FROM files
+         WHERE deleted = 0 ORDER BY author, directory, name",
+        [],
+        |r| {
+            rows.push(r.get::<_, i64>(8)?);
+            let meta = meta(r)?;
+            Ok(ManifestEntry {
+                id: meta.id,
+                sha256: meta.sha256,
+                size: meta.size,
+                version: meta.version,
+                written_at: meta.written_at,
+                written_by: meta.written_by,
+                earlier: Vec::new(),
+            })
+        },
+    )?;
+    add_earlier(tx, &rows, &mut entries)?;
+    Ok(Manifest {
+        group: group.to_owned(),
+        epoch: tx.epoch()?,
+        root: gridhelm_replicate::root(&entries),
+        entries,
+    })
+}
+
+/// Adds the hashes of earlier versions, newest first, each once, in one query over all files.
+fn add_earlier(tx: Tx<'_>, rows: &[i64], entries: &mut [ManifestEntry]) -> Done<()> {
+    let place: std::collections::HashMap<i64, usize> =
+        rows.iter().zip(0..).map(|(id, i)| (*id, i)).collect();
+    let mut statement = tx.0.prepare_cached(
+        "SELECT f.id, v.sha256 FROM files f
+         JOIN versions v ON v.file = f.id AND v.version < f.version AND v.version >= f.version - ?1
+         WHERE f.version > 1 AND f.deleted = 0 AND v.deleted = 0 ORDER BY f.id, v.version DESC",
+    )?;
+    let mut earlier = statement.query([LOOK_BACK])?;
+    while let Some(row) = earlier.next()? {
+        let Some(entry) = place.get(&row.get(0)?).and_then(|i| entries.get_mut(*i)) else {
+            continue;
+        };
+        let sha256 = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        let known = entry.sha256 == sha256 || entry.earlier.iter().any(|e| e == sha256);
+        if !known && entry.earlier.len() < EARLIER {
+            entry.earlier.push(sha256.to_owned());
+        }
+    }
+    Ok(())
+}

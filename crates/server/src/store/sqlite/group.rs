@@ -1,0 +1,149 @@
+//! Epoch, lease, members and switches.
+
+use super::tx::{Done, Tx, json, not_found, of_json};
+use crate::clock;
+use crate::store::{EpochRow, Fence, Notes, Owner, StoreError};
+use gridhelm_api::event::Event;
+use gridhelm_api::group::{Group, Member};
+use gridhelm_api::switch::SwitchRecord;
+use rusqlite::params;
+
+pub(super) fn epoch(tx: Tx<'_>) -> Done<EpochRow> {
+    tx.row(
+        "SELECT e.epoch, e.server, e.boot, e.pid, e.start_ticks, e.host_boot, e.url, e.since, e.made_by, e.reason,
+                l.counter, l.released, l.successor
+         FROM epoch e, lease l",
+        [],
+        |r| {
+            let owner = match r.get::<_, Option<String>>(1)? {
+                None => None,
+                Some(server) => Some(Owner {
+                    server,
+                    boot: r.get(2)?,
+                    pid: r.get(3)?,
+                    start_ticks: r.get(4)?,
+                    host_boot: r.get(5)?,
+                    url: r.get(6)?,
+                }),
+            };
+            Ok(EpochRow {
+                epoch: r.get(0)?,
+                owner,
+                since: r.get(7)?,
+                by: r.get(8)?,
+                reason: r.get(9)?,
+                counter: r.get(10)?,
+                released: r.get(11)?,
+                successor: r.get(12)?,
+            })
+        },
+    )?
+    .ok_or_else(|| not_found("the row of the epoch"))
+}
+
+pub(super) fn take_epoch(
+    tx: Tx<'_>,
+    seen: i64,
+    owner: &Owner,
+    by: &str,
+    reason: &str,
+    notes: &Notes,
+) -> Done<(EpochRow, Vec<Event>)> {
+    let taken = tx.execute(
+        "UPDATE epoch SET epoch = epoch + 1, server = ?2, boot = ?3, pid = ?4, start_ticks = ?5, host_boot = ?6,
+                url = ?7, since = ?8, made_by = ?9, reason = ?10
+         WHERE epoch = ?1",
+        params![
+            seen,
+            owner.server,
+            owner.boot,
+            owner.pid,
+            owner.start_ticks,
+            owner.host_boot,
+            owner.url,
+            clock::now(),
+            by,
+            reason
+        ],
+    )?;
+    if taken == 0 {
+        let now = epoch(tx)?;
+        return Err(StoreError::Fenced {
+            epoch: now.epoch,
+            owner: now.owner.map(|o| o.server),
+        }
+        .into());
+    }
+    tx.execute(
+        "UPDATE lease SET counter = 0, released = 0, successor = NULL",
+        [],
+    )?;
+    let events = tx.notes(notes)?;
+    Ok((epoch(tx)?, events))
+}
+
+pub(super) fn renew_lease(tx: Tx<'_>, fence: &Fence) -> Done<i64> {
+    tx.fence(fence)?;
+    tx.execute("UPDATE lease SET counter = counter + 1", [])?;
+    Ok(tx
+        .value("SELECT counter FROM lease", [])?
+        .unwrap_or_default())
+}
+
+pub(super) fn release_lease(tx: Tx<'_>, fence: &Fence, successor: Option<&str>) -> Done<()> {
+    tx.fence(fence)?;
+    tx.execute("UPDATE lease SET released = 1, successor = ?1", [successor])?;
+    Ok(())
+}
+
+pub(super) fn announce(tx: Tx<'_>, member: &Member) -> Done<()> {
+    tx.execute(
+        "INSERT INTO members (name, url, version, seen_at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (name) DO UPDATE SET url = ?2, version = ?3, seen_at = ?4",
+        params![member.name, member.url, member.version, member.seen_at],
+    )?;
+    Ok(())
+}
+
+pub(super) fn group(tx: Tx<'_>, name: &str) -> Done<Group> {
+    let now = epoch(tx)?;
+    let members = tx.rows(
+        "SELECT name, url, version, seen_at FROM members ORDER BY name",
+        [],
+        |r| {
+            Ok(Member {
+                name: r.get(0)?,
+                url: r.get(1)?,
+                version: r.get(2)?,
+                seen_at: r.get(3)?,
+            })
+        },
+    )?;
+    Ok(Group {
+        name: name.to_owned(),
+        epoch: now.epoch,
+        active: now.owner.filter(|_| !now.released).map(|o| o.server),
+        since: now.since,
+        by: now.by,
+        reason: now.reason,
+        members,
+        database: "SQLite, one host".to_owned(),
+    })
+}
+
+pub(super) fn put_switch(tx: Tx<'_>, record: &SwitchRecord, notes: &Notes) -> Done<Vec<Event>> {
+    tx.execute(
+        "INSERT INTO switches (id, started_at, record) VALUES (?1, ?2, ?3)
+         ON CONFLICT (id) DO UPDATE SET started_at = ?2, record = ?3",
+        params![record.id, record.started_at, json(record)?],
+    )?;
+    tx.notes(notes)
+}
+
+pub(super) fn switches(tx: Tx<'_>, limit: u32) -> Done<Vec<SwitchRecord>> {
+    tx.rows(
+        "SELECT record FROM switches ORDER BY started_at DESC, rowid DESC LIMIT ?1",
+        [limit.clamp(1, 1000)],
+        |r| of_json("a switch", &r.get::<_, String>(0)?),
+    )
+}
