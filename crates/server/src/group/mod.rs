@@ -3,6 +3,8 @@
 mod duties;
 mod error;
 mod keeper;
+pub mod lease;
+pub mod lock;
 mod peer;
 mod standing;
 

@@ -1,0 +1,185 @@
+//! The lease as functions of values: who may work, who may claim the active role. No I/O and no clock
+//! inside, so that every interleaving can be tested.
+//!
+//! No decision compares two machines' clocks. The holder counts from the moment it *sent* a renewal; a
+//! watcher counts from the moment it first *saw* the present counter, which is never earlier. So a watcher
+//! that waits [`LAPSE_AFTER`] begins when the holder has stopped for at least
+//! `LAPSE_AFTER - STOP_AFTER`, whatever the network did.
+//!
+//! The lease decides who *starts* work. What makes a write safe is the fence in the database.
+
+use crate::clock::Moment;
+use std::time::Duration;
+
+/// How often the holder renews.
+pub const RENEW_EVERY: Duration = Duration::from_millis(500);
+
+/// In automatic mode the holder takes no work any more when its last renewal that succeeded was sent so
+/// long ago.
+pub const STOP_AFTER: Duration = Duration::from_millis(2_000);
+
+/// A watcher holds the lease for lapsed when it has seen the same counter for so long.
+pub const LAPSE_AFTER: Duration = Duration::from_millis(2_500);
+
+/// Who decides that a silent active server is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// A person. The holder steps down only for a higher epoch.
+    #[default]
+    Manual,
+    /// The standby, when the lease has lapsed. The holder stops in time.
+    Automatic,
+}
+
+/// The lease as its holder sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    mode: Mode,
+    renewed: Moment,
+    next: Moment,
+}
+
+impl Holder {
+    /// A lease just taken by a transaction that was sent at `sent`.
+    pub fn new(mode: Mode, sent: Moment) -> Self {
+        Self {
+            mode,
+            renewed: sent,
+            next: sent.after(RENEW_EVERY),
+        }
+    }
+
+    /// How long from `now` until the next renewal is due.
+    pub fn due_in(&self, now: Moment) -> Duration {
+        self.next.since(now)
+    }
+
+    /// A renewal is being sent.
+    pub fn sending(&mut self, now: Moment) {
+        self.next = now.after(RENEW_EVERY);
+    }
+
+    /// The renewal that was sent at `sent` succeeded.
+    pub fn renewed(&mut self, sent: Moment) {
+        self.renewed = self.renewed.max(sent);
+    }
+
+    /// Until when work may be started; `None` where no time limit holds.
+    pub fn valid_until(&self) -> Option<Moment> {
+        match self.mode {
+            Mode::Manual => None,
+            Mode::Automatic => Some(self.renewed.after(STOP_AFTER)),
+        }
+    }
+
+    /// Whether work may be started at `now`.
+    pub fn may_work(&self, now: Moment) -> bool {
+        self.valid_until().is_none_or(|until| now < until)
+    }
+}
+
+/// What a watcher reads of the epoch and the lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sign {
+    /// The epoch.
+    pub epoch: i64,
+    /// The lease's counter.
+    pub counter: i64,
+    /// Whether the owner gave it up.
+    pub released: bool,
+}
+
+/// The lease as another server sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watcher {
+    seen: Option<(Sign, Moment)>,
+}
+
+impl Watcher {
+    /// Notes what was read at `now`.
+    pub fn observe(&mut self, sign: Sign, now: Moment) {
+        if self.seen.is_none_or(|(seen, _)| seen != sign) {
+            self.seen = Some((sign, now));
+        }
+    }
+
+    /// For how long the present counter has been seen; zero before the first look.
+    pub fn silent_for(&self, now: Moment) -> Duration {
+        self.seen
+            .map(|(_, since)| now.since(since))
+            .unwrap_or_default()
+    }
+
+    /// Whether the lease has lapsed: no renewal was seen for [`LAPSE_AFTER`].
+    pub fn lapsed(&self, now: Moment) -> bool {
+        self.seen.is_some() && self.silent_for(now) >= LAPSE_AFTER
+    }
+}
+
+/// What a server that is not active sees of its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View<'a> {
+    /// This server's name.
+    pub me: &'a str,
+    /// The epoch; 0 in a group that never had an active server.
+    pub epoch: i64,
+    /// The owner's name.
+    pub owner: Option<&'a str>,
+    /// Whether the owner gave the active role up.
+    pub released: bool,
+    /// Whom the owner named to take over.
+    pub successor: Option<&'a str>,
+    /// Whether the lease has lapsed, as this server has watched it.
+    pub lapsed: bool,
+}
+
+/// Why a server claims the active role without a person's order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Because {
+    /// The group never had an active server.
+    Fresh,
+    /// The owner released the role and named this server.
+    Successor,
+    /// The last owner was a process of this server, which has been restarted.
+    LastOwner,
+    /// The lease has lapsed (automatic mode only). The transaction that takes the epoch must compare the
+    /// lease's counter, too: the holder may have renewed since the watcher looked.
+    Lapsed,
+}
+
+/// What a server may do about the active role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// Watch on.
+    Stay,
+    /// Claim it if the last owner's process is proven gone: by gaining its lock, or by its absence.
+    IfGone(Because),
+    /// Claim it now.
+    Now(Because),
+}
+
+/// Decides whether a server that is not active claims the active role. A claim is made by taking the very
+/// epoch that was seen, so of several that claim only one succeeds.
+pub fn claim(mode: Mode, view: View<'_>) -> Claim {
+    let Some(owner) = view.owner.filter(|_| view.epoch > 0) else {
+        return Claim::IfGone(Because::Fresh);
+    };
+    if view.released && view.successor == Some(view.me) {
+        return Claim::Now(Because::Successor);
+    }
+    if owner == view.me {
+        // A named successor has the first claim for one time-out.
+        return if view.released && view.successor.is_some() && !view.lapsed {
+            Claim::Stay
+        } else {
+            Claim::IfGone(Because::LastOwner)
+        };
+    }
+    if mode == Mode::Automatic && view.lapsed {
+        return Claim::Now(Because::Lapsed);
+    }
+    Claim::Stay
+}
+
+#[cfg(test)]
+mod tests;
