@@ -1,1 +1,22 @@
-//! Placeholder.
+//! A typed client of the Gridhelm admin API: `fetch` in the browser, `reqwest` elsewhere, the same methods on both.
+//!
+//! Which one is used is chosen by the target, never by a feature: a workspace build unifies features, and would bring both into the page.
+
+mod error;
+mod methods;
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+mod request;
+mod sse;
+#[cfg(target_arch = "wasm32")]
+mod web;
+
+#[cfg(not(target_arch = "wasm32"))]
+use native as platform;
+#[cfg(target_arch = "wasm32")]
+use web as platform;
+
+pub use error::{Error, Result};
+pub use methods::{Client, EventQuery, EventStream, TaskQuery};
+pub use request::{Answer, Body, Method, Token};
+pub use sse::{Message, Parser, TooLong};

@@ -1,0 +1,127 @@
+//! Requests by `reqwest`, for servers, tests and benches. Dropping the future, or the stream, ends the request.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::error::{Error, Result, bare};
+use crate::request::{Answer, Body, Method, Request};
+
+fn http() -> &'static reqwest::Client {
+    // One pool of connections for the process. Redirects are not followed: the API sends none, and a token must not travel.
+    static HTTP: OnceLock<reqwest::Client> = OnceLock::new();
+    HTTP.get_or_init(|| {
+        reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .tcp_nodelay(true)
+            .build()
+            .unwrap_or_default()
+    })
+}
+
+async fn fetch(request: Request<'_>) -> Result<(String, u32, reqwest::Response)> {
+    let method = match request.method {
+        Method::Get => reqwest::Method::GET,
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Patch => reqwest::Method::PATCH,
+        Method::Delete => reqwest::Method::DELETE,
+    };
+    let mut call = http().request(method, &request.url);
+    if let Some(token) = request.token {
+        call = call.bearer_auth(token.secret());
+    }
+    call = match request.body {
+        Body::None => call,
+        Body::Json(text) => call.header("content-type", "application/json").body(text),
+        Body::Bytes(bytes) => call
+            .header("content-type", "application/octet-stream")
+            .body(bytes),
+    };
+    for (name, value) in request.headers {
+        call = call.header(name, value);
+    }
+    let (url, seconds) = (request.url, request.timeout_s);
+    let limit = Duration::from_secs(u64::from(seconds));
+    match tokio::time::timeout(limit, call.send()).await {
+        Err(_) => Err(Error::TimedOut {
+            url: bare(&url),
+            seconds,
+        }),
+        Ok(Err(cause)) => Err(network(&url, &cause)),
+        Ok(Ok(response)) => Ok((url, seconds, response)),
+    }
+}
+
+fn network(url: &str, cause: &reqwest::Error) -> Error {
+    // The innermost cause says what happened: "Connection refused", not "error sending request".
+    let mut inner: &dyn std::error::Error = cause;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    Error::Network {
+        url: bare(url),
+        detail: inner.to_string(),
+    }
+}
+
+pub(crate) async fn send(request: Request<'_>) -> Result<Answer> {
+    let (url, seconds, response) = fetch(request).await?;
+    let status = response.status().as_u16();
+    let etag = response
+        .headers()
+        .get("etag")
+        .and_then(|etag| etag.to_str().ok())
+        .map(str::to_owned);
+    let body = match tokio::time::timeout(Duration::from_secs(u64::from(seconds)), response.bytes())
+        .await
+    {
+        Err(_) => {
+            return Err(Error::TimedOut {
+                url: bare(&url),
+                seconds,
+            });
+        }
+        Ok(Err(cause)) => return Err(network(&url, &cause)),
+        Ok(Ok(body)) => body.to_vec(),
+    };
+    if !(200..300).contains(&status) {
+        return Err(Error::of_status(&url, status, &body));
+    }
+    Ok(Answer {
+        status,
+        etag,
+        body,
+        url,
+    })
+}
+
+/// The body of an answer, piece by piece, for as long as the server sends.
+pub(crate) struct Pieces {
+    url: String,
+    response: reqwest::Response,
+}
+
+/// Sends, and gives the answer's body as it comes. The request's time-out holds until the answer's head is there.
+pub(crate) async fn open(request: Request<'_>) -> Result<Pieces> {
+    let (url, _, response) = fetch(request).await?;
+    let status = response.status().as_u16();
+    if !(200..300).contains(&status) {
+        let body = response
+            .bytes()
+            .await
+            .map_err(|cause| network(&url, &cause))?;
+        return Err(Error::of_status(&url, status, &body));
+    }
+    Ok(Pieces { url, response })
+}
+
+impl Pieces {
+    /// The next piece; `None` when the server has ended the stream.
+    pub(crate) async fn next(&mut self) -> Option<Result<Vec<u8>>> {
+        match self.response.chunk().await {
+            Ok(piece) => piece.map(|piece| Ok(piece.to_vec())),
+            Err(cause) => Some(Err(network(&self.url, &cause))),
+        }
+    }
+}

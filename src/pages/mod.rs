@@ -1,0 +1,10 @@
+//! One folder a page.
+
+pub mod events;
+pub mod grid;
+pub mod overview;
+pub mod replicate;
+pub mod repository;
+pub mod sign_in;
+pub mod switch;
+pub mod tasks;
