@@ -1,1 +1,19 @@
-//! Placeholder.
+//! The commands that people use to work on Gridhelm.
+//!
+//! * [`set_up`] finds the tools that the rest needs and installs what is missing;
+//! * [`build`] builds the server and the console;
+//! * [`deployment`] starts a whole local deployment (R nodes, servers, load balancer) and stops it;
+//! * [`checks`] runs every test and counts.
+//!
+//! `src/main.rs` only reads the command line.
+
+pub mod build;
+pub mod checks;
+pub mod deployment;
+pub mod error;
+pub mod process;
+pub mod processes;
+pub mod say;
+pub mod set_up;
+pub mod stop;
+pub mod workspace;

@@ -1,0 +1,128 @@
+//! Building the server and the console.
+
+pub mod fingerprint;
+pub mod precompress;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::process;
+use crate::say;
+use crate::set_up::Tools;
+use crate::stop::Stop;
+use crate::workspace::Workspace;
+
+/// What the console is built from.
+const CONSOLE_SOURCES: [&str; 11] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "index.html",
+    "Trunk.toml",
+    "public",
+    "style",
+    "src",
+    "crates/api",
+    "crates/client",
+    "crates/replicate",
+    "crates/xtask/src/build",
+];
+
+/// Builds the server in release mode and gives the program's path.
+pub fn server(workspace: &Workspace, stop: &Stop) -> Result<PathBuf, Error> {
+    say::timed("building", "the server", || {
+        let mut cargo =
+            process::command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(&workspace.root).args([
+            "build",
+            "--release",
+            "--package",
+            "gridhelm-server",
+            "--bin",
+            "gridhelm-server",
+        ]);
+        cargo.env("CARGO_TARGET_DIR", &workspace.target);
+        process::run_shown(cargo, stop)
+    })?;
+    server_program(workspace)
+}
+
+/// The built server; an error that tells what to do when it is not there.
+pub fn server_program(workspace: &Workspace) -> Result<PathBuf, Error> {
+    let program = workspace.target.join("release/gridhelm-server");
+    if program.is_file() {
+        return Ok(program);
+    }
+    Err(Error::Content {
+        path: program,
+        what: "is not there: run without `--no-build`".into(),
+    })
+}
+
+/// Builds the console into `dist/` with its compressed twins, unless what is there was built from the same sources.
+///
+/// It is built beside and then moved into place, so that `dist/` is always whole.
+pub fn console(workspace: &Workspace, tools: &Tools, stop: &Stop) -> Result<(), Error> {
+    let own = workspace.own_target();
+    std::fs::create_dir_all(&own).map_err(Error::file("create", &own))?;
+    let lock_path = own.join("console.lock");
+    let lock = File::create(&lock_path).map_err(Error::file("create", &lock_path))?;
+    lock.lock().map_err(Error::file("lock", &lock_path))?;
+    let stamp = own.join("console.stamp");
+    let sources = fingerprint::of(&workspace.root, &CONSOLE_SOURCES)?;
+    let dist = workspace.dist();
+    let current = || Ok::<_, Error>(format!("{sources} {}", fingerprint::of(&dist, &["."])?));
+    if dist.join("index.html").is_file()
+        && std::fs::read_to_string(&stamp).is_ok_and(|seen| current().is_ok_and(|now| now == seen))
+    {
+        say::progress("building", "the console: nothing has changed");
+        return Ok(());
+    }
+    let staging = own.join("console-staging");
+    say::timed("building", "the console", || {
+        bundle(workspace, tools, &staging, stop)
+    })?;
+    let twins = say::timed("compressing", "the console", || {
+        precompress::folder(&staging)
+    })?;
+    say::progress("compressed", format_args!("{twins}"));
+    replace(&staging, &dist, &own.join("console-previous"))?;
+    std::fs::write(&stamp, current()?).map_err(Error::file("write", &stamp))
+}
+
+fn bundle(workspace: &Workspace, tools: &Tools, staging: &Path, stop: &Stop) -> Result<(), Error> {
+    let mut trunk = process::command("trunk");
+    tools
+        .wasm
+        .apply(&mut trunk, &tools.folders, &workspace.wasm_target);
+    trunk
+        .current_dir(&workspace.root)
+        .args([
+            "build",
+            "--release",
+            "--offline",
+            "--skip-version-check",
+            "--dist",
+        ])
+        .arg(staging);
+    // trunk takes NO_COLOR for a boolean of its own.
+    trunk.env_remove("NO_COLOR");
+    process::run_shown(trunk, stop)
+}
+
+/// Puts `new` in the place of `old`; `aside` holds the old one for the blink between the two renames.
+fn replace(new: &Path, old: &Path, aside: &Path) -> Result<(), Error> {
+    let remove = |path: &Path| {
+        if path.exists() {
+            std::fs::remove_dir_all(path).map_err(Error::file("remove", path))
+        } else {
+            Ok(())
+        }
+    };
+    remove(aside)?;
+    if old.exists() {
+        std::fs::rename(old, aside).map_err(Error::file("move aside", old))?;
+    }
+    std::fs::rename(new, old).map_err(Error::file("move into place", new))?;
+    remove(aside)
+}

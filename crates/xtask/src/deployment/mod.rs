@@ -1,0 +1,19 @@
+//! A whole local deployment: R nodes, servers, the load balancer, and a guard that cleans up if we are killed.
+
+pub mod child;
+pub mod folder;
+pub mod guard;
+pub mod haproxy;
+pub mod http;
+pub mod node;
+pub mod plan;
+pub mod ready;
+pub mod run;
+pub mod script;
+pub mod seed;
+pub mod server;
+pub mod start;
+pub mod sweep;
+
+/// The environment variable by which every process of a deployment is known; its value is the deployment's folder.
+pub const MARK: &str = "GRIDHELM_DEPLOYMENT";

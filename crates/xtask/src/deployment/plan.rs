@@ -1,0 +1,253 @@
+//! The local deployment on paper: who is there, and on which port.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// The first port when nothing else is said.
+pub const DEFAULT_PORTS_FROM: u16 = 8100;
+/// How many slots each registered node gets.
+pub const SLOT_LIMIT: u32 = 3;
+/// All local addresses.
+pub const HOST: &str = "127.0.0.1";
+
+/// One server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Its name.
+    pub name: &'static str,
+    /// Its group.
+    pub group: &'static str,
+    /// Where it listens.
+    pub port: u16,
+}
+
+impl Server {
+    /// Its address for browsers and other servers.
+    pub fn url(&self) -> String {
+        format!("http://{HOST}:{}", self.port)
+    }
+}
+
+/// One R node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub name: &'static str,
+    /// The group that it is registered in; `None` for the spare one, which waits for somebody to register it.
+    pub group: Option<&'static str>,
+    /// Where Rserve listens.
+    pub port: u16,
+}
+
+/// The whole deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The first port: the load balancer's.
+    pub ports_from: u16,
+    /// The servers; the first of each group is the one that starts first at the very first start.
+    pub servers: Vec<Server>,
+    /// The nodes.
+    pub nodes: Vec<Node>,
+}
+
+/// The groups, in the order in which screens show them.
+pub const GROUPS: [&str; 2] = ["east", "west"];
+
+/// Ports beyond the deployment's own that consoles on other hosts may use: two well-known ones, and four after the last of ours.
+const OTHER_ORIGIN_PORTS: [u16; 2] = [8080, 8090];
+const SPARE_ORIGIN_OFFSETS: [u16; 4] = [20, 21, 22, 23];
+
+impl Plan {
+    /// The plan with the load balancer on `ports_from`, servers on the next three, nodes from the eleventh on.
+    pub fn new(ports_from: u16) -> Result<Self, Error> {
+        if !(1024..=65_500).contains(&ports_from) {
+            return Err(Error::Usage(format!(
+                "--ports-from {ports_from}: give 1024 to 65500, the deployment uses the 24 ports from there on"
+            )));
+        }
+        let server = |name, group, offset| Server {
+            name,
+            group,
+            port: ports_from + offset,
+        };
+        let node = |name, group, offset| Node {
+            name,
+            group,
+            port: ports_from + offset,
+        };
+        Ok(Self {
+            ports_from,
+            servers: vec![
+                server("east-1", "east", 1),
+                server("east-2", "east", 2),
+                server("west-1", "west", 3),
+            ],
+            nodes: vec![
+                node("east-r01", Some("east"), 11),
+                node("east-r02", Some("east"), 12),
+                node("west-r01", Some("west"), 13),
+                node("spare-r01", None, 14),
+            ],
+        })
+    }
+
+    /// The load balancer's address.
+    pub fn balancer_url(&self) -> String {
+        format!("http://{HOST}:{}", self.ports_from)
+    }
+
+    /// The console's address: the first server's, not the load balancer's, whose answer depends on a group being active.
+    pub fn console_url(&self) -> String {
+        self.servers
+            .first()
+            .map_or_else(String::new, |server| format!("{}/", server.url()))
+    }
+
+    /// The servers of a group.
+    pub fn servers_of<'a>(&'a self, group: &'a str) -> impl Iterator<Item = &'a Server> {
+        self.servers
+            .iter()
+            .filter(move |server| server.group == group)
+    }
+
+    /// The nodes registered in a group.
+    pub fn nodes_of<'a>(&'a self, group: &'a str) -> impl Iterator<Item = &'a Node> {
+        self.nodes
+            .iter()
+            .filter(move |node| node.group == Some(group))
+    }
+
+    /// Every port with what listens there.
+    pub fn ports(&self) -> Vec<(u16, String)> {
+        let servers = self
+            .servers
+            .iter()
+            .map(|server| (server.port, format!("server {}", server.name)));
+        let nodes = self
+            .nodes
+            .iter()
+            .map(|node| (node.port, format!("R node {}", node.name)));
+        std::iter::once((self.ports_from, "load balancer".to_owned()))
+            .chain(servers)
+            .chain(nodes)
+            .collect()
+    }
+
+    /// The origins of consoles that the servers let in: their own, the load balancer's, and those of a static host on this machine.
+    pub fn allowed_origins(&self) -> Vec<String> {
+        let own =
+            std::iter::once(self.ports_from).chain(self.servers.iter().map(|server| server.port));
+        let spare = SPARE_ORIGIN_OFFSETS
+            .iter()
+            .map(|offset| self.ports_from + offset);
+        own.chain(OTHER_ORIGIN_PORTS)
+            .chain(spare)
+            .flat_map(|port| [HOST, "localhost"].map(|host| format!("http://{host}:{port}")))
+            .collect()
+    }
+
+    /// `deployment.json`, which tells a console where everything is.
+    pub fn deployment_file(&self) -> DeploymentFile {
+        let groups = GROUPS.map(|group| GroupEntry {
+            name: group.into(),
+            servers: self
+                .servers_of(group)
+                .map(|server| ServerEntry {
+                    name: server.name.into(),
+                    url: server.url(),
+                })
+                .collect(),
+        });
+        DeploymentFile {
+            name: "local".into(),
+            label: format!("local deployment, {} groups", GROUPS.len()),
+            load_balancer: self.balancer_url(),
+            groups: groups.into(),
+        }
+    }
+}
+
+/// What `deployment.json` holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentFile {
+    /// A short name.
+    pub name: String,
+    /// A line for people.
+    pub label: String,
+    /// The load balancer's address.
+    pub load_balancer: String,
+    /// The groups in the order in which screens show them.
+    pub groups: Vec<GroupEntry>,
+}
+
+/// A group in `deployment.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupEntry {
+    /// The group's name.
+    pub name: String,
+    /// Its servers.
+    pub servers: Vec<ServerEntry>,
+}
+
+/// A server in `deployment.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerEntry {
+    /// The server's name.
+    pub name: String,
+    /// Its address.
+    pub url: String,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn two_plans_apart_share_no_port() {
+        let ports = |from| {
+            Plan::new(from)
+                .unwrap()
+                .ports()
+                .into_iter()
+                .map(|(port, _)| port)
+                .collect::<BTreeSet<_>>()
+        };
+        assert_eq!(ports(8100).len(), 8);
+        assert!(ports(8100).is_disjoint(&ports(8200)));
+        assert!(ports(8100).iter().all(|port| (8100..8124).contains(port)));
+    }
+
+    #[test]
+    fn ports_out_of_range_are_refused() {
+        assert!(Plan::new(80).is_err());
+        assert!(Plan::new(65_535).is_err());
+        assert!(Plan::new(65_500).is_ok());
+    }
+
+    #[test]
+    fn the_file_names_groups_and_servers() {
+        let file = serde_json::to_value(Plan::new(8100).unwrap().deployment_file()).unwrap();
+        assert_eq!(file["load_balancer"], "http://127.0.0.1:8100");
+        assert_eq!(
+            file["groups"][0]["servers"][1]["url"],
+            "http://127.0.0.1:8102"
+        );
+        assert_eq!(file["groups"][1]["name"], "west");
+    }
+
+    #[test]
+    fn every_console_place_is_an_allowed_origin() {
+        let origins = Plan::new(9000).unwrap().allowed_origins();
+        for origin in [
+            "http://127.0.0.1:9000",
+            "http://localhost:9003",
+            "http://127.0.0.1:8080",
+            "http://localhost:8090",
+        ] {
+            assert!(origins.iter().any(|allowed| allowed == origin), "{origin}");
+        }
+    }
+}

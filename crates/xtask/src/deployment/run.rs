@@ -1,0 +1,203 @@
+//! `cargo xtask run`: set up, build, start, wait, stop.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::child::Children;
+use super::folder::Folder;
+use super::guard::Guard;
+use super::node;
+use super::plan::{HOST, Plan};
+use super::start::Start;
+use super::sweep::Sweep;
+use crate::build;
+use crate::error::Error;
+use crate::process::TICK;
+use crate::processes::listens;
+use crate::say;
+use crate::set_up::{self, Need};
+use crate::stop::Stop;
+use crate::workspace::Workspace;
+
+/// How long servers and the load balancer have to end in order, then R and the rest.
+const GRACE_SERVERS: Duration = Duration::from_secs(3);
+const GRACE_REST: Duration = Duration::from_millis(1500);
+/// How often the running deployment is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What the command line says.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where data is kept; `target/deployment` of the checkout when absent.
+    pub dir: Option<PathBuf>,
+    /// The first port.
+    pub ports_from: u16,
+    /// A file to write when all is ready.
+    pub ready_file: Option<PathBuf>,
+    /// Take the server and the console as they were built before.
+    pub no_build: bool,
+}
+
+/// Runs a deployment until a signal comes. A signal is an orderly end, not an error.
+pub fn run(options: &Options) -> Result<(), Error> {
+    let stop = Stop::listen()?;
+    let workspace = Workspace::find()?;
+    let plan = Plan::new(options.ports_from)?;
+    match deploy(options, &workspace, &plan, &stop) {
+        Err(Error::Stopped) => Ok(()),
+        other => other,
+    }
+}
+
+fn deploy(options: &Options, workspace: &Workspace, plan: &Plan, stop: &Stop) -> Result<(), Error> {
+    let ready_file = options.ready_file.as_deref().map(absolute).transpose()?;
+    if let Some(file) = &ready_file {
+        // An old one would say that all is ready.
+        let _ = std::fs::remove_file(file);
+    }
+    let server = prepare_programs(options, workspace, stop)?;
+    let begun = Instant::now();
+    let dir = options
+        .dir
+        .clone()
+        .unwrap_or_else(|| workspace.own_target().join("deployment"));
+    let folder = Folder::open(&dir, node::user().is_some(), stop)?;
+    folder.claim_ports(plan)?;
+    let sweep = Sweep::new(&folder, ready_file.as_deref());
+    // What a run before left, if both it and its guard were killed.
+    sweep.end(&[], GRACE_REST);
+    ports_are_free(plan)?;
+    let guard = Guard::start(&folder, &sweep)?;
+    let mut children = Children::default();
+    let dist = workspace.dist();
+    let samples = workspace.root.join("deploy/examples/scripts");
+    let start = Start {
+        folder: &folder,
+        plan,
+        server: &server,
+        console: dist.join("index.html").is_file().then_some(dist.as_path()),
+        samples: &samples,
+        stop,
+    };
+    let outcome = start.run(&mut children).and_then(|ready| {
+        if let Some(file) = &ready_file {
+            ready.write(file)?;
+        }
+        say::progress(
+            "ready",
+            format_args!("in {}", say::seconds(begun.elapsed())),
+        );
+        ready.print(folder.root());
+        attend(&mut children, stop);
+        Ok(())
+    });
+    end(&mut children, &sweep, guard, plan, stop);
+    outcome
+}
+
+/// Finds or builds the server, and the console beside it.
+fn prepare_programs(
+    options: &Options,
+    workspace: &Workspace,
+    stop: &Stop,
+) -> Result<PathBuf, Error> {
+    let tools = set_up::set_up(workspace, Need::Run, stop)?;
+    if options.no_build {
+        return build::server_program(workspace);
+    }
+    let server = build::server(workspace, stop)?;
+    build::console(workspace, &tools, stop)?;
+    Ok(server)
+}
+
+/// Reports what ends on its own, until a signal comes. Nothing is started again: drills end things on purpose.
+fn attend(children: &mut Children, stop: &Stop) {
+    while !stop.asked() {
+        for (name, how) in children.collect() {
+            say::progress(
+                "note",
+                format_args!("{name} {how}; see its log, and its `start` script to start it again"),
+            );
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn end(children: &mut Children, sweep: &Sweep, guard: Guard, plan: &Plan, stop: &Stop) {
+    say::progress("stopping", "everything");
+    let begun = Instant::now();
+    let grace = |duration: Duration| {
+        if stop.hasty() {
+            Duration::ZERO
+        } else {
+            duration
+        }
+    };
+    // Servers first: they close their R sessions in order.
+    let is_node = |name: &str| plan.nodes.iter().any(|node| node.name == name);
+    children.end(grace(GRACE_SERVERS), stop, |name| !is_node(name));
+    // Then all others: R, its sessions, and whatever was started again by hand.
+    let left = sweep.end(&[guard.pid()], grace(GRACE_REST));
+    children.collect();
+    sweep.tidy();
+    guard.dismiss();
+    for process in left {
+        say::progress(
+            "warning",
+            format_args!("process {} could not be ended", process.pid),
+        );
+    }
+    say::progress(
+        "stopped",
+        format_args!("in {}", say::seconds(begun.elapsed())),
+    );
+}
+
+/// All ports are free; the error names the first that is not. Looks for listeners, then tries, for what `/proc` does not show.
+fn ports_are_free(plan: &Plan) -> Result<(), Error> {
+    for (port, role) in plan.ports() {
+        let free = || !listens(port) && TcpListener::bind((HOST, port)).is_ok();
+        // A listener that has just ended may hold its port for a blink.
+        let until = Instant::now() + Duration::from_millis(500);
+        while !free() {
+            if Instant::now() > until {
+                return Err(Error::PortInUse {
+                    port,
+                    role,
+                    ports_from: plan.ports_from,
+                });
+            }
+            std::thread::sleep(TICK);
+        }
+    }
+    Ok(())
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    std::path::absolute(path).map_err(Error::file("find", path))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_is_named_with_the_way_out() {
+        // A base from which nothing else of the plan matters: the balancer's port is looked at first.
+        let listener = (20_000..40_000)
+            .find_map(|port| TcpListener::bind((HOST, port)).ok())
+            .unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let text = ports_are_free(&Plan::new(port).unwrap())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains(&port.to_string())
+                && text.contains("--ports-from")
+                && text.contains("load balancer"),
+            "{text}"
+        );
+    }
+}

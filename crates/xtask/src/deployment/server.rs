@@ -1,0 +1,136 @@
+//! One `gridhelm-server`: its configuration file and its start script.
+
+use std::path::{Path, PathBuf};
+
+use super::MARK;
+use super::folder::{Folder, private_folder, write_with_mode};
+use super::plan::{HOST, Plan, Server};
+use super::script::Script;
+use crate::error::Error;
+
+/// Writes what starting the server needs and gives its start script.
+pub fn prepare(
+    folder: &Folder,
+    plan: &Plan,
+    server: &Server,
+    program: &Path,
+    console: Option<&Path>,
+) -> Result<PathBuf, Error> {
+    let home = folder.path("servers").join(server.name);
+    private_folder(&home)?;
+    private_folder(&folder.path("groups").join(server.group))?;
+    let configuration = home.join("server.toml");
+    let text = configuration_text(
+        plan,
+        server,
+        &database(folder, server.group),
+        &folder.path("deployment.json"),
+        console,
+    );
+    write_with_mode(&configuration, &text, 0o600)?;
+    let log = folder.log(server.name);
+    let script = Script {
+        what: format!("the server {}", server.name),
+        folder: &home,
+        log: &log,
+        environment: vec![(MARK.to_owned(), folder.root().display().to_string())],
+        bare: false,
+        user: None,
+        program: vec![
+            program.display().to_string(),
+            "--config".into(),
+            configuration.display().to_string(),
+        ],
+    };
+    let start = home.join("start");
+    script.write(&start)?;
+    Ok(start)
+}
+
+/// The group's database file.
+pub fn database(folder: &Folder, group: &str) -> PathBuf {
+    folder.path("groups").join(group).join("group.sqlite")
+}
+
+fn configuration_text(
+    plan: &Plan,
+    server: &Server,
+    database: &Path,
+    deployment: &Path,
+    console: Option<&Path>,
+) -> String {
+    let string = |text: &str| serde_json::Value::from(text).to_string();
+    let path = |path: &Path| string(&path.display().to_string());
+    let origins: Vec<_> = plan
+        .allowed_origins()
+        .iter()
+        .map(|origin| format!("    {},\n", string(origin)))
+        .collect();
+    format!(
+        "# Server {name} of a local deployment; made by `cargo xtask run`.\n\
+         name = {name_value}\n\
+         group = {group}\n\
+         listen = {listen}\n\
+         public_url = {url}\n\
+         {console}\
+         deployment_file = {deployment}\n\
+         allowed_origins = [\n{origins}]\n\
+         \n\
+         [database]\n\
+         kind = \"sqlite\"\n\
+         path = {database}\n\
+         \n\
+         [log]\n\
+         format = \"text\"\n",
+        name = server.name,
+        name_value = string(server.name),
+        group = string(server.group),
+        listen = string(&format!("{HOST}:{}", server.port)),
+        url = string(&server.url()),
+        console = console.map_or_else(String::new, |folder| format!(
+            "console_dir = {}\n",
+            path(folder)
+        )),
+        deployment = path(deployment),
+        origins = origins.concat(),
+        database = path(database),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn the_configuration_holds_what_the_server_reads() {
+        let plan = Plan::new(8100).unwrap();
+        let text = configuration_text(
+            &plan,
+            &plan.servers[1],
+            Path::new("/d/east.sqlite"),
+            Path::new("/d/deployment.json"),
+            Some(Path::new("/w/dist")),
+        );
+        for line in [
+            "name = \"east-2\"",
+            "group = \"east\"",
+            "listen = \"127.0.0.1:8102\"",
+            "public_url = \"http://127.0.0.1:8102\"",
+            "console_dir = \"/w/dist\"",
+            "deployment_file = \"/d/deployment.json\"",
+            "    \"http://127.0.0.1:8100\",",
+            "path = \"/d/east.sqlite\"",
+        ] {
+            assert!(text.lines().any(|seen| seen == line), "{line}\n{text}");
+        }
+        let without = configuration_text(
+            &plan,
+            &plan.servers[1],
+            Path::new("/d"),
+            Path::new("/d"),
+            None,
+        );
+        assert!(!without.contains("console_dir"));
+    }
+}

@@ -1,0 +1,152 @@
+//! The command line of `cargo xtask`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use xtask::checks;
+use xtask::deployment::guard;
+use xtask::deployment::plan::DEFAULT_PORTS_FROM;
+use xtask::deployment::run::{self, Options};
+use xtask::deployment::sweep::Sweep;
+use xtask::error::Error;
+use xtask::process;
+use xtask::say;
+use xtask::set_up::{self, Need};
+use xtask::stop::Stop;
+use xtask::workspace::Workspace;
+
+/// The commands to work on Gridhelm.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set up what is missing, build, start a local deployment, and stop it at Ctrl-C.
+    Run(Run),
+    /// Run every check and test, or one part: fmt, clippy, unit, wasm, journey, static, or a file of tests/.
+    Test {
+        /// The part.
+        name: Option<String>,
+    },
+    /// Measure; prints one JSON object a line.
+    Bench {
+        /// Which measurements, and what they take.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Break things on purpose in a running local deployment and check what must hold.
+    Drill {
+        /// Which drill.
+        name: Option<String>,
+    },
+    /// Only install what building, running and testing need.
+    SetUp,
+    /// Clean up after a run that was killed.
+    #[command(hide = true)]
+    Guard(GuardArguments),
+}
+
+#[derive(Args)]
+struct Run {
+    /// Where data is kept (default: target/deployment).
+    #[arg(long, value_name = "D")]
+    dir: Option<PathBuf>,
+    /// The first of the deployment's 24 ports.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_PORTS_FROM)]
+    ports_from: u16,
+    /// Write this file when everything answers; it goes away at the end.
+    #[arg(long, value_name = "F")]
+    ready_file: Option<PathBuf>,
+    /// Take the server and the console as they were built before.
+    #[arg(long)]
+    no_build: bool,
+}
+
+#[derive(Args)]
+struct GuardArguments {
+    root: PathBuf,
+    nodes: PathBuf,
+    #[arg(long)]
+    nodes_are_elsewhere: bool,
+    #[arg(long)]
+    ready_file: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let outcome = match CommandLine::parse().command {
+        Command::Run(Run {
+            dir,
+            ports_from,
+            ready_file,
+            no_build,
+        }) => run::run(&Options {
+            dir,
+            ports_from,
+            ready_file,
+            no_build,
+        })
+        .map(|()| true),
+        Command::Test { name } => checks::run(name.as_deref()),
+        Command::Bench { arguments } => bench(&arguments),
+        Command::Drill { name } => {
+            let which = name.map_or_else(String::new, |name| format!(" called {name}"));
+            Err(Error::Usage(format!("there is no drill{which} yet")))
+        }
+        Command::SetUp => Stop::listen()
+            .and_then(|stop| set_up::set_up(&Workspace::find()?, Need::Test, &stop))
+            .map(|_| true),
+        Command::Guard(GuardArguments {
+            root,
+            nodes,
+            nodes_are_elsewhere,
+            ready_file,
+        }) => {
+            guard::watch(&Sweep {
+                root,
+                nodes,
+                nodes_are_elsewhere,
+                ready_file,
+            });
+            Ok(true)
+        }
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            say::progress("error", error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Builds the measuring program in release mode and runs it, with all tools in place.
+fn bench(arguments: &[String]) -> Result<bool, Error> {
+    let stop = Stop::listen()?;
+    let workspace = Workspace::find()?;
+    set_up::set_up(&workspace, Need::Test, &stop)?;
+    let mut cargo = process::command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(&workspace.root);
+    cargo
+        .args([
+            "run",
+            "--release",
+            "--package",
+            "xtask",
+            "--features",
+            "bench",
+            "--bin",
+            "bench",
+            "--",
+        ])
+        .args(arguments);
+    if let Ok(xtask) = std::env::current_exe() {
+        cargo.env("GRIDHELM_XTASK", xtask);
+    }
+    process::run_shown(cargo, &stop).map(|()| true)
+}

@@ -1,0 +1,15 @@
+# Forecasts a monthly series with Holt-Winters.
+# Inputs: horizon, months ahead.
+if (!exists("horizon")) horizon <- 12
+stopifnot("horizon must be 1 to 60" = horizon >= 1 && horizon <= 60)
+
+series <- AirPassengers
+train <- window(series, end = c(1959, 12))
+test <- window(series, start = c(1960, 1))
+model <- HoltWinters(train, seasonal = "additive")
+forecast <- predict(model, n.ahead = horizon, prediction.interval = TRUE)
+
+print(round(c(alpha = unname(model$alpha), beta = unname(model$beta), gamma = unname(model$gamma)), 3))
+
+plot(model, forecast, main = "Passengers a month: fit and forecast")
+lines(test, col = "#0f766e", lwd = 2)
