@@ -80,3 +80,58 @@ pub fn hex(bytes: &[u8]) -> String {
         .map(|d| char::from(DIGITS[usize::from(d)]))
         .collect()
 }
+
+/// SHA-256 of a content, hexadecimal in lower case: what identifies content everywhere.
+pub fn content_hash(content: &[u8]) -> String {
+    hex(&Sha256::digest(content))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::testing::{entries, entry};
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_definition_does_not_change() {
+        assert_eq!(root(&[]), content_hash(b"gridhelm-tree-1"));
+        let files = [entry("ann/plots/a.R", "one"), entry("ann/plots/b.R", "two")];
+        assert_eq!(
+            root(&files),
+            "351ec4c9d06ee91e584dc2d2ee1d4f6d7a216c8245e57a40672f46f9f0f86756"
+        );
+    }
+
+    #[test]
+    fn neighbours_cannot_be_moved_across_a_border() {
+        let a = [entry("ab/c/d.R", "x")];
+        let b = [entry("a/bc/d.R", "x")];
+        let c = [entry("a/b/cd.R", "x")];
+        assert_ne!(root(&a), root(&b));
+        assert_ne!(root(&b), root(&c));
+        assert_ne!(root(&a), root(&c));
+    }
+
+    proptest! {
+        #[test]
+        fn roots_are_equal_exactly_when_paths_and_contents_are(a in entries(6), b in entries(6)) {
+            let set = |files: &[ManifestEntry]| -> BTreeSet<(String, String)> {
+                files.iter().map(|f| (f.id.path(), f.sha256.clone())).collect()
+            };
+            prop_assert_eq!(root(&a) == root(&b), set(&a) == set(&b));
+        }
+
+        #[test]
+        fn order_does_not_count(files in entries(12), seed in any::<u64>()) {
+            let mut shuffled = files.clone();
+            let n = shuffled.len().max(1) as u64;
+            for (i, turn) in (0..shuffled.len()).zip((0..64).step_by(7).cycle()) {
+                let j = usize::try_from(seed.rotate_left(turn) % n).unwrap();
+                shuffled.swap(i, j);
+            }
+            prop_assert_eq!(root(&files), root(&shuffled));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Files by groups: where does which file stand how.
+
+use crate::compare::{Parity, ParityCounts, in_order, parity};
+use gridhelm_api::changeset::{Manifest, ManifestEntry};
+use gridhelm_api::repository::FileId;
+use std::sync::Arc;
+
+/// The parity of every file in every group, seen from one of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matrix {
+    /// The groups, in the order in which they were given.
+    pub groups: Vec<String>,
+    /// The place of the group from which it is seen.
+    pub reference: usize,
+    /// Every file of any group, by author, directory and name.
+    pub rows: Vec<MatrixRow>,
+    /// The sums of each group's column; the reference's own counts as the same.
+    pub counts: Vec<ParityCounts>,
+}
+
+/// One file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MatrixRow {
+    /// Which file.
+    pub id: FileId,
+    /// A cell for each group. `None`: neither this group nor the reference has it.
+    pub cells: Vec<Option<Parity>>,
+}
+
+impl MatrixRow {
+    /// Whether every group has the same content.
+    pub fn is_same(&self) -> bool {
+        self.cells.iter().all(|c| *c == Some(Parity::Same))
+    }
+}
+
+/// Compares several groups' manifests with that at place `reference`, each as the target. An out-of-range
+/// `reference` is the last group.
+pub fn matrix(manifests: &[Arc<Manifest>], reference: usize) -> Matrix {
+    let reference = reference.min(manifests.len().saturating_sub(1));
+    let orders: Vec<Vec<usize>> = manifests.iter().map(|m| in_order(&m.entries)).collect();
+    let mut next = vec![0_usize; manifests.len()];
+    let mut counts = vec![ParityCounts::default(); manifests.len()];
+    let mut rows = Vec::new();
+    loop {
+        let heads: Vec<Option<&ManifestEntry>> = (0..manifests.len())
+            .map(|g| orders[g].get(next[g]).map(|n| &manifests[g].entries[*n]))
+            .collect();
+        let Some(id) = heads.iter().flatten().map(|e| &e.id).min() else {
+            break;
+        };
+        let here: Vec<Option<&ManifestEntry>> =
+            heads.iter().map(|e| e.filter(|e| e.id == *id)).collect();
+        let cells: Vec<Option<Parity>> = here.iter().map(|t| cell(here[reference], *t)).collect();
+        for (group, cell) in cells.iter().enumerate() {
+            next[group] += usize::from(here[group].is_some());
+            if let Some(parity) = cell {
+                counts[group].add(*parity);
+            }
+        }
+        rows.push(MatrixRow {
+            id: id.clone(),
+            cells,
+        });
+    }
+    Matrix {
+        groups: manifests.iter().map(|m| m.group.clone()).collect(),
+        reference,
+        rows,
+        counts,
+    }
+}
+
+fn cell(reference: Option<&ManifestEntry>, here: Option<&ManifestEntry>) -> Option<Parity> {
+    match (reference, here) {
+        (None, None) => None,
+        (Some(_), None) => Some(Parity::Missing),
+        (None, Some(_)) => Some(Parity::Extra),
+        (Some(reference), Some(here)) => Some(parity(reference, here)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::Parity::{Differs, Extra, Missing, Same};
+    use super::*;
+    use crate::compare;
+    use crate::testing::{entries, entry, manifest};
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_cell_says_how_a_group_stands_to_the_reference() {
+        let groups = [
+            manifest("west", vec![entry("a/d/1", "one"), entry("a/d/2", "other")]),
+            manifest("east", vec![entry("a/d/1", "one"), entry("a/d/2", "two")]),
+            manifest("south", vec![entry("a/d/3", "three")]),
+        ];
+        let found = matrix(&groups, 1);
+        assert_eq!(found.groups, ["west", "east", "south"]);
+        let cells: Vec<_> = found.rows.iter().map(|r| r.cells.clone()).collect();
+        assert_eq!(
+            cells,
+            [
+                vec![Some(Same), Some(Same), Some(Missing)],
+                vec![Some(Differs), Some(Same), Some(Missing)],
+                vec![None, None, Some(Extra)],
+            ]
+        );
+        assert_eq!(found.counts[1].same, 2);
+        assert!(!found.rows[0].is_same());
+        assert!(matrix(&[], 0).rows.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn two_groups_are_a_comparison(a in entries(8), b in entries(8)) {
+            let (source, target) = (manifest("east", a), manifest("west", b));
+            let found = matrix(&[source.clone(), target.clone()], 0);
+            let compared = compare(source, target);
+            let cells: Vec<_> = found.rows.iter().map(|r| (&r.id, r.cells[1])).collect();
+            let wanted: Vec<_> = compared.files.iter().map(|f| (&f.id, Some(f.parity))).collect();
+            prop_assert_eq!(cells, wanted);
+            prop_assert_eq!(found.counts[1], compared.counts());
+        }
+    }
+}
