@@ -1,11 +1,12 @@
 //! Builds a server of its parts, runs it and stops it.
 
+use crate::accounts::{AccountError, Accounts, Bootstrap};
 use crate::config::{Config, Database};
-use crate::group::{Keeper, KeeperParts, Standing};
+use crate::group::{Keeper, KeeperParts, PeerToken, Standing};
 use crate::hub::Hub;
 use crate::identity;
-use crate::pending::{Accounts, Grid, Tasks, Work, open_store, router};
-use crate::store::{Store, StoreError};
+use crate::pending::{Grid, Tasks, Work, router};
+use crate::store::{SqliteStore, Store, StoreError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,6 +66,9 @@ pub enum StartError {
         /// What the store said.
         source: StoreError,
     },
+    /// The group's accounts cannot be read or made.
+    #[error("cannot prepare the group's accounts: {0}")]
+    Accounts(#[from] AccountError),
     /// The system does not give what every server needs.
     #[error("cannot find out who this process is: {0}. Gridhelm needs Linux with /proc.")]
     System(String),
@@ -76,12 +80,16 @@ pub struct Running {
     pub app: Arc<App>,
     /// Where it listens.
     pub address: SocketAddr,
+    /// What the first start of a group made: a password that is shown once.
+    pub bootstrap: Bootstrap,
     http: JoinHandle<()>,
+    fresh: JoinHandle<()>,
+    database: Arc<SqliteStore>,
 }
 
 impl Running {
     /// Stops it in order: no new connections, streams end, open requests have 5 s; then the duties are laid
-    /// down and the lease is released.
+    /// down, the lease is released and the database closed.
     pub async fn stop(self) {
         tracing::info!("stopping");
         self.app.stopping.cancel();
@@ -91,6 +99,14 @@ impl Running {
             abort.abort();
         }
         self.app.keeper.stop().await;
+        self.fresh.abort();
+        let database = self.database;
+        if tokio::task::spawn_blocking(move || database.close())
+            .await
+            .is_err()
+        {
+            tracing::error!("closing the database failed");
+        }
         tracing::info!("stopped");
     }
 }
@@ -111,14 +127,16 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
     config.listen = address;
     config.public_url = with_real_port(&config.public_url, address);
 
-    let boot = identity::random_hex::<8>().map_err(StartError::System)?;
+    let boot = crate::random::hex(8).map_err(|error| StartError::System(error.to_string()))?;
     let me = identity::this_process(&config.name, &boot, &config.public_url)
         .map_err(StartError::System)?;
     let Database::Sqlite { path } = &config.database;
-    let store = open_store(&config.database).map_err(|source| StartError::Database {
-        path: path.display().to_string(),
-        source,
-    })?;
+    let database = open_database(path, &config.group).await?;
+    let store: Arc<dyn Store> = Arc::<SqliteStore>::clone(&database);
+    let accounts = Accounts::new(Arc::clone(&store), &config.group).await?;
+    let password = std::env::var("GRIDHELM_BOOTSTRAP_PASSWORD").ok();
+    let bootstrap = accounts.bootstrap(password.as_deref()).await?;
+    let fresh = accounts.keep_fresh();
 
     let hub = Hub::new(&boot);
     let started_at = crate::clock::now();
@@ -135,7 +153,7 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         group: config.group.clone(),
         started_at,
         lock_file: lock_file(path),
-        peer_token: Arc::new(|| Err("this build makes no tokens".into())),
+        peer_token: peer_token(&accounts, &config.name),
     });
     let app = Arc::new(App {
         config,
@@ -145,13 +163,51 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         keeper,
         grid: Arc::new(Grid),
         tasks: Arc::new(Tasks),
-        accounts: Arc::new(Accounts),
+        accounts,
         boot,
         stopping: CancellationToken::new(),
     });
     let http = serve(listener, Arc::clone(&app));
     tracing::info!(name = app.config.name, group = app.config.group, %address, "listening");
-    Ok(Running { app, address, http })
+    Ok(Running {
+        app,
+        address,
+        bootstrap,
+        http,
+        fresh,
+        database,
+    })
+}
+
+/// Opens the group's database.
+///
+/// # Errors
+/// [`StartError::Database`].
+pub async fn open_database(path: &Path, group: &str) -> Result<Arc<SqliteStore>, StartError> {
+    let (file, name) = (path.to_owned(), group.to_owned());
+    let failed = |source| StartError::Database {
+        path: path.display().to_string(),
+        source,
+    };
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&file, &name)).await;
+    match opened {
+        Ok(Ok(store)) => Ok(Arc::new(store)),
+        Ok(Err(error)) => Err(failed(error)),
+        Err(error) => Err(failed(StoreError::Unavailable {
+            operation: "open",
+            message: error.to_string(),
+        })),
+    }
+}
+
+/// Signs calls to the group's other servers.
+fn peer_token(accounts: &Arc<Accounts>, server: &str) -> PeerToken {
+    let (accounts, server) = (Arc::clone(accounts), server.to_owned());
+    Arc::new(move || {
+        accounts
+            .server_token(&server)
+            .map_err(|error| error.to_string())
+    })
 }
 
 fn serve(listener: TcpListener, app: Arc<App>) -> JoinHandle<()> {

@@ -16,20 +16,6 @@ pub enum Life {
     Dead,
 }
 
-/// Bytes from the system's random source as lower-case hex, two digits a byte.
-///
-/// # Errors
-/// What the system said.
-pub fn random_hex<const BYTES: usize>() -> Result<String, String> {
-    let mut bytes = [0_u8; BYTES];
-    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
-    Ok(bytes.iter().fold(String::new(), |mut hex, byte| {
-        use core::fmt::Write as _;
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    }))
-}
-
 /// This process as the owner of an epoch to be.
 ///
 /// # Errors
@@ -103,12 +89,5 @@ mod tests {
         owner.start_ticks -= 1;
         owner.host_boot = "another".into();
         assert_eq!(life(&owner), Life::Dead);
-    }
-
-    #[test]
-    fn random_hex_has_the_wanted_length_and_differs() {
-        let (a, b) = (random_hex::<8>().unwrap(), random_hex::<8>().unwrap());
-        assert_eq!(a.len(), 16);
-        assert_ne!(a, b);
     }
 }

@@ -1,7 +1,9 @@
 //! The server's command.
 
 use clap::{Parser, Subcommand};
-use gridhelm_server::config::{Config, ConfigError, LogFormat, parse_listen};
+use gridhelm_server::accounts::{Accounts, Bootstrap};
+use gridhelm_server::app::open_database;
+use gridhelm_server::config::{Config, ConfigError, Database, LogFormat, parse_listen};
 use gridhelm_server::run;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -104,6 +106,7 @@ async fn serve(config: Config) -> ExitCode {
         Ok(running) => running,
         Err(error) => return fail(&error, 1),
     };
+    tell_bootstrap(&running.bootstrap);
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM"),
         _ = interrupt.recv() => tracing::info!("SIGINT"),
@@ -112,10 +115,47 @@ async fn serve(config: Config) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn reset_password(_user: &str, config: PathBuf) -> ExitCode {
-    match load(Some(config)) {
-        Ok(_) => fail(&"this build has no accounts", 1),
-        Err(error) => fail(&error, BAD_CONFIG),
+fn reset_password(user: &str, config: PathBuf) -> ExitCode {
+    let config = match load(Some(config)) {
+        Ok(config) => config,
+        Err(error) => return fail(&error, BAD_CONFIG),
+    };
+    let done = runtime()
+        .map_err(|error| error.to_string())
+        .and_then(|runtime| runtime.block_on(reset(user, &config)));
+    match done {
+        Ok(password) => {
+            say(&format!("{user} is an admin; new password: {password}"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error, 1),
+    }
+}
+
+async fn reset(user: &str, config: &Config) -> Result<String, String> {
+    let Database::Sqlite { path } = &config.database;
+    let store = open_database(path, &config.group)
+        .await
+        .map_err(|error| error.to_string())?;
+    let accounts = Accounts::new(store, &config.group)
+        .await
+        .map_err(|error| error.to_string())?;
+    accounts
+        .reset_on_host(user)
+        .await
+        .map_err(|error| error.to_string())
+}
+
+/// The first admin's password is shown this once, on standard output: never in the log.
+fn tell_bootstrap(bootstrap: &Bootstrap) {
+    match bootstrap {
+        Bootstrap::Existing => {}
+        Bootstrap::Given { username } => {
+            tracing::info!(username, "first admin made with the given password");
+        }
+        Bootstrap::Random { username, password } => say(&format!(
+            "First start of this group. Sign in as {username} with the password {password} and change it."
+        )),
     }
 }
 

@@ -1,16 +1,12 @@
 //! Parts that are not in yet, as far as the wiring needs them. Each goes when its module comes.
 
 use crate::app::App;
-use crate::config::Database;
 use crate::group::{Duties, InFlight};
-use crate::store::{Fence, Store, StoreError};
+use crate::store::Fence;
 use async_trait::async_trait;
 use gridhelm_api::switch::{Check, Outcome};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Accounts and tokens.
-pub struct Accounts;
 
 /// The grid.
 pub struct Grid;
@@ -41,15 +37,6 @@ impl Duties for Work {
             repair: None,
         }
     }
-}
-
-/// Opens the group's database.
-pub fn open_store(database: &Database) -> Result<Arc<dyn Store>, StoreError> {
-    let Database::Sqlite { path } = database;
-    Err(StoreError::Unavailable {
-        operation: "open",
-        message: format!("this build cannot open {}", path.display()),
-    })
 }
 
 /// The HTTP interface.

@@ -1,14 +1,31 @@
 //! Keeps this server's place in its group.
+//!
+//! One loop looks at the epoch while this server stands by, and renews the lease while it is active. Every
+//! change of role holds the *turn*, so that two never overlap; what the role is, is told to the process
+//! through [`Standing`] and to the world through the hub, in the same order.
 
-use super::{Duties, PeerToken, Standing, SwitchError, TakeOrder, Taken};
+use super::lease::{Holder, LAPSE_AFTER, Mode, Sign, Watcher};
+use super::lock::FileLock;
+use super::peer::Peers;
+use super::{Duties, PeerToken, Standing};
+use crate::clock::Moment;
 use crate::hub::Hub;
-use crate::store::{AuditDraft, Owner, Store, StoreError};
+use crate::store::{EpochRow, Fence, Owner, Store, StoreError};
 use gridhelm_api::Millis;
 use gridhelm_api::group::{Group, ServerRole, ServerStatus};
-use gridhelm_api::switch::{Check, Preflight, SwitchRecord, SwitchRequest};
+use gridhelm_api::switch::{Check, SwitchRecord};
 use std::path::PathBuf;
-use std::sync::Arc;
-use tokio::sync::watch;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+/// How often a standby looks at the epoch.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often the successor in a switch looks at it.
+const LOOK_ALERT: Duration = Duration::from_millis(20);
+/// How long duties may take to be laid down when the server stops.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
 
 /// What a keeper is made of.
 pub struct KeeperParts {
@@ -40,7 +57,7 @@ impl KeeperParts {
             group: group.to_owned(),
             role: ServerRole::Standby,
             ready: false,
-            not_ready: Some("starting".into()),
+            not_ready: Some("it is starting".into()),
             version: env!("CARGO_PKG_VERSION").into(),
             boot: me.boot.clone(),
             started_at,
@@ -49,57 +66,130 @@ impl KeeperParts {
     }
 }
 
+/// The active role as this process holds it.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) fence: Fence,
+    pub(super) holder: Holder,
+    pub(super) since: Moment,
+}
+
+/// What the keeper knows. Never locked across an await.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) role: ServerRole,
+    pub(super) held: Option<Held>,
+    /// The row of the epoch as last read.
+    pub(super) row: Option<EpochRow>,
+    pub(super) watcher: Watcher,
+    pub(super) lock: Option<FileLock>,
+    /// Why this server could not do its role now.
+    pub(super) trouble: Option<String>,
+    /// The switch under way, or the last one.
+    pub(super) switch: Option<SwitchRecord>,
+    /// The switch that this process leads: its id and its successor.
+    pub(super) leading: Option<(String, String)>,
+    /// New requests wait for the successor.
+    pub(super) parking: bool,
+    /// Until when the epoch is looked at often.
+    pub(super) alert_until: Option<Moment>,
+    /// Under which epoch the silence of the active server was told.
+    pub(super) silent_told: Option<i64>,
+    /// Whether the first look told how this server stands.
+    pub(super) introduced: bool,
+    /// The group as last published, and when.
+    pub(super) group: Option<(Group, Moment)>,
+}
+
 /// Keeps this server's place in its group: announces it, claims the active role where that is its to
 /// claim, renews the lease, watches the epoch, and leads or follows a switch.
 pub struct Keeper {
-    parts: KeeperParts,
+    pub(super) parts: KeeperParts,
+    pub(super) mode: Mode,
+    pub(super) peers: Peers,
+    /// Held through every change of role.
+    pub(super) turn: Arc<tokio::sync::Mutex<()>>,
+    pub(super) wake: Notify,
+    pub(super) ended: CancellationToken,
+    state: Mutex<State>,
 }
 
 impl Keeper {
     /// Starts to keep.
     pub fn start(parts: KeeperParts) -> Arc<Self> {
-        Arc::new(Self { parts })
+        let keeper = Arc::new(Self {
+            mode: Mode::Manual,
+            peers: Peers::new(Arc::clone(&parts.peer_token)),
+            turn: Arc::default(),
+            wake: Notify::new(),
+            ended: CancellationToken::new(),
+            state: Mutex::new(State {
+                role: ServerRole::Standby,
+                held: None,
+                row: None,
+                watcher: Watcher::default(),
+                lock: None,
+                trouble: Some("it is starting".into()),
+                switch: None,
+                leading: None,
+                parking: false,
+                alert_until: None,
+                silent_told: None,
+                introduced: false,
+                group: None,
+            }),
+            parts,
+        });
+        keeper.spawn(Arc::clone(&keeper).keep());
+        keeper.spawn(Arc::clone(&keeper).pulse());
+        keeper
     }
 
-    /// Looks whether the server `to` could take over. Works at every server of the group.
-    pub async fn preflight(&self, to: &str) -> Result<Preflight, SwitchError> {
-        let epoch = self.parts.store.epoch().await?.epoch;
-        Ok(Preflight {
-            from: None,
-            to: to.to_owned(),
-            epoch,
-            at: crate::clock::now(),
-            checks: Vec::new(),
-        })
+    /// Runs something until the keeper ends.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(self.ended.clone().run_until_cancelled_owned(work));
     }
 
-    /// Begins a switch; it goes on in the background and is published as it goes.
-    pub async fn switch(
-        &self,
-        _request: SwitchRequest,
-        _by: &str,
-        _audit: AuditDraft,
-    ) -> Result<SwitchRecord, SwitchError> {
-        Err(SwitchError::Conflict {
-            why: "This build cannot switch.".into(),
-        })
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The switch that is under way, or the last one that this server knows of.
     pub fn current_switch(&self) -> Option<SwitchRecord> {
-        None
+        self.state().switch.clone()
     }
 
     /// Whether new requests shall wait for the next active server: from the moment that this server stops
     /// taking work in a switchover until its successor is active or the switchover has failed. The end shows
     /// as a change of [`Standing`].
     pub fn parking(&self) -> bool {
-        false
+        self.state().parking
     }
 
-    /// The group, with the active server left out when it has fallen silent.
+    /// Whether this process holds the active role.
+    pub(super) fn held(&self) -> bool {
+        self.state().held.is_some()
+    }
+
+    /// What `GET /server` answers.
+    pub(super) fn status(&self) -> ServerStatus {
+        self.parts.standing.borrow().status.clone()
+    }
+
+    /// The group, its active server left out when that has fallen silent.
+    ///
+    /// # Errors
+    /// The store's.
     pub async fn group(&self) -> Result<Group, StoreError> {
-        self.parts.store.group().await
+        let mut group = self.parts.store.group().await?;
+        if group.active.is_some() && group.active != self.status().active {
+            let state = self.state();
+            let same = state.row.as_ref().is_some_and(|r| r.epoch == group.epoch);
+            if same && state.held.is_none() && state.watcher.lapsed(Moment::now()) {
+                group.active = None;
+            }
+        }
+        Ok(group)
     }
 
     /// Looks from here whether the enabled nodes answer (`GET /switch/reach`, for the group's servers).
@@ -107,15 +197,145 @@ impl Keeper {
         self.parts.duties.reach_nodes().await
     }
 
-    /// Follows a switch that another server leads, and takes over when the order says so
-    /// (`POST /switch/take`, for the group's servers).
-    pub async fn take_order(&self, _order: TakeOrder) -> Result<Taken, SwitchError> {
-        Err(SwitchError::Conflict {
-            why: "This build cannot switch.".into(),
-        })
+    /// Looks and renews.
+    async fn keep(self: Arc<Self>) {
+        loop {
+            let pause = if self.held() {
+                self.renew().await
+            } else {
+                self.look().await
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.wake.notified() => {}
+            }
+        }
+    }
+
+    /// Renews the lease; answers how long to wait for the next time.
+    async fn renew(self: &Arc<Self>) -> Duration {
+        let now = Moment::now();
+        let fence = {
+            let mut state = self.state();
+            let Some(held) = &mut state.held else {
+                return Duration::ZERO;
+            };
+            let due = held.holder.due_in(now);
+            if !due.is_zero() {
+                return due;
+            }
+            held.holder.sending(now);
+            let fence = held.fence.clone();
+            if state.lock.is_none() {
+                state.lock = FileLock::try_gain(&self.parts.lock_file).ok().flatten();
+            }
+            fence
+        };
+        match self.parts.store.renew_lease(&fence).await {
+            Ok(_) => {
+                {
+                    let mut state = self.state();
+                    state.trouble = None;
+                    if let Some(held) = state.held.as_mut().filter(|h| h.fence == fence) {
+                        held.holder.renewed(now);
+                    }
+                }
+                self.tell();
+            }
+            Err(StoreError::Fenced { epoch, owner }) => {
+                self.lose(&fence, epoch, owner.as_deref());
+                return Duration::ZERO;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the lease was not renewed");
+                self.state().trouble = Some(format!("the database does not answer: {error}"));
+                self.tell();
+            }
+        }
+        let state = self.state();
+        let due = state.held.as_ref().map(|h| h.holder.due_in(Moment::now()));
+        due.unwrap_or_default()
+    }
+
+    /// Looks at the epoch and claims it if it is this server's; answers how long to wait for the next look.
+    async fn look(self: &Arc<Self>) -> Duration {
+        match self.parts.store.epoch().await {
+            Ok(row) => {
+                let now = Moment::now();
+                {
+                    let mut state = self.state();
+                    if state.held.is_some() {
+                        return Duration::ZERO;
+                    }
+                    state.watcher.observe(
+                        Sign {
+                            epoch: row.epoch,
+                            counter: row.counter,
+                            released: row.released,
+                        },
+                        now,
+                    );
+                    state.row = Some(row.clone());
+                    state.trouble = None;
+                }
+                self.consider(&row, now);
+                self.tell();
+                self.follow(&row).await;
+            }
+            Err(error) => {
+                let mut state = self.state();
+                if state.trouble.is_none() {
+                    tracing::warn!(%error, "the epoch cannot be read");
+                }
+                state.trouble = Some(format!("the database does not answer: {error}"));
+                drop(state);
+                self.tell();
+            }
+        }
+        let state = self.state();
+        if state.alert_until.is_some_and(|until| Moment::now() < until) {
+            LOOK_ALERT
+        } else {
+            LOOK_EVERY
+        }
+    }
+
+    /// For how long the active server has been silent, if that is long enough to call it so.
+    pub(super) fn silence(&self) -> Option<Duration> {
+        let state = self.state();
+        let silent = state.watcher.silent_for(Moment::now());
+        (state.held.is_none() && silent >= LAPSE_AFTER).then_some(silent)
     }
 
     /// Ends: lays the duties down, releases the lease and the lock. In manual mode the next process of this
     /// server claims the active role again.
-    pub async fn stop(&self) {}
+    pub async fn stop(&self) {
+        self.ended.cancel();
+        let turn = tokio::time::timeout(STOP_WITHIN, self.turn.lock()).await;
+        let held = {
+            let mut state = self.state();
+            state.parking = false;
+            if state.held.is_some() {
+                state.role = ServerRole::Leaving;
+            }
+            state.held.clone()
+        };
+        self.tell();
+        if let Some(held) = held {
+            let laid = self.parts.duties.lay_down(false);
+            if tokio::time::timeout(STOP_WITHIN, laid).await.is_err() {
+                tracing::warn!("the duties were not laid down within {STOP_WITHIN:?}");
+            }
+            if let Err(error) = self.parts.store.release_lease(&held.fence, None).await {
+                tracing::warn!(%error, "the lease was not released");
+            }
+        }
+        let mut state = self.state();
+        state.held = None;
+        state.lock = None;
+        state.role = ServerRole::Standby;
+        drop(state);
+        self.tell();
+        drop(turn);
+    }
 }

@@ -16,7 +16,7 @@ pub const RENEW_EVERY: Duration = Duration::from_millis(500);
 
 /// In automatic mode the holder takes no work any more when its last renewal that succeeded was sent so
 /// long ago.
-pub const STOP_AFTER: Duration = Duration::from_millis(2_000);
+pub const STOP_AFTER: Duration = Duration::from_secs(2);
 
 /// A watcher holds the lease for lapsed when it has seen the same counter for so long.
 pub const LAPSE_AFTER: Duration = Duration::from_millis(2_500);

@@ -2,11 +2,17 @@
 
 mod duties;
 mod error;
+mod failover;
 mod keeper;
 pub mod lease;
 pub mod lock;
 mod peer;
+mod preflight;
+mod pulse;
+mod record;
+mod role;
 mod standing;
+mod switch;
 
 pub use duties::{Duties, InFlight};
 pub use error::SwitchError;

@@ -5,7 +5,7 @@ use crate::store::Fence;
 use gridhelm_api::group::{ServerRole, ServerStatus};
 
 /// This server's place in the group as last decided by the keeper. Shared by a `tokio::sync::watch`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Standing {
     /// What `GET /server` answers.
     pub status: ServerStatus,
@@ -14,6 +14,8 @@ pub struct Standing {
     /// Until when the lease allows work, counted from the moment the last renewal was *sent*; `None`
     /// where no time limit holds (manual mode or a single server: it steps down only for a higher epoch).
     pub valid_until: Option<Moment>,
+    /// New requests shall wait for the next active server (at most 2 s): this one is handing over.
+    pub parking: bool,
 }
 
 /// This server may not work now.

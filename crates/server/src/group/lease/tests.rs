@@ -341,14 +341,13 @@ impl World {
             counter,
         };
         p.claim = match claim(self.mode, view) {
-            Claim::Stay => None,
             Claim::Now(Because::Lapsed) => Some(seen(Some(self.db.counter))),
             Claim::Now(_) => Some(seen(None)),
             Claim::IfGone(_) if self.db.lock.is_none_or(|holder| holder == id) => {
                 self.db.lock = Some(id);
                 Some(seen(None))
             }
-            Claim::IfGone(_) => None,
+            Claim::IfGone(_) | Claim::Stay => None,
         };
     }
 

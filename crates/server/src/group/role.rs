@@ -1,0 +1,368 @@
+//! Changes of role: claim, take, lose; and telling them.
+
+use super::Standing;
+use super::keeper::{Held, Keeper};
+use super::lease::{Because, Claim, Holder, View, claim};
+use super::lock::FileLock;
+use crate::clock::Moment;
+use crate::identity::{Life, life};
+use crate::store::{AuditDraft, EpochRow, EventDraft, Fence, Notes, StoreError};
+use gridhelm_api::event::{Event, Severity, Topic};
+use gridhelm_api::group::{ServerRole, ServerStatus};
+use gridhelm_api::stream::Delta;
+use gridhelm_api::switch::{SwitchRecord, SwitchState};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why and how the active role is taken.
+#[derive(Debug, Clone)]
+pub(super) struct Taking {
+    /// The epoch that was seen; the new one is one more.
+    pub(super) seen: i64,
+    /// Who makes it so.
+    pub(super) by: String,
+    /// Why.
+    pub(super) reason: String,
+    /// How grave that is.
+    pub(super) severity: Severity,
+    /// An audit row, when a person asked here.
+    pub(super) audit: Option<AuditDraft>,
+}
+
+impl Keeper {
+    /// Makes [`Standing`] of what is known now and publishes it if it changed.
+    pub(super) fn tell(&self) {
+        // The state stays locked, so that standings are told in the order in which they arise.
+        let state = self.state();
+        let now = Moment::now();
+        let row = state.row.as_ref();
+        let owner = row.and_then(|r| r.owner.as_ref());
+        let (active, active_url) = if state.held.is_some() {
+            let serving = state.role != ServerRole::Taking;
+            let me = &self.parts.me;
+            (
+                serving.then(|| me.server.clone()),
+                serving.then(|| me.url.clone()),
+            )
+        } else {
+            let lives = row.is_some_and(|r| !r.released) && !state.watcher.lapsed(now);
+            let owner = owner.filter(|o| lives && o.server != self.parts.me.server);
+            (
+                owner.map(|o| o.server.clone()),
+                owner.map(|o| o.url.clone()),
+            )
+        };
+        let held = state.held.as_ref();
+        let epoch = held.map_or(row.map_or(0, |r| r.epoch), |h| h.fence.epoch);
+        let fence = held.map(|h| h.fence.clone());
+        let valid_until = held.and_then(|h| h.holder.valid_until());
+        let role = state.role;
+        let parking = state.parking;
+        self.parts.standing.send_if_modified(|standing| {
+            let next = Standing {
+                status: ServerStatus {
+                    role,
+                    epoch,
+                    active,
+                    active_url,
+                    ready: state.trouble.is_none(),
+                    not_ready: state.trouble.clone(),
+                    ..standing.status.clone()
+                },
+                fence,
+                valid_until,
+                parking,
+            };
+            if next.status != standing.status {
+                self.parts.hub.publish(&Delta::Server(next.status.clone()));
+            }
+            let changed = next != *standing;
+            *standing = next;
+            changed
+        });
+    }
+
+    /// Publishes committed events.
+    pub(super) fn publish(&self, events: Vec<Event>) {
+        for event in events {
+            self.parts.hub.publish(&Delta::Event(event));
+        }
+    }
+
+    /// An event about this group's active role.
+    pub(super) fn event(
+        severity: Severity,
+        kind: &'static str,
+        subject: &str,
+        message: String,
+        actor: &str,
+    ) -> EventDraft {
+        EventDraft {
+            severity,
+            topic: Topic::Switch,
+            kind,
+            subject: subject.to_owned(),
+            message,
+            actor: actor.to_owned(),
+        }
+    }
+
+    /// Writes an event alone. What cannot be written is logged.
+    pub(super) async fn note(&self, event: EventDraft) {
+        let (kind, message) = (event.kind, event.message.clone());
+        let notes = Notes {
+            events: vec![event],
+            audit: Vec::new(),
+        };
+        match self.parts.store.note(notes).await {
+            Ok(events) => self.publish(events),
+            Err(error) => tracing::warn!(%error, kind, message, "an event was not recorded"),
+        }
+    }
+
+    /// Claims the active role if what was seen makes it this server's to claim.
+    pub(super) fn consider(self: &Arc<Self>, row: &EpochRow, now: Moment) {
+        let me = &self.parts.me.server;
+        let decided = {
+            let state = self.state();
+            if state.leading.is_some() {
+                return;
+            }
+            let view = View {
+                me,
+                epoch: row.epoch,
+                owner: row.owner.as_ref().map(|o| o.server.as_str()),
+                released: row.released,
+                successor: row.successor.as_deref(),
+                lapsed: state.watcher.lapsed(now),
+            };
+            claim(self.mode, view)
+        };
+        let because = match decided {
+            Claim::Stay => return,
+            Claim::Now(because) => because,
+            Claim::IfGone(because) => {
+                if !self.last_owner_gone(row) {
+                    return;
+                }
+                because
+            }
+        };
+        let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() else {
+            return;
+        };
+        let taking = self.taking_for(because, row);
+        let keeper = Arc::clone(self);
+        self.spawn(async move {
+            match keeper.take(&taking).await {
+                Ok(epoch) => tracing::info!(epoch, reason = taking.reason, "active"),
+                Err(StoreError::Fenced { epoch, .. }) => {
+                    tracing::info!(epoch, "another server took the active role first");
+                }
+                Err(error) => tracing::warn!(%error, "the active role was not taken"),
+            }
+            drop(turn);
+        });
+    }
+
+    /// Whether the last owner's process is proven gone: this process gains its lock, or the recorded process
+    /// does not run on this host.
+    fn last_owner_gone(&self, row: &EpochRow) -> bool {
+        let mut state = self.state();
+        if state.lock.is_none() {
+            match FileLock::try_gain(&self.parts.lock_file) {
+                Ok(lock) => state.lock = lock,
+                Err(error) => {
+                    state.trouble = Some(format!(
+                        "cannot lock {}: {error}",
+                        self.parts.lock_file.display()
+                    ));
+                    return false;
+                }
+            }
+        }
+        if state.lock.is_some() {
+            return true;
+        }
+        match &row.owner {
+            Some(owner) if life(owner) == Life::Dead => true,
+            Some(owner) => {
+                state.trouble = Some(format!(
+                    "another process (pid {}) runs as {} and holds the active role",
+                    owner.pid, owner.server
+                ));
+                false
+            }
+            None => false,
+        }
+    }
+
+    fn taking_for(&self, because: Because, row: &EpochRow) -> Taking {
+        let me = &self.parts.me.server;
+        let asked = self.state().switch.clone().filter(|s| {
+            because == Because::Successor && s.state == SwitchState::Running && s.to == *me
+        });
+        let (by, reason, severity) = match because {
+            Because::Successor => {
+                let (by, reason) = asked.map_or_else(
+                    || (me.clone(), "named by the last active server".to_owned()),
+                    |SwitchRecord { by, reason, .. }| (by, reason),
+                );
+                (by, reason, Severity::Good)
+            }
+            Because::Fresh => (
+                me.clone(),
+                "first start of the group".into(),
+                Severity::Good,
+            ),
+            Because::LastOwner if row.released => {
+                (me.clone(), "started again".into(), Severity::Good)
+            }
+            Because::LastOwner => (
+                me.clone(),
+                "started again; its last process ended without handing over".into(),
+                Severity::Warn,
+            ),
+            Because::Lapsed => (
+                me.clone(),
+                "the active server did not renew its lease".into(),
+                Severity::Warn,
+            ),
+        };
+        Taking {
+            seen: row.epoch,
+            by,
+            reason,
+            severity,
+            audit: None,
+        }
+    }
+
+    /// Takes the active role and the duties. The caller holds the turn.
+    pub(super) async fn take(&self, taking: &Taking) -> Result<i64, StoreError> {
+        let epoch = self.seize(taking).await?;
+        self.assume().await;
+        Ok(epoch)
+    }
+
+    /// Takes the epoch. The caller holds the turn, and goes on with [`Keeper::assume`].
+    pub(super) async fn seize(&self, taking: &Taking) -> Result<i64, StoreError> {
+        {
+            let mut state = self.state();
+            if let Some(held) = &state.held {
+                return Ok(held.fence.epoch);
+            }
+            state.role = ServerRole::Taking;
+        }
+        self.tell();
+        let me = &self.parts.me;
+        let notes = Notes {
+            events: vec![Self::event(
+                taking.severity,
+                "switch.taken",
+                &me.server,
+                format!("active under epoch {}: {}", taking.seen + 1, taking.reason),
+                &taking.by,
+            )],
+            audit: taking.audit.iter().cloned().collect(),
+        };
+        let sent = Moment::now();
+        let taken = self
+            .parts
+            .store
+            .take_epoch(taking.seen, me, &taking.by, &taking.reason, notes)
+            .await;
+        let result = {
+            let mut state = self.state();
+            match taken {
+                Ok((row, events)) => {
+                    let epoch = row.epoch;
+                    state.held = Some(Held {
+                        fence: Fence {
+                            epoch,
+                            boot: me.boot.clone(),
+                        },
+                        holder: Holder::new(self.mode, sent),
+                        since: sent,
+                    });
+                    state.row = Some(row);
+                    state.trouble = None;
+                    state.alert_until = None;
+                    state.silent_told = None;
+                    Ok((epoch, events))
+                }
+                Err(error) => {
+                    state.role = ServerRole::Standby;
+                    state.lock = None;
+                    Err(error)
+                }
+            }
+        };
+        self.tell();
+        let (epoch, events) = result?;
+        self.publish(events);
+        self.wake.notify_one();
+        Ok(epoch)
+    }
+
+    /// Takes the duties up and becomes active, unless the role was lost meanwhile. The caller holds the turn.
+    pub(super) async fn assume(&self) {
+        let Some(fence) = self.state().held.as_ref().map(|h| h.fence.clone()) else {
+            return;
+        };
+        self.parts.duties.take_up(fence.clone()).await;
+        {
+            let mut state = self.state();
+            if state.held.as_ref().is_some_and(|h| h.fence == fence) {
+                state.role = ServerRole::Active;
+            }
+        }
+        self.tell();
+        self.publish_group(true).await;
+    }
+
+    /// The active role was lost to a higher epoch: no work from this moment on; then the duties are laid down
+    /// without a write.
+    pub(super) fn lose(self: &Arc<Self>, fence: &Fence, epoch: i64, owner: Option<&str>) {
+        {
+            let mut state = self.state();
+            if state.held.as_ref().is_none_or(|h| h.fence != *fence) {
+                return;
+            }
+            state.held = None;
+            state.lock = None;
+            state.parking = false;
+            state.role = ServerRole::Standby;
+        }
+        self.tell();
+        let owner = owner.unwrap_or("another server").to_owned();
+        tracing::warn!(mine = fence.epoch, epoch, owner, "the active role was lost");
+        let running = self.parts.duties.in_flight().running;
+        let keeper = Arc::clone(self);
+        let mine = fence.epoch;
+        self.spawn(async move {
+            let turn = keeper.turn.lock().await;
+            keeper.parts.duties.lay_down(true).await;
+            drop(turn);
+            let me = &keeper.parts.me.server;
+            let cut = match running {
+                0 => "no task was cut off".to_owned(),
+                1 => "1 running task was cut off".to_owned(),
+                n => format!("{n} running tasks were cut off"),
+            };
+            let message = format!(
+                "lost the active role of epoch {mine}: {owner} holds epoch {epoch}; {cut}; stays standby"
+            );
+            keeper
+                .note(Self::event(Severity::Warn, "switch.fenced", me, message, me))
+                .await;
+        });
+    }
+
+    /// How long this process has been active.
+    pub(super) fn active_for(&self) -> Option<Duration> {
+        let state = self.state();
+        let held = state.held.as_ref()?;
+        Some(Moment::now().since(held.since))
+    }
+}
