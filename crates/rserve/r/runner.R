@@ -194,17 +194,20 @@ local({
   changed <- function(before, after, plots) {
     if (is.null(after) || identical(before, after)) return(NULL)
     old <- match(after$name, before$name)
-    new <- is.na(old) | after$size != before$size[old] | after$stamp != before$stamp[old]
+    new <- if (is.null(before)) rep(TRUE, length(old)) else is.na(old) | after$size != before$size[old] | after$stamp != before$stamp[old]
     new <- !is.na(new) & new & !(after$name %in% plots)
     list(name = utf8(after$name[new]), size = after$size[new])
   }
 
   # --- values -----------------------------------------------------------------------------------
 
+  # What travels as an object with a `type` (value/json.rs).
+  form <- function(type, ...) structure(list(type = type, ...), class = "gridhelm_form")
+
   opaque <- function(x, what) {
     text <- tryCatch(utils::capture.output(if (isS4(x)) methods::show(x) else base::print(x)),
                      error = function(e) what)
-    list(type = "opaque", what = what, text = clip(first(text, 200L), 20000L))
+    form("opaque", what = what, text = clip(first(text, 200L), 20000L))
   }
 
   # Rebuilds `x` from what travels: vectors, lists, and texts for everything else.
@@ -218,9 +221,9 @@ local({
       if (length(keep) < length(a)) attributes(x) <- a[keep]
       return(x)
     }
-    if (depth > 40L) return(list(type = "opaque", what = "deeply nested list"))
-    if (is.function(x)) return(list(type = "opaque", what = "function", text = clip(deparse(x, nlines = 200L), 20000L)))
-    if (is.language(x) && !is.expression(x)) return(list(type = "language", text = clip(deparse(x, nlines = 200L), 20000L)))
+    if (depth > 40L) return(form("opaque", what = "deeply nested list"))
+    if (is.function(x)) return(form("opaque", what = "function", text = clip(deparse(x, nlines = 200L, control = "useSource"), 20000L)))
+    if (is.language(x) && !is.expression(x)) return(form("language", text = clip(deparse(x, nlines = 200L), 20000L)))
     if (inherits(x, "POSIXlt")) return(as.POSIXct(x))
     if (is.pairlist(x)) x <- as.list(x)
     if (is.expression(x)) x <- as.list(x)
@@ -231,8 +234,8 @@ local({
       attributes(x) <- a[intersect(names(a), keep)]
       return(x)
     }
-    if (is.environment(x)) return(list(type = "opaque", what = "environment"))
-    list(type = "opaque", what = typeof(x))
+    if (is.environment(x)) return(form("opaque", what = "environment"))
+    form("opaque", what = typeof(x))
   }
 
   result <- function(x) {
@@ -240,10 +243,10 @@ local({
     tryCatch({
       size <- as.numeric(utils::object.size(x))
       if (size > state$max_value)
-        return(list(type = "opaque", what = "value too large to send", bytes = size,
+        return(form("opaque", what = "value too large to send", bytes = size,
                     text = clip(utils::capture.output(utils::str(x, vec.len = 2L, list.len = 20L)), 20000L)))
       plain(x)
-    }, error = function(e) list(type = "opaque", what = "value that cannot be read", text = clip(conditionMessage(e), 2000L)))
+    }, error = function(e) form("opaque", what = "value that cannot be read", text = clip(conditionMessage(e), 2000L)))
   }
 
   # --- errors -----------------------------------------------------------------------------------

@@ -32,7 +32,11 @@ pub struct Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') { write!(f, "[{}]:{}", self.host, self.port) } else { write!(f, "{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -59,7 +63,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(1), handshake_timeout: Duration::from_secs(2), max_reply: 256 << 20 }
+        Self {
+            connect_timeout: Duration::from_secs(1),
+            handshake_timeout: Duration::from_secs(2),
+            max_reply: 256 << 20,
+        }
     }
 }
 
@@ -95,16 +103,33 @@ impl Connection {
     ///
     /// Without `credentials` nobody is signed in: a node that demands it then refuses the first
     /// request with [`Error::SignInRefused`].
-    pub async fn open(endpoint: &Endpoint, credentials: Option<&Credentials>, options: &Options) -> Result<Self, Error> {
+    pub async fn open(
+        endpoint: &Endpoint,
+        credentials: Option<&Credentials>,
+        options: &Options,
+    ) -> Result<Self, Error> {
         let place = endpoint.to_string();
         let connect = TcpStream::connect((endpoint.host.as_str(), endpoint.port));
         let stream = match tokio::time::timeout(options.connect_timeout, connect).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(source)) => return Err(Error::Connect { endpoint: place, source }),
-            Err(_) => return Err(Error::ConnectTimeout { endpoint: place, waited: options.connect_timeout }),
+            Ok(Err(source)) => {
+                return Err(Error::Connect {
+                    endpoint: place,
+                    source,
+                });
+            }
+            Err(_) => {
+                return Err(Error::ConnectTimeout {
+                    endpoint: place,
+                    waited: options.connect_timeout,
+                });
+            }
         };
         let sign_in = async {
-            stream.set_nodelay(true).map_err(|source| Error::Connect { endpoint: place.clone(), source })?;
+            stream.set_nodelay(true).map_err(|source| Error::Connect {
+                endpoint: place.clone(),
+                source,
+            })?;
             let mut stream = BufReader::with_capacity(16 * 1024, stream);
             let handshake = handshake::read(&mut stream, &place).await?;
             let mut connection = Self {
@@ -121,7 +146,10 @@ impl Connection {
         };
         match tokio::time::timeout(options.handshake_timeout, sign_in).await {
             Ok(result) => result,
-            Err(_) => Err(Error::HandshakeTimeout { endpoint: place, waited: options.handshake_timeout }),
+            Err(_) => Err(Error::HandshakeTimeout {
+                endpoint: place,
+                waited: options.handshake_timeout,
+            }),
         }
     }
 
@@ -160,7 +188,11 @@ impl Connection {
 
     /// As [`Connection::eval`], and hands each value that R sends out of band (`self.oobSend`) to
     /// `on_oob` when it arrives.
-    pub async fn eval_streaming(&mut self, code: &str, on_oob: impl FnMut(Value) + Send) -> Result<Value, Error> {
+    pub async fn eval_streaming(
+        &mut self,
+        code: &str,
+        on_oob: impl FnMut(Value) + Send,
+    ) -> Result<Value, Error> {
         self.check_text("the code", code)?;
         let request = Request::new(qap::CMD_EVAL).string(code).finish();
         self.evaluate(request, on_oob).await
@@ -168,7 +200,11 @@ impl Connection {
 
     /// Evaluates a call that is sent as a value, so that no text has to be quoted. `call` is a
     /// [`crate::Data::Language`].
-    pub async fn eval_call(&mut self, call: &Value, on_oob: impl FnMut(Value) + Send) -> Result<Value, Error> {
+    pub async fn eval_call(
+        &mut self,
+        call: &Value,
+        on_oob: impl FnMut(Value) + Send,
+    ) -> Result<Value, Error> {
         let sexp = self.encode(call)?;
         let request = Request::new(qap::CMD_EVAL).sexp(&sexp).finish();
         self.evaluate(request, on_oob).await
@@ -178,10 +214,16 @@ impl Connection {
     pub async fn assign(&mut self, name: &str, value: &Value) -> Result<(), Error> {
         self.check_text("the name", name)?;
         if name.is_empty() {
-            return Err(Error::Invalid { endpoint: self.endpoint.clone(), reason: "the variable name is empty".to_owned() });
+            return Err(Error::Invalid {
+                endpoint: self.endpoint.clone(),
+                reason: "the variable name is empty".to_owned(),
+            });
         }
         let sexp = self.encode(value)?;
-        let request = Request::new(qap::CMD_SET_SEXP).string(name).sexp(&sexp).finish();
+        let request = Request::new(qap::CMD_SET_SEXP)
+            .string(name)
+            .sexp(&sexp)
+            .finish();
         match self.request(request, |_| {}).await? {
             Reply::Ok(_) => Ok(()),
             Reply::Failed(status) => Err(self.refused("assign a variable", status)),
@@ -195,14 +237,20 @@ impl Connection {
     }
 
     async fn sign_in(&mut self, credentials: &Credentials) -> Result<(), Error> {
-        let refused = |endpoint: &str| Error::SignInRefused { endpoint: endpoint.to_owned(), user: bounded(&credentials.user, 80).to_owned() };
+        let refused = |endpoint: &str| Error::SignInRefused {
+            endpoint: endpoint.to_owned(),
+            user: bounded(&credentials.user, 80).to_owned(),
+        };
         let password = credentials.password.reveal();
         if credentials.user.contains(['\n', '\0']) || password.contains(['\n', '\0']) {
             // These end the user or the password on the wire: no such user can exist.
             return Err(refused(&self.endpoint));
         }
         let text = format!("{}\n{password}", credentials.user);
-        match self.request(Request::new(qap::CMD_LOGIN).string(&text).finish(), |_| {}).await? {
+        match self
+            .request(Request::new(qap::CMD_LOGIN).string(&text).finish(), |_| {})
+            .await?
+        {
             Reply::Ok(_) => Ok(()),
             Reply::Failed(_) => {
                 self.end("the sign-in was refused");
@@ -211,24 +259,56 @@ impl Connection {
         }
     }
 
-    async fn evaluate(&mut self, request: Vec<u8>, on_oob: impl FnMut(Value) + Send) -> Result<Value, Error> {
+    async fn evaluate(
+        &mut self,
+        request: Vec<u8>,
+        on_oob: impl FnMut(Value) + Send,
+    ) -> Result<Value, Error> {
         match self.request(request, on_oob).await? {
             Reply::Ok(body) => self.sexp(&body),
             Reply::Failed(qap::ERR_AUTH) => {
                 self.end("it needs a sign-in");
-                Err(Error::SignInRefused { endpoint: self.endpoint.clone(), user: "(nobody)".to_owned() })
+                Err(Error::SignInRefused {
+                    endpoint: self.endpoint.clone(),
+                    user: "(nobody)".to_owned(),
+                })
             }
             Reply::Failed(code @ 127) => {
                 // Rserve gives the status only; R keeps the text.
-                let message = match self.request(Request::new(qap::CMD_EVAL).string("geterrmessage()").finish(), |_| {}).await? {
-                    Reply::Ok(body) => self.sexp(&body)?.as_str().unwrap_or_default().trim().to_owned(),
+                let message = match self
+                    .request(
+                        Request::new(qap::CMD_EVAL)
+                            .string("geterrmessage()")
+                            .finish(),
+                        |_| {},
+                    )
+                    .await?
+                {
+                    Reply::Ok(body) => self
+                        .sexp(&body)?
+                        .as_str()
+                        .unwrap_or_default()
+                        .trim()
+                        .to_owned(),
                     Reply::Failed(..) => String::new(),
                 };
-                Err(Error::R { endpoint: self.endpoint.clone(), code, message: bounded(&message, MAX_MESSAGE).to_owned() })
+                Err(Error::R {
+                    endpoint: self.endpoint.clone(),
+                    code,
+                    message: bounded(&message, MAX_MESSAGE).to_owned(),
+                })
             }
             Reply::Failed(code @ (2 | 3)) => {
-                let message = if code == 2 { "the code is incomplete" } else { "the code has a syntax error" };
-                Err(Error::R { endpoint: self.endpoint.clone(), code, message: message.to_owned() })
+                let message = if code == 2 {
+                    "the code is incomplete"
+                } else {
+                    "the code has a syntax error"
+                };
+                Err(Error::R {
+                    endpoint: self.endpoint.clone(),
+                    code,
+                    message: message.to_owned(),
+                })
             }
             Reply::Failed(status) => Err(self.refused("evaluate", status)),
         }
@@ -239,20 +319,29 @@ impl Connection {
             return Err(self.broken("an answer is cut short"));
         };
         if kind != qap::DT_SEXP {
-            return Err(self.broken(&format!("an answer has parameter type {kind} instead of a value")));
+            return Err(self.broken(&format!(
+                "an answer has parameter type {kind} instead of a value"
+            )));
         }
         value::decode(content).map_err(|e| Error::decode(&self.endpoint, &e))
     }
 
     /// Sends one message and reads up to its answer; what R sends out of band goes to `on_oob`.
-    async fn request(&mut self, message: Vec<u8>, mut on_oob: impl FnMut(Value) + Send) -> Result<Reply, Error> {
+    async fn request(
+        &mut self,
+        message: Vec<u8>,
+        mut on_oob: impl FnMut(Value) + Send,
+    ) -> Result<Reply, Error> {
         match &self.state {
-            State::Ready => {}
+            State::Ready | State::Ended(_) => {}
             State::Busy => self.end("an earlier request on it was given up before its answer came"),
-            State::Ended(_) => {}
         }
         if let State::Ended(reason) = &self.state {
-            return Err(Error::Closed { endpoint: self.endpoint.clone(), reason: reason.clone(), quit_status: None });
+            return Err(Error::Closed {
+                endpoint: self.endpoint.clone(),
+                reason: reason.clone(),
+                quit_status: None,
+            });
         }
         self.state = State::Busy;
         // The write and the read run side by side: Rserve answers an oversized request before it
@@ -264,7 +353,9 @@ impl Connection {
                 Ok(reply)
             }
             Err(error) => {
-                if error.leaves_session_usable() {
+                if matches!(self.state, State::Ended(_)) {
+                    // The reason is already known.
+                } else if error.leaves_session_usable() {
                     self.state = State::Ready;
                 } else {
                     self.end(&match &error {
@@ -277,7 +368,11 @@ impl Connection {
         }
     }
 
-    async fn exchange(&mut self, message: &[u8], on_oob: &mut (impl FnMut(Value) + Send)) -> Result<Reply, Error> {
+    async fn exchange(
+        &mut self,
+        message: &[u8],
+        on_oob: &mut (impl FnMut(Value) + Send),
+    ) -> Result<Reply, Error> {
         if let Err(source) = self.stream.get_mut().write_all(message).await {
             return Err(self.lost(source));
         }
@@ -298,7 +393,9 @@ impl Connection {
                     let value = self.sexp(&body)?;
                     on_oob(value);
                 }
-                Kind::Unexpected(command) => return Err(self.broken(&format!("it sent the unexpected message {command:#x}"))),
+                Kind::Unexpected(command) => {
+                    return Err(self.broken(&format!("it sent the unexpected message {command:#x}")));
+                }
             }
         }
     }
@@ -325,7 +422,12 @@ impl Connection {
             self.end("an answer was too large to be skipped");
             return Err(too_large);
         }
-        match tokio::io::copy(&mut (&mut self.stream).take(header.length), &mut tokio::io::sink()).await {
+        match tokio::io::copy(
+            &mut (&mut self.stream).take(header.length),
+            &mut tokio::io::sink(),
+        )
+        .await
+        {
             Ok(read) if read == header.length => Err(too_large),
             Ok(_) => Err(self.lost(std::io::ErrorKind::UnexpectedEof.into())),
             Err(source) => Err(self.lost(source)),
@@ -333,12 +435,18 @@ impl Connection {
     }
 
     fn encode(&self, value: &Value) -> Result<Vec<u8>, Error> {
-        value::encode(value).map_err(|reason| Error::Invalid { endpoint: self.endpoint.clone(), reason: reason.to_owned() })
+        value::encode(value).map_err(|reason| Error::Invalid {
+            endpoint: self.endpoint.clone(),
+            reason: reason.to_owned(),
+        })
     }
 
     fn check_text(&self, what: &str, text: &str) -> Result<(), Error> {
         if text.contains('\0') {
-            return Err(Error::Invalid { endpoint: self.endpoint.clone(), reason: format!("{what} contains a NUL character") });
+            return Err(Error::Invalid {
+                endpoint: self.endpoint.clone(),
+                reason: format!("{what} contains a NUL character"),
+            });
         }
         Ok(())
     }
@@ -350,7 +458,10 @@ impl Connection {
 
     fn broken(&mut self, what: &str) -> Error {
         self.end(what);
-        Error::Protocol { endpoint: self.endpoint.clone(), what: what.to_owned() }
+        Error::Protocol {
+            endpoint: self.endpoint.clone(),
+            what: what.to_owned(),
+        }
     }
 
     /// A status that no request of this client should meet.
@@ -359,13 +470,21 @@ impl Connection {
         let (reason, bytes) = match status {
             qap::ERR_AUTH => {
                 self.end("it needs a sign-in");
-                return Error::SignInRefused { endpoint, user: "(nobody)".to_owned() };
+                return Error::SignInRefused {
+                    endpoint,
+                    user: "(nobody)".to_owned(),
+                };
             }
             qap::ERR_DATA_OVERFLOW => ("the request (the node's `maxinbuf`)", 0),
             qap::ERR_OBJECT_TOO_BIG => ("the answer of R (the node's `maxsendbuf`)", 0),
             _ => return self.broken(&format!("it refused to {what} with status {status:#x}")),
         };
-        Error::TooLarge { endpoint, what: reason.to_owned(), bytes, limit: 0 }
+        Error::TooLarge {
+            endpoint,
+            what: reason.to_owned(),
+            bytes,
+            limit: 0,
+        }
     }
 
     fn lost(&self, source: std::io::Error) -> Error {

@@ -12,7 +12,9 @@ use crate::value::DecodeError;
 #[non_exhaustive]
 pub enum Error {
     /// The TCP connection was refused or failed.
-    #[error("cannot connect to {endpoint}: {source}; check that Rserve runs there and that a firewall lets this host in")]
+    #[error(
+        "cannot connect to {endpoint}: {source}; check that Rserve runs there and that a firewall lets this host in"
+    )]
     Connect {
         /// Where.
         endpoint: String,
@@ -45,7 +47,9 @@ pub enum Error {
         got: String,
     },
     /// The user or the password was refused.
-    #[error("{endpoint} refused the sign-in of user '{user}'; check the node's user name and password, and whether its session limit is reached")]
+    #[error(
+        "{endpoint} refused the sign-in of user '{user}'; check the node's user name and password, and whether its session limit is reached"
+    )]
     SignInRefused {
         /// Where.
         endpoint: String,
@@ -63,7 +67,9 @@ pub enum Error {
         message: String,
     },
     /// The other side broke the protocol, or refused a command.
-    #[error("{endpoint} broke the Rserve protocol: {what}; close this connection, and check that the port is an Rserve 1.8 or later")]
+    #[error(
+        "{endpoint} broke the Rserve protocol: {what}; close this connection, and check that the port is an Rserve 1.8 or later"
+    )]
     Protocol {
         /// Where.
         endpoint: String,
@@ -133,7 +139,10 @@ impl Error {
 
     /// Whether the session ended under the request: it is then unknown how far its work went.
     pub fn session_lost(&self) -> bool {
-        matches!(self, Self::Closed { .. } | Self::Io { .. } | Self::Protocol { .. })
+        matches!(
+            self,
+            Self::Closed { .. } | Self::Io { .. } | Self::Protocol { .. }
+        )
     }
 
     pub(crate) fn decode(endpoint: &str, source: &DecodeError) -> Self {
@@ -149,7 +158,13 @@ pub(crate) fn printable(bytes: &[u8]) -> String {
     let mut text: String = bytes
         .iter()
         .take(60)
-        .map(|&b| if b.is_ascii_graphic() || b == b' ' { char::from(b) } else { '.' })
+        .map(|&b| {
+            if b.is_ascii_graphic() || b == b' ' {
+                char::from(b)
+            } else {
+                '.'
+            }
+        })
         .collect();
     if bytes.len() > 60 {
         text.push('…');

@@ -3,8 +3,8 @@
 //! * [`Connection`] signs in and evaluates code, assigns values and moves files.
 //! * [`Value`] is an R value with its attributes, and its JSON form.
 //! * [`run`] runs user code in a session with live console output, plots and files.
-
-
+//! * [`watch`] reads what a node says about itself.
+//! * [`reclaim`] ends sessions that a dead server left behind.
 //!
 //! The protocol's source is Rserve 1.8 (`Rsrv.h`, `QAPencode.c`, `QAPdecode.c`); each constant here
 //! carries the name it has there.
@@ -13,11 +13,13 @@ mod connection;
 mod error;
 mod proc_text;
 mod qap;
+pub mod reclaim;
 pub mod run;
 mod secret;
 mod value;
+pub mod watch;
 
 pub use connection::{Connection, Credentials, Endpoint, Handshake, Options};
 pub use error::Error;
 pub use secret::Secret;
-pub use value::{Attributes, Complex, DecodeError, Data, FromJsonError, NA_REAL, Value, is_na};
+pub use value::{Attributes, Complex, Data, DecodeError, FromJsonError, NA_REAL, Value, is_na};

@@ -31,7 +31,10 @@ pub(crate) fn stat(line: &str) -> Option<Stat> {
         name,
         state: field(3)?.chars().next()?,
         parent: field(4)?.parse().ok()?,
-        cpu_ticks: field(14)?.parse::<u64>().ok()?.saturating_add(field(15)?.parse().ok()?),
+        cpu_ticks: field(14)?
+            .parse::<u64>()
+            .ok()?
+            .saturating_add(field(15)?.parse().ok()?),
         start_ticks: field(22)?.parse().ok()?,
         rss_pages: field(24)?.parse().ok()?,
     })
@@ -46,8 +49,14 @@ mod tests {
     fn names_with_parentheses_do_not_shift_the_fields() {
         let line = "42 (a) (b c) S 7 1 1 0 -1 4194304 9 0 0 0 11 4 0 0 20 0 1 0 987654 60 123 18446744073709551615";
         let got = stat(line).unwrap();
-        assert_eq!((got.pid, got.name.as_str(), got.state, got.parent), (42, "a) (b c", 'S', 7));
-        assert_eq!((got.cpu_ticks, got.start_ticks, got.rss_pages), (15, 987_654, 123));
+        assert_eq!(
+            (got.pid, got.name.as_str(), got.state, got.parent),
+            (42, "a) (b c", 'S', 7)
+        );
+        assert_eq!(
+            (got.cpu_ticks, got.start_ticks, got.rss_pages),
+            (15, 987_654, 123)
+        );
         assert_eq!(stat("42 (x) S 7"), None);
         assert_eq!(stat(""), None);
         assert_eq!(stat(")("), None);

@@ -57,7 +57,9 @@ pub(crate) struct Header {
 
 impl Header {
     pub(crate) fn decode(bytes: &[u8; HEADER]) -> Self {
-        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let word = |at: usize| {
+            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
         let command = word(0);
         let length = u64::from(word(4)) | (u64::from(word(12)) << 32);
         // The top byte carries the status, the rest is the command (CMD_STAT in Rsrv.h).
@@ -65,7 +67,13 @@ impl Header {
         let kind = match command & 0x00ff_ffff {
             RESP_OK => Kind::Ok,
             RESP_ERR => Kind::Failed(status),
-            other if other & CMD_OOB != 0 && other & CMD_RESP == 0 && other & 0xf_f000 == OOB_SEND => Kind::OutOfBand,
+            other
+                if other & CMD_OOB != 0
+                    && other & CMD_RESP == 0
+                    && other & 0xf_f000 == OOB_SEND =>
+            {
+                Kind::OutOfBand
+            }
             other => Kind::Unexpected(other),
         };
         Self { kind, length }
@@ -155,7 +163,9 @@ mod tests {
         let message = Request::new(CMD_EVAL).string("1+1").finish();
         assert_eq!(&message[..8], &[3, 0, 0, 0, 8, 0, 0, 0]);
         assert_eq!(&message[HEADER..], &[4, 4, 0, 0, b'1', b'+', b'1', 0]);
-        let message = Request::new(CMD_WRITE_FILE).bytes(&[1, 2, 3, 4, 5]).finish();
+        let message = Request::new(CMD_WRITE_FILE)
+            .bytes(&[1, 2, 3, 4, 5])
+            .finish();
         assert_eq!(&message[HEADER..], &[5, 5, 0, 0, 1, 2, 3, 4, 5]);
     }
 
@@ -163,8 +173,11 @@ mod tests {
     fn large_parameters_use_the_long_header() {
         let content = vec![7_u8; 1 << 24];
         let message = Request::new(CMD_WRITE_FILE).bytes(&content).finish();
-        assert_eq!(&message[HEADER..HEADER + 8], &[5 | DT_LARGE, 0, 0, 0, 1, 0, 0, 0]);
-        assert_eq!(first_parameter(&message[HEADER..]).map(|(k, c)| (k, c.len())), Some((5, 1 << 24)));
+        assert_eq!(&message[HEADER..HEADER + 8], &[0x45, 0, 0, 0, 1, 0, 0, 0]);
+        assert_eq!(
+            first_parameter(&message[HEADER..]).map(|(k, c)| (k, c.len())),
+            Some((5, 1 << 24))
+        );
     }
 
     #[test]
@@ -176,7 +189,13 @@ mod tests {
             bytes[12] = 1;
             Header::decode(&bytes)
         };
-        assert_eq!(header(0x1_0001), Header { kind: Kind::Ok, length: (1 << 32) + 9 });
+        assert_eq!(
+            header(0x1_0001),
+            Header {
+                kind: Kind::Ok,
+                length: (1 << 32) + 9
+            }
+        );
         assert_eq!(header(0x4101_0002).kind, Kind::Failed(0x41));
         assert_eq!(header(0x7f01_0002).kind, Kind::Failed(127));
         assert_eq!(header(0x2_1000).kind, Kind::OutOfBand);
@@ -189,7 +208,10 @@ mod tests {
     fn cut_parameters_are_refused() {
         assert_eq!(first_parameter(&[]), None);
         assert_eq!(first_parameter(&[10, 4, 0, 0, 1, 2, 3]), None);
-        assert_eq!(first_parameter(&[10 | DT_LARGE, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]), None);
+        assert_eq!(
+            first_parameter(&[0x4a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+            None
+        );
         assert_eq!(first_parameter(&[10, 1, 0, 0, 9]), Some((10, &[9_u8][..])));
     }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::error::bounded;
+use crate::reclaim::evaluated;
 use crate::value::{Data, Value};
 use crate::{Connection, Error, proc_text};
 
@@ -64,7 +65,11 @@ pub struct GraphicsOptions {
 
 impl Default for GraphicsOptions {
     fn default() -> Self {
-        Self { width: 800, height: 600, res: 96 }
+        Self {
+            width: 800,
+            height: 600,
+            res: 96,
+        }
     }
 }
 
@@ -199,7 +204,9 @@ pub struct RunOutcome {
 /// R code that a node may `source` before it forks: [`prepare`] then finds the runner loaded and
 /// plots need no set-up. Everything works without it, only later.
 pub fn preload_source() -> String {
-    let mut source = String::from("# Written by Gridhelm: what sessions would otherwise load one by one.\nlocal({\n  items <- eval(parse(keep.source = FALSE, text = ");
+    let mut source = String::from(
+        "# Written by Gridhelm: what sessions would otherwise load one by one.\nlocal({\n  items <- eval(parse(keep.source = FALSE, text = ",
+    );
     push_r_string(&mut source, RUNNER);
     source.push_str("), new.env(parent = baseenv()))\n  items$.gridhelm_version <- ");
     push_r_string(&mut source, version());
@@ -214,17 +221,17 @@ pub async fn prepare(connection: &mut Connection, marker: &str) -> Result<Sessio
     if marker.len() > MAX_MARKER {
         return Err(invalid(connection, "the marker is longer than 4096 bytes"));
     }
-    let parse = Data::Language(vec![
-        (None, Value::symbol("parse")),
-        (Some("text".to_owned()), Value::text(SESSION)),
-        (Some("keep.source".to_owned()), Value::logical(false)),
-    ]);
-    // Not in the global environment: R would compile the function at its first call.
-    let function = Value::call("eval", [parse.into(), Value::call("baseenv", [])]);
-    let arguments = [Value::text(marker), Value::text(version()), Value::text(RUNNER)];
+    let function = evaluated(SESSION);
+    let arguments = [
+        Value::text(marker),
+        Value::text(version()),
+        Value::text(RUNNER),
+    ];
     let mut items = vec![(None, function)];
     items.extend(arguments.into_iter().map(|a| (None, a)));
-    let reply = connection.eval_call(&Data::Language(items).into(), |_| {}).await?;
+    let reply = connection
+        .eval_call(&Data::Language(items).into(), |_| {})
+        .await?;
     let texts = reply.as_texts();
     let facts = match &texts[..] {
         [stat, boot_id, work_dir, r_version] => proc_text::stat(stat).map(|stat| SessionInfo {
@@ -248,10 +255,16 @@ pub async fn prepare(connection: &mut Connection, marker: &str) -> Result<Sessio
 ///
 /// [`Error::Closed`] means that the session ended under the code; `quit_status` tells when the code
 /// itself did it. To stop a run, see [`crate::reclaim`].
-pub async fn run(connection: &mut Connection, request: &RunRequest, on_event: impl FnMut(RunEvent) + Send) -> Result<RunOutcome, Error> {
+pub async fn run(
+    connection: &mut Connection,
+    request: &RunRequest,
+    on_event: impl FnMut(RunEvent) + Send,
+) -> Result<RunOutcome, Error> {
     let call = call(connection, request)?;
     let mut collector = Collector::new(on_event, request.max_output);
-    let reply = connection.eval_call(&call, |value| collector.take(&value)).await;
+    let reply = connection
+        .eval_call(&call, |value| collector.take(&value))
+        .await;
     match reply {
         Ok(value) => collector.finish(&value).ok_or_else(|| Error::Protocol {
             endpoint: connection.endpoint().to_owned(),
@@ -269,10 +282,23 @@ pub async fn run(connection: &mut Connection, request: &RunRequest, on_event: im
     }
 }
 
+/// Removes the session's own directory, which Rserve leaves. Never another one, whatever the node's
+/// configuration made of the present directory.
+pub(crate) const REMOVE_WORK_DIR: &str =
+    "if(basename(d<-getwd())==paste0(\"conn\",Sys.getpid()))unlink(d,TRUE)";
+
 /// Removes the session's work directory and closes the session. Rserve itself leaves the directory.
 pub async fn discard(mut connection: Connection, session: &SessionInfo) -> Result<(), Error> {
-    let call = Value::call("unlink", [Value::text(session.work_dir.clone()), Value::logical(true)]);
-    let result = connection.eval_call(&call, |_| {}).await;
+    let back = Value::call("setwd", [Value::text(session.work_dir.clone())]);
+    // The code may have changed the directory.
+    let result = match connection.eval_call(&back, |_| {}).await {
+        Ok(_) => {
+            connection
+                .eval(&format!("local({{{REMOVE_WORK_DIR}}})"))
+                .await
+        }
+        Err(error) => Err(error),
+    };
     connection.close().await;
     result.map(|_| ())
 }
@@ -282,20 +308,34 @@ fn call(connection: &Connection, request: &RunRequest) -> Result<Value, Error> {
     let mut inputs = Vec::with_capacity(request.inputs.len());
     for (name, json) in &request.inputs {
         if let Some(reason) = bad_name(name) {
-            return Err(bad(format!("the input name '{}' {reason}", bounded(name, 80).escape_default())));
+            return Err(bad(format!(
+                "the input name '{}' {reason}",
+                bounded(name, 80).escape_default()
+            )));
         }
         let value = Value::from_json(json).map_err(|e| bad(format!("the input '{name}': {e}")))?;
         inputs.push((name.clone(), value));
     }
     for name in &request.outputs {
         if let Some(reason) = bad_name(name) {
-            return Err(bad(format!("the output name '{}' {reason}", bounded(name, 80).escape_default())));
+            return Err(bad(format!(
+                "the output name '{}' {reason}",
+                bounded(name, 80).escape_default()
+            )));
         }
     }
     let GraphicsOptions { width, height, res } = request.graphics;
-    for (what, number, range) in [("width", width, 16..=8192), ("height", height, 16..=8192), ("res", res, 24..=1200)] {
+    for (what, number, range) in [
+        ("width", width, 16..=8192),
+        ("height", height, 16..=8192),
+        ("res", res, 24..=1200),
+    ] {
         if !range.contains(&number) {
-            return Err(bad(format!("the plot's {what} {number} is not within {} to {}", range.start(), range.end())));
+            return Err(bad(format!(
+                "the plot's {what} {number} is not within {} to {}",
+                range.start(),
+                range.end()
+            )));
         }
     }
     let function = Value::call("$", [Value::symbol(".gridhelm"), Value::symbol("run")]);
@@ -332,14 +372,19 @@ fn bad_name(name: &str) -> Option<&'static str> {
 }
 
 fn invalid(connection: &Connection, reason: &str) -> Error {
-    Error::Invalid { endpoint: connection.endpoint().to_owned(), reason: reason.to_owned() }
+    Error::Invalid {
+        endpoint: connection.endpoint().to_owned(),
+        reason: reason.to_owned(),
+    }
 }
 
 /// Identifies the runner's text: another text, another version (FNV-1a, 64 bit).
 fn version() -> &'static str {
     static VERSION: OnceLock<String> = OnceLock::new();
     VERSION.get_or_init(|| {
-        let hash = RUNNER.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        let hash = RUNNER.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+            (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+        });
         format!("{}-{hash:016x}", env!("CARGO_PKG_VERSION"))
     })
 }

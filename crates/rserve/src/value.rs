@@ -3,6 +3,8 @@
 mod decode;
 mod encode;
 mod json;
+#[cfg(test)]
+mod properties;
 
 pub use decode::DecodeError;
 pub(crate) use decode::decode;
@@ -70,7 +72,10 @@ pub enum Data {
 
 impl From<Data> for Value {
     fn from(data: Data) -> Self {
-        Self { data, attributes: Vec::new() }
+        Self {
+            data,
+            attributes: Vec::new(),
+        }
     }
 }
 
@@ -113,7 +118,10 @@ impl Value {
     /// A list with a name for each element.
     pub fn named_list(items: impl IntoIterator<Item = (String, Value)>) -> Self {
         let (names, values): (Vec<_>, Vec<_>) = items.into_iter().unzip();
-        Self { data: Data::List(values), attributes: vec![("names".to_owned(), Self::texts(names))] }
+        Self {
+            data: Data::List(values),
+            attributes: vec![("names".to_owned(), Self::texts(names))],
+        }
     }
 
     /// A call of the function called `function` with positional arguments.
@@ -125,7 +133,10 @@ impl Value {
 
     /// An attribute by its name.
     pub fn attribute(&self, name: &str) -> Option<&Value> {
-        self.attributes.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+        self.attributes
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v)
     }
 
     /// Whether the class attribute names `class`.
@@ -159,11 +170,16 @@ impl Value {
     pub fn get(&self, name: &str) -> Option<&Value> {
         match &self.data {
             Data::List(values) => {
-                let Data::Text(names) = &self.attribute("names")?.data else { return None };
+                let Data::Text(names) = &self.attribute("names")?.data else {
+                    return None;
+                };
                 let at = names.iter().position(|n| n.as_deref() == Some(name))?;
                 values.get(at)
             }
-            Data::Pairs(items) => items.iter().find(|(n, _)| n.as_deref() == Some(name)).map(|(_, v)| v),
+            Data::Pairs(items) => items
+                .iter()
+                .find(|(n, _)| n.as_deref() == Some(name))
+                .map(|(_, v)| v),
             _ => None,
         }
     }
@@ -188,8 +204,9 @@ impl Value {
     /// The whole number, 0 or more and below 2^53, of a vector of length one.
     pub fn as_u64(&self) -> Option<u64> {
         let x = self.as_f64()?;
-        if x >= 0.0 && x < 9_007_199_254_740_992.0 && x.fract() == 0.0 {
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // checked on the line above
+        if (0.0..9_007_199_254_740_992.0).contains(&x) && x.fract() == 0.0 {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            // checked on the line above
             return Some(x as u64);
         }
         None

@@ -1,5 +1,10 @@
 //! Prints how long the main steps take. Run with `--release -- --ignored --nocapture`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 mod common;
 
@@ -10,7 +15,13 @@ use gridhelm_rserve::run::{self, RunRequest};
 
 fn report(what: &str, times: &mut [f64]) {
     times.sort_by(f64::total_cmp);
-    println!("{what}: least {:.3} ms, median {:.3} ms, p95 {:.3} ms (n={})", times[0], times[times.len() / 2], times[times.len() * 95 / 100], times.len());
+    println!(
+        "{what}: least {:.3} ms, median {:.3} ms, p95 {:.3} ms (n={})",
+        times[0],
+        times[times.len() / 2],
+        times[times.len() * 95 / 100],
+        times.len()
+    );
 }
 
 fn ms(since: Instant) -> f64 {
@@ -22,7 +33,8 @@ fn ms(since: Instant) -> f64 {
 async fn how_long_the_main_steps_take() {
     for (kind, extra) in [("plain", ""), ("preloaded", "{preload}")] {
         let node = Node::start(extra).await;
-        let (mut opens, mut prepares, mut firsts, mut runs, mut plots) = (vec![], vec![], vec![], vec![], vec![]);
+        let (mut opens, mut prepares, mut firsts, mut runs, mut plots) =
+            (vec![], vec![], vec![], vec![], vec![]);
         for _ in 0..100 {
             let start = Instant::now();
             let mut c = node.open().await;
@@ -31,7 +43,10 @@ async fn how_long_the_main_steps_take() {
             let start = Instant::now();
             let session = run::prepare(&mut c, MARKER).await.unwrap();
             prepares.push(ms(start));
-            let request = RunRequest { code: "1+1".into(), ..RunRequest::default() };
+            let request = RunRequest {
+                code: "1+1".into(),
+                ..RunRequest::default()
+            };
             let start = Instant::now();
             run::run(&mut c, &request, |_| {}).await.unwrap();
             firsts.push(ms(start));
@@ -41,9 +56,15 @@ async fn how_long_the_main_steps_take() {
                 runs.push(ms(start));
             }
             if plots.len() < 10 {
-                let request = RunRequest { code: "plot(1)".into(), ..RunRequest::default() };
+                let request = RunRequest {
+                    code: "plot(1)".into(),
+                    ..RunRequest::default()
+                };
                 let start = Instant::now();
-                assert_eq!(run::run(&mut c, &request, |_| {}).await.unwrap().plots, ["plot001.png"]);
+                assert_eq!(
+                    run::run(&mut c, &request, |_| {}).await.unwrap().plots,
+                    ["plot001.png"]
+                );
                 plots.push(ms(start));
             }
             run::discard(c, &session).await.unwrap();

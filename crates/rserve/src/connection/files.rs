@@ -14,24 +14,48 @@ impl Connection {
     /// Writes `content` into the file at `path`, replacing what is there. A relative path counts
     /// from the session's present directory. Rserve knows no fence but the node's user.
     pub async fn upload(&mut self, path: &str, content: &[u8]) -> Result<(), Error> {
-        self.file("create", path, self.path_request(qap::CMD_CREATE_FILE, "create", path)?).await?;
+        self.file(
+            "create",
+            path,
+            self.path_request(qap::CMD_CREATE_FILE, "create", path)?,
+        )
+        .await?;
         for chunk in content.chunks(CHUNK as usize) {
-            let written = self.file("write", path, Request::new(qap::CMD_WRITE_FILE).bytes(chunk).finish()).await;
+            let written = self
+                .file(
+                    "write",
+                    path,
+                    Request::new(qap::CMD_WRITE_FILE).bytes(chunk).finish(),
+                )
+                .await;
             if let Err(error) = written {
                 self.close_file_quietly(&error).await;
                 return Err(error);
             }
         }
-        self.file("close", path, Request::new(qap::CMD_CLOSE_FILE).finish()).await?;
+        self.file("close", path, Request::new(qap::CMD_CLOSE_FILE).finish())
+            .await?;
         Ok(())
     }
 
     /// Reads the file at `path`, if it holds at most `max_bytes`.
     pub async fn download(&mut self, path: &str, max_bytes: u64) -> Result<Vec<u8>, Error> {
-        self.file("open", path, self.path_request(qap::CMD_OPEN_FILE, "open", path)?).await?;
+        self.file(
+            "open",
+            path,
+            self.path_request(qap::CMD_OPEN_FILE, "open", path)?,
+        )
+        .await?;
         let mut content = Vec::new();
         let result = loop {
-            match self.file("read", path, Request::new(qap::CMD_READ_FILE).int(CHUNK).finish()).await {
+            match self
+                .file(
+                    "read",
+                    path,
+                    Request::new(qap::CMD_READ_FILE).int(CHUNK).finish(),
+                )
+                .await
+            {
                 Ok(chunk) if chunk.is_empty() => break Ok(()),
                 Ok(chunk) => content.extend_from_slice(&chunk),
                 Err(error) => break Err(error),
@@ -49,17 +73,28 @@ impl Connection {
             self.close_file_quietly(&error).await;
             return Err(error);
         }
-        self.file("close", path, Request::new(qap::CMD_CLOSE_FILE).finish()).await?;
+        self.file("close", path, Request::new(qap::CMD_CLOSE_FILE).finish())
+            .await?;
         Ok(content)
     }
 
     /// Removes the file at `path`.
     pub async fn remove_file(&mut self, path: &str) -> Result<(), Error> {
-        self.file("remove", path, self.path_request(qap::CMD_REMOVE_FILE, "remove", path)?).await?;
+        self.file(
+            "remove",
+            path,
+            self.path_request(qap::CMD_REMOVE_FILE, "remove", path)?,
+        )
+        .await?;
         Ok(())
     }
 
-    fn path_request(&self, command: u32, action: &'static str, path: &str) -> Result<Vec<u8>, Error> {
+    fn path_request(
+        &self,
+        command: u32,
+        action: &'static str,
+        path: &str,
+    ) -> Result<Vec<u8>, Error> {
         let refuse = |reason: &str| Error::File {
             endpoint: self.endpoint.clone(),
             action,
@@ -75,7 +110,12 @@ impl Connection {
         Ok(Request::new(command).string(path).finish())
     }
 
-    async fn file(&mut self, action: &'static str, path: &str, request: Vec<u8>) -> Result<Vec<u8>, Error> {
+    async fn file(
+        &mut self,
+        action: &'static str,
+        path: &str,
+        request: Vec<u8>,
+    ) -> Result<Vec<u8>, Error> {
         match self.request(request, |_| {}).await? {
             Reply::Ok(body) => Ok(body),
             Reply::Failed(qap::ERR_IO) => Err(Error::File {
@@ -91,7 +131,9 @@ impl Connection {
     /// After a failure the file is still open in the session. What the close says adds nothing.
     async fn close_file_quietly(&mut self, error: &Error) {
         if error.leaves_session_usable() {
-            let _ = self.request(Request::new(qap::CMD_CLOSE_FILE).finish(), |_| {}).await;
+            let _ = self
+                .request(Request::new(qap::CMD_CLOSE_FILE).finish(), |_| {})
+                .await;
         }
     }
 }

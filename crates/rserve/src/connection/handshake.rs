@@ -25,10 +25,16 @@ impl Handshake {
 }
 
 /// Reads the banner, or says what came instead of it.
-pub(super) async fn read(stream: &mut (impl AsyncReadExt + Unpin), endpoint: &str) -> Result<Handshake, Error> {
+pub(super) async fn read(
+    stream: &mut (impl AsyncReadExt + Unpin),
+    endpoint: &str,
+) -> Result<Handshake, Error> {
     let mut banner = [0_u8; 32];
     let mut filled = 0;
-    let not = |got: String| Error::NotRserve { endpoint: endpoint.to_owned(), got };
+    let not = |got: String| Error::NotRserve {
+        endpoint: endpoint.to_owned(),
+        got,
+    };
     while filled < banner.len() {
         // Something that talks otherwise is told by its first bytes; it may never send 32.
         let head = &banner[..filled.min(4)];
@@ -36,10 +42,20 @@ pub(super) async fn read(stream: &mut (impl AsyncReadExt + Unpin), endpoint: &st
             return Err(not(describe(&banner[..filled])));
         }
         match stream.read(&mut banner[filled..]).await {
-            Ok(0) if filled == 0 => return Err(not("it closed the connection without a word (an overloaded Rserve does this too)".to_owned())),
+            Ok(0) if filled == 0 => {
+                return Err(not(
+                    "it closed the connection without a word (an overloaded Rserve does this too)"
+                        .to_owned(),
+                ));
+            }
             Ok(0) => return Err(not(describe(&banner[..filled]))),
             Ok(n) => filled += n,
-            Err(source) => return Err(Error::Connect { endpoint: endpoint.to_owned(), source }),
+            Err(source) => {
+                return Err(Error::Connect {
+                    endpoint: endpoint.to_owned(),
+                    source,
+                });
+            }
         }
     }
     parse(&banner).map_err(not)
@@ -52,14 +68,20 @@ fn parse(banner: &[u8; 32]) -> Result<Handshake, String> {
     let block = |at: usize| printable(&banner[at..at + 4]);
     let protocol = block(8);
     if protocol != "QAP1" {
-        return Err(format!("an Rserve that speaks {protocol} (OCAP or text mode)"));
+        return Err(format!(
+            "an Rserve that speaks {protocol} (OCAP or text mode)"
+        ));
     }
     let attributes = (12..32)
         .step_by(4)
         .map(|at| block(at).trim_matches(['.', ' ', '-']).to_owned())
         .filter(|a| !a.is_empty())
         .collect();
-    Ok(Handshake { version: block(4), protocol, attributes })
+    Ok(Handshake {
+        version: block(4),
+        protocol,
+        attributes,
+    })
 }
 
 /// What a service is that greets with these bytes.
@@ -72,7 +94,10 @@ fn describe(bytes: &[u8]) -> String {
         (b"\x15\x03", "a TLS server"),
         (b"-ERR", "a Redis or POP3 server"),
     ];
-    let what = known.iter().find(|(start, _)| bytes.starts_with(start)).map_or("another service", |(_, what)| what);
+    let what = known
+        .iter()
+        .find(|(start, _)| bytes.starts_with(start))
+        .map_or("another service", |(_, what)| what);
     format!("{what} answered '{}'", printable(bytes))
 }
 
@@ -85,7 +110,10 @@ mod tests {
     async fn a_banner_is_taken_apart() {
         let mut bytes: &[u8] = b"Rsrv0103QAP1\r\n\r\nARucARpt--\r\nTLS\0";
         let got = read(&mut bytes, "n:1").await.unwrap();
-        assert_eq!((got.version.as_str(), got.protocol.as_str()), ("0103", "QAP1"));
+        assert_eq!(
+            (got.version.as_str(), got.protocol.as_str()),
+            ("0103", "QAP1")
+        );
         assert_eq!(got.attributes, ["ARuc", "ARpt", "TLS"]);
         assert!(got.needs_sign_in());
     }

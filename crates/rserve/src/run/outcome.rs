@@ -18,15 +18,26 @@ pub(super) struct Collector<F> {
 impl<F: FnMut(RunEvent) + Send> Collector<F> {
     pub(super) fn new(on_event: F, max_output: u64) -> Self {
         // The runner adds a notice of its own when it cuts.
-        let room = usize::try_from(max_output).unwrap_or(usize::MAX).saturating_add(1024);
-        Self { on_event, printed: String::new(), room, quit: None }
+        let room = usize::try_from(max_output)
+            .unwrap_or(usize::MAX)
+            .saturating_add(1024);
+        Self {
+            on_event,
+            printed: String::new(),
+            room,
+            quit: None,
+        }
     }
 
     /// Takes one out-of-band value. What is none of the runner's is left alone: code may send, too.
     pub(super) fn take(&mut self, value: &Value) {
-        let Data::Text(parts) = &value.data else { return };
+        let Data::Text(parts) = &value.data else {
+            return;
+        };
         let mut parts = parts.iter().flatten();
-        let (Some(kind), Some(text)) = (parts.next(), parts.next()) else { return };
+        let (Some(kind), Some(text)) = (parts.next(), parts.next()) else {
+            return;
+        };
         let text = || text.clone();
         let event = match kind.as_str() {
             "output" => {
@@ -42,7 +53,12 @@ impl<F: FnMut(RunEvent) + Send> Collector<F> {
             "message" => RunEvent::Message { text: text() },
             "warning" => RunEvent::Warning { text: text() },
             "progress" => {
-                let (Ok(done), Some(Ok(total))) = (text().trim().parse(), parts.next().map(|t| t.trim().parse())) else { return };
+                let (Ok(done), Some(Ok(total))) = (
+                    text().trim().parse(),
+                    parts.next().map(|t| t.trim().parse()),
+                ) else {
+                    return;
+                };
                 RunEvent::Progress { done, total }
             }
             "exit" => {
@@ -63,7 +79,10 @@ impl<F: FnMut(RunEvent) + Send> Collector<F> {
         }
         let mut outputs = BTreeMap::new();
         let found = answer.get("outputs")?;
-        let names = found.attribute("names").map(Value::as_texts).unwrap_or_default();
+        let names = found
+            .attribute("names")
+            .map(Value::as_texts)
+            .unwrap_or_default();
         for (name, value) in names.into_iter().zip(found.as_list()) {
             outputs.insert(name, value.to_json());
         }
@@ -72,7 +91,9 @@ impl<F: FnMut(RunEvent) + Send> Collector<F> {
             error => Some(r_error(error)?),
         };
         Some(RunOutcome {
-            value: visible.then(|| answer.get("value").map(Value::to_json)).flatten(),
+            value: visible
+                .then(|| answer.get("value").map(Value::to_json))
+                .flatten(),
             printed: self.printed,
             truncated: answer.get("truncated")?.as_bool()?,
             outputs,
@@ -94,7 +115,10 @@ fn r_error(value: &Value) -> Option<RError> {
         kind,
         message: value.get("message")?.as_str()?.trim_end().to_owned(),
         call: value.get("call").and_then(Value::as_str).map(str::to_owned),
-        line: value.get("line").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()),
+        line: value
+            .get("line")
+            .and_then(Value::as_u64)
+            .and_then(|n| u32::try_from(n).ok()),
         trace: value.get("trace").map(Value::as_texts).unwrap_or_default(),
     })
 }
@@ -105,7 +129,14 @@ fn files(value: &Value) -> Vec<FileInfo> {
         Some(Data::Double(sizes)) => sizes,
         _ => &[],
     };
-    names.into_iter().zip(sizes).map(|(name, &size)| FileInfo { name, bytes: whole(size) }).collect()
+    names
+        .into_iter()
+        .zip(sizes)
+        .map(|(name, &size)| FileInfo {
+            name,
+            bytes: whole(size),
+        })
+        .collect()
 }
 
 fn millis(value: &Value) -> u64 {

@@ -73,11 +73,19 @@ struct Decoder {
 impl Decoder {
     fn count(&mut self) -> Result<(), DecodeError> {
         self.cells += 1;
-        if self.cells > MAX_CELLS { Err(DecodeError::TooMany) } else { Ok(()) }
+        if self.cells > MAX_CELLS {
+            Err(DecodeError::TooMany)
+        } else {
+            Ok(())
+        }
     }
 
     /// One value at the start of `bytes`, and what follows it.
-    fn value<'a>(&mut self, bytes: &'a [u8], depth: usize) -> Result<(Value, &'a [u8]), DecodeError> {
+    fn value<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        depth: usize,
+    ) -> Result<(Value, &'a [u8]), DecodeError> {
         if depth > MAX_DEPTH {
             return Err(DecodeError::TooDeep);
         }
@@ -86,7 +94,8 @@ impl Decoder {
         let width = if head & xt::LARGE == 0 { 3 } else { 7 };
         let mut length = [0_u8; 8];
         length[..width].copy_from_slice(rest.get(..width).ok_or(DecodeError::Truncated)?);
-        let length = usize::try_from(u64::from_le_bytes(length)).map_err(|_| DecodeError::Truncated)?;
+        let length =
+            usize::try_from(u64::from_le_bytes(length)).map_err(|_| DecodeError::Truncated)?;
         let rest = &rest[width..];
         let mut content = rest.get(..length).ok_or(DecodeError::Truncated)?;
         let after = &rest[length..];
@@ -96,7 +105,10 @@ impl Decoder {
             let (list, behind) = self.value(content, depth + 1)?;
             content = behind;
             if let Data::Pairs(items) = list.data {
-                attributes = items.into_iter().filter_map(|(tag, v)| tag.map(|t| (t, v))).collect();
+                attributes = items
+                    .into_iter()
+                    .filter_map(|(tag, v)| tag.map(|t| (t, v)))
+                    .collect();
             }
         }
         let data = self.content(head & !(xt::LARGE | xt::HAS_ATTR), content, depth)?;
@@ -122,7 +134,9 @@ impl Decoder {
                 }
                 Data::Complex(numbers)
             }
-            xt::BOOL | xt::ARRAY_BOOL_UA => Data::Logical(bytes.iter().map(|&b| logical(b)).collect()),
+            xt::BOOL | xt::ARRAY_BOOL_UA => {
+                Data::Logical(bytes.iter().map(|&b| logical(b)).collect())
+            }
             xt::ARRAY_BOOL => {
                 let flags = counted(kind, bytes)?;
                 Data::Logical(flags.iter().map(|&b| logical(b)).collect())
@@ -169,12 +183,20 @@ impl Decoder {
 
 fn words(kind: u8, bytes: &[u8]) -> Result<impl Iterator<Item = [u8; 4]> + '_, DecodeError> {
     let (chunks, rest) = bytes.as_chunks::<4>();
-    if rest.is_empty() { Ok(chunks.iter().copied()) } else { Err(DecodeError::BadLength(kind)) }
+    if rest.is_empty() {
+        Ok(chunks.iter().copied())
+    } else {
+        Err(DecodeError::BadLength(kind))
+    }
 }
 
 fn doubles(kind: u8, bytes: &[u8]) -> Result<impl Iterator<Item = f64> + '_, DecodeError> {
     let (chunks, rest) = bytes.as_chunks::<8>();
-    if rest.is_empty() { Ok(chunks.iter().map(|b| f64::from_le_bytes(*b))) } else { Err(DecodeError::BadLength(kind)) }
+    if rest.is_empty() {
+        Ok(chunks.iter().map(|b| f64::from_le_bytes(*b)))
+    } else {
+        Err(DecodeError::BadLength(kind))
+    }
 }
 
 fn integer(bytes: [u8; 4]) -> Option<i32> {
@@ -191,8 +213,11 @@ fn logical(byte: u8) -> Option<bool> {
 
 /// The bytes that a leading count announces; padding follows them.
 fn counted(kind: u8, bytes: &[u8]) -> Result<&[u8], DecodeError> {
-    let (count, rest) = bytes.split_first_chunk::<4>().ok_or(DecodeError::BadLength(kind))?;
-    let count = usize::try_from(u32::from_le_bytes(*count)).map_err(|_| DecodeError::BadLength(kind))?;
+    let (count, rest) = bytes
+        .split_first_chunk::<4>()
+        .ok_or(DecodeError::BadLength(kind))?;
+    let count =
+        usize::try_from(u32::from_le_bytes(*count)).map_err(|_| DecodeError::BadLength(kind))?;
     rest.get(..count).ok_or(DecodeError::BadLength(kind))
 }
 
@@ -236,16 +261,27 @@ mod tests {
     fn lengths_that_lie_are_refused() {
         assert_eq!(decode(&[]), Err(DecodeError::Truncated));
         assert_eq!(decode(&[33, 8, 0, 0]), Err(DecodeError::Truncated));
-        assert_eq!(decode(&[33, 4, 0, 0, 1, 2, 3, 4]), Err(DecodeError::BadLength(33)));
-        assert_eq!(decode(&[37, 4, 0, 0, 9, 0, 0, 0]), Err(DecodeError::BadLength(37)));
-        assert_eq!(decode(&[33 | xt::LARGE, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]), Err(DecodeError::Truncated));
+        assert_eq!(
+            decode(&[33, 4, 0, 0, 1, 2, 3, 4]),
+            Err(DecodeError::BadLength(33))
+        );
+        assert_eq!(
+            decode(&[37, 4, 0, 0, 9, 0, 0, 0]),
+            Err(DecodeError::BadLength(37))
+        );
+        assert_eq!(
+            decode(&[0x61, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+            Err(DecodeError::Truncated)
+        );
     }
 
     #[test]
     fn nesting_is_bounded() {
         let mut bytes = vec![xt::NULL, 0, 0, 0];
         for _ in 0..MAX_DEPTH + 5 {
-            let length = u32::try_from(bytes.len()).map(u32::to_le_bytes).unwrap_or_default();
+            let length = u32::try_from(bytes.len())
+                .map(u32::to_le_bytes)
+                .unwrap_or_default();
             let mut outer = vec![xt::VECTOR, length[0], length[1], length[2]];
             outer.extend_from_slice(&bytes);
             bytes = outer;
@@ -255,10 +291,21 @@ mod tests {
 
     #[test]
     fn na_is_kept_apart() {
-        assert_eq!(decode(&[34, 8, 0, 0, 0xff, 0, 0xff, 0xff, 0, b'a', 0, 1]).map(|v| v.data),
-            Ok(Data::Text(vec![None, Some("\u{fffd}".into()), Some("a".into())])));
-        assert_eq!(decode(&[32, 4, 0, 0, 0, 0, 0, 0x80]).map(|v| v.data), Ok(Data::Integer(vec![None])));
-        assert_eq!(decode(&[36, 8, 0, 0, 3, 0, 0, 0, 0, 1, 2, 0xff]).map(|v| v.data),
-            Ok(Data::Logical(vec![Some(false), Some(true), None])));
+        assert_eq!(
+            decode(&[34, 8, 0, 0, 0xff, 0, 0xff, 0xff, 0, b'a', 0, 1]).map(|v| v.data),
+            Ok(Data::Text(vec![
+                None,
+                Some("\u{fffd}".into()),
+                Some("a".into())
+            ]))
+        );
+        assert_eq!(
+            decode(&[32, 4, 0, 0, 0, 0, 0, 0x80]).map(|v| v.data),
+            Ok(Data::Integer(vec![None]))
+        );
+        assert_eq!(
+            decode(&[36, 8, 0, 0, 3, 0, 0, 0, 0, 1, 2, 0xff]).map(|v| v.data),
+            Ok(Data::Logical(vec![Some(false), Some(true), None]))
+        );
     }
 }

@@ -64,7 +64,11 @@ fn kind_of(data: &Data) -> u8 {
     }
 }
 
-fn put_attributes(attributes: &[(String, Value)], out: &mut Vec<u8>, depth: usize) -> Result<(), &'static str> {
+fn put_attributes(
+    attributes: &[(String, Value)],
+    out: &mut Vec<u8>,
+    depth: usize,
+) -> Result<(), &'static str> {
     let start = out.len();
     out.extend_from_slice(&[0; 8]);
     for (name, value) in attributes {
@@ -146,7 +150,8 @@ fn put_content(data: &Data, out: &mut Vec<u8>, depth: usize) -> Result<(), &'sta
 }
 
 fn put_counted(count: usize, out: &mut Vec<u8>) -> Result<(), &'static str> {
-    let count = u32::try_from(count).map_err(|_| "a vector has more than 4,294,967,295 elements")?;
+    let count =
+        u32::try_from(count).map_err(|_| "a vector has more than 4,294,967,295 elements")?;
     out.extend_from_slice(&count.to_le_bytes());
     Ok(())
 }

@@ -1,9 +1,15 @@
 //! A real Rserve for a test: started on a free port, ended and cleaned up when dropped.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, unreachable_pub)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    dead_code,
+    unreachable_pub
+)]
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,13 +31,19 @@ pub struct Node {
     pub dir: PathBuf,
 }
 
+/// Tells the directories of one test process apart.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
 impl Node {
     /// Starts one with the settings of production; `extra` lines end its configuration.
     pub async fn start(extra: &str) -> Self {
-        assert!(Path::new(BINARY).exists(), "Rserve is not installed; run: {INSTALL}");
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        assert!(
+            Path::new(BINARY).exists(),
+            "Rserve is not installed; run: {INSTALL}"
+        );
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("gridhelm-rserve-{}-{number}", std::process::id()));
+        let dir =
+            std::env::temp_dir().join(format!("gridhelm-rserve-{}-{number}", std::process::id()));
         fs::create_dir_all(dir.join("work")).unwrap();
         for (path, mode) in [("", 0o755), ("work", 0o777)] {
             fs::set_permissions(dir.join(path), fs::Permissions::from_mode(mode)).unwrap();
@@ -40,8 +52,16 @@ impl Node {
         fs::write(dir.join("preload.R"), run::preload_source()).unwrap();
         // Another process may take the port before Rserve does: then the next one is tried.
         for _ in 0..5 {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-            let mut node = Self { child: spawn(&dir, port, extra), port, dir: dir.clone() };
+            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+                .unwrap()
+                .local_addr()
+                .unwrap()
+                .port();
+            let mut node = Self {
+                child: spawn(&dir, port, extra),
+                port,
+                dir: dir.clone(),
+            };
             if node.wait_until_ready().await {
                 return node;
             }
@@ -65,7 +85,10 @@ impl Node {
     }
 
     pub fn endpoint(&self) -> Endpoint {
-        Endpoint { host: "127.0.0.1".into(), port: self.port }
+        Endpoint {
+            host: "127.0.0.1".into(),
+            port: self.port,
+        }
     }
 
     pub async fn try_open(&self) -> Result<Connection, gridhelm_rserve::Error> {
@@ -119,7 +142,7 @@ fn spawn(dir: &Path, port: u16, extra: &str) -> Child {
     .replace("{preload}", &format!("source {}/preload.R", dir.display()));
     let conf_path = dir.join("Rserv.conf");
     fs::write(&conf_path, conf).unwrap();
-    let root = fs::metadata("/proc/self").map(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0).unwrap_or(false);
+    let root = fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0);
     let mut command = if root {
         let mut command = Command::new("setpriv");
         let id = NOBODY.to_string();
@@ -143,11 +166,17 @@ fn spawn(dir: &Path, port: u16, extra: &str) -> Child {
 }
 
 pub fn credentials() -> Credentials {
-    Credentials { user: "grid".into(), password: "secret".into() }
+    Credentials {
+        user: "grid".into(),
+        password: "secret".into(),
+    }
 }
 
 pub fn kill(signal: &str, pid: u32) {
-    let _ = Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status();
+    let _ = Command::new("kill")
+        .args([signal, &pid.to_string()])
+        .stderr(Stdio::null())
+        .status();
 }
 
 /// The processes whose directory lies below `dir`.
@@ -174,6 +203,10 @@ pub async fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Whether a process runs: there, and no zombie.
 pub fn runs(pid: u32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')))
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        !stat
+            .rsplit(") ")
+            .next()
+            .is_some_and(|rest| rest.starts_with('Z'))
+    })
 }

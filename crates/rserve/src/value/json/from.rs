@@ -6,8 +6,16 @@ use super::missing_number;
 use crate::value::{Complex, Data, Value};
 
 /// The `type` names that mean something: an object with another `type` is a plain named list.
-pub(super) const TYPES: [&str; 8] =
-    ["data.frame", "factor", "matrix", "complex", "raw", "named", "language", "opaque"];
+pub(super) const TYPES: [&str; 8] = [
+    "data.frame",
+    "factor",
+    "matrix",
+    "complex",
+    "raw",
+    "named",
+    "language",
+    "opaque",
+];
 
 /// Deepest nesting that is taken; serde reads at most 128.
 const MAX_DEPTH: usize = 90;
@@ -46,7 +54,13 @@ fn from_json(json: &Json, depth: usize) -> Result<Value, FromJsonError> {
         Json::String(text) => Value::text(checked(text)?),
         Json::Array(items) => match vector(items)? {
             Some(data) => data.into(),
-            None => Data::List(items.iter().map(|i| from_json(i, depth + 1)).collect::<Result<_, _>>()?).into(),
+            None => Data::List(
+                items
+                    .iter()
+                    .map(|i| from_json(i, depth + 1))
+                    .collect::<Result<_, _>>()?,
+            )
+            .into(),
         },
         Json::Object(object) => match object.get("type").and_then(Json::as_str) {
             Some(kind) if TYPES.contains(&kind) => typed(kind, object, depth)?,
@@ -64,7 +78,11 @@ fn named_list(object: &Map<String, Json>, depth: usize) -> Result<Value, FromJso
 }
 
 fn checked(text: &str) -> Result<&str, FromJsonError> {
-    if text.contains('\0') { Err(FromJsonError::Nul) } else { Ok(text) }
+    if text.contains('\0') {
+        Err(FromJsonError::Nul)
+    } else {
+        Ok(text)
+    }
 }
 
 /// An atomic vector, if the items are scalars of one kind; `null` fits every kind. An empty array
@@ -74,14 +92,27 @@ fn vector(items: &[Json]) -> Result<Option<Data>, FromJsonError> {
         return Ok(None);
     }
     if items.iter().all(|i| i.is_null() || i.is_boolean()) {
-        return Ok(Some(Data::Logical(items.iter().map(Json::as_bool).collect())));
+        return Ok(Some(Data::Logical(
+            items.iter().map(Json::as_bool).collect(),
+        )));
     }
     if items.iter().any(Json::is_number) && items.iter().all(|i| i.is_null() || real(i).is_some()) {
-        return Ok(Some(Data::Double(items.iter().map(|i| real(i).unwrap_or(missing_number())).collect())));
+        return Ok(Some(Data::Double(
+            items
+                .iter()
+                .map(|i| real(i).unwrap_or(missing_number()))
+                .collect(),
+        )));
     }
     if items.iter().all(|i| i.is_null() || i.is_string()) {
-        let texts: Result<Vec<_>, _> =
-            items.iter().map(|i| i.as_str().map(|t| checked(t).map(str::to_owned)).transpose()).collect();
+        let texts: Result<Vec<_>, _> = items
+            .iter()
+            .map(|i| {
+                i.as_str()
+                    .map(|t| checked(t).map(str::to_owned))
+                    .transpose()
+            })
+            .collect();
         return Ok(Some(Data::Text(texts?)));
     }
     Ok(None)
@@ -99,11 +130,23 @@ fn real(json: &Json) -> Option<f64> {
 
 /// An array of numbers, `null` for NA.
 fn reals(json: Option<&Json>) -> Option<Vec<f64>> {
-    json?.as_array()?.iter().map(|i| if i.is_null() { Some(missing_number()) } else { real(i) }).collect()
+    json?
+        .as_array()?
+        .iter()
+        .map(|i| {
+            if i.is_null() {
+                Some(missing_number())
+            } else {
+                real(i)
+            }
+        })
+        .collect()
 }
 
 fn array(json: Option<&Json>, depth: usize) -> Result<Option<Value>, FromJsonError> {
-    json.filter(|j| j.is_array()).map(|j| from_json(j, depth + 1)).transpose()
+    json.filter(|j| j.is_array())
+        .map(|j| from_json(j, depth + 1))
+        .transpose()
 }
 
 fn whole(x: f64) -> Option<i32> {
@@ -121,48 +164,92 @@ fn typed(kind: &str, object: &Map<String, Json>, depth: usize) -> Result<Value, 
         "matrix" => matrix(object, depth),
         "complex" => {
             let bad = FromJsonError::BadForm("complex");
-            let (Some(re), Some(im)) = (reals(object.get("re")), reals(object.get("im"))) else { return Err(bad) };
+            let (Some(re), Some(im)) = (reals(object.get("re")), reals(object.get("im"))) else {
+                return Err(bad);
+            };
             if re.len() != im.len() {
                 return Err(bad);
             }
-            Ok(Data::Complex(re.into_iter().zip(im).map(|(re, im)| Complex { re, im }).collect()).into())
+            Ok(Data::Complex(
+                re.into_iter()
+                    .zip(im)
+                    .map(|(re, im)| Complex { re, im })
+                    .collect(),
+            )
+            .into())
         }
         "raw" => {
-            let text = object.get("hex").and_then(Json::as_str).unwrap_or("?").as_bytes();
+            let text = object
+                .get("hex")
+                .and_then(Json::as_str)
+                .unwrap_or("?")
+                .as_bytes();
             let (pairs, rest) = text.as_chunks::<2>();
-            let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
-            let bytes: Option<Vec<u8>> = pairs.iter().map(|[a, b]| Some(digit(*a)? << 4 | digit(*b)?)).collect();
+            let digit = |b: u8| {
+                char::from(b)
+                    .to_digit(16)
+                    .and_then(|d| u8::try_from(d).ok())
+            };
+            let bytes: Option<Vec<u8>> = pairs
+                .iter()
+                .map(|[a, b]| Some(digit(*a)? << 4 | digit(*b)?))
+                .collect();
             match bytes {
                 Some(bytes) if rest.is_empty() => Ok(Data::Raw(bytes).into()),
                 _ => Err(FromJsonError::BadForm("raw")),
             }
         }
         "named" => named(object, depth),
-        // What has only a text form stays what it is: a named list that says so.
-        _ => named_list(object, depth),
+        // What has only a text form stays what it is: a list that says so.
+        _ => {
+            let mut form = named_list(object, depth)?;
+            form.attributes
+                .push(("class".to_owned(), Value::text(super::FORM)));
+            Ok(form)
+        }
     }
 }
 
 fn named(object: &Map<String, Json>, depth: usize) -> Result<Value, FromJsonError> {
     let bad = FromJsonError::BadForm("named");
-    let names: Option<Vec<Option<String>>> = object.get("names").and_then(Json::as_array).and_then(|a| {
-        a.iter().map(|n| if n.is_null() { Some(None) } else { n.as_str().map(|t| Some(t.to_owned())) }).collect()
-    });
-    let (Some(names), Some(mut value)) = (names, array(object.get("values"), depth)?) else { return Err(bad) };
+    let names: Option<Vec<Option<String>>> =
+        object.get("names").and_then(Json::as_array).and_then(|a| {
+            a.iter()
+                .map(|n| {
+                    if n.is_null() {
+                        Some(None)
+                    } else {
+                        n.as_str().map(|t| Some(t.to_owned()))
+                    }
+                })
+                .collect()
+        });
+    let (Some(names), Some(mut value)) = (names, array(object.get("values"), depth)?) else {
+        return Err(bad);
+    };
     for name in names.iter().flatten() {
         checked(name)?;
     }
     if names.len() != value.len() {
         return Err(bad);
     }
-    value.attributes.push(("names".to_owned(), Data::Text(names).into()));
+    value
+        .attributes
+        .push(("names".to_owned(), Data::Text(names).into()));
     Ok(value)
 }
 
 fn factor(object: &Map<String, Json>) -> Result<Value, FromJsonError> {
     let bad = || FromJsonError::BadForm("factor");
-    let levels = object.get("levels").and_then(Json::as_array).ok_or_else(bad)?;
-    let levels: Vec<&str> = levels.iter().map(Json::as_str).collect::<Option<_>>().ok_or_else(bad)?;
+    let levels = object
+        .get("levels")
+        .and_then(Json::as_array)
+        .ok_or_else(bad)?;
+    let levels: Vec<&str> = levels
+        .iter()
+        .map(Json::as_str)
+        .collect::<Option<_>>()
+        .ok_or_else(bad)?;
     let mut positions = std::collections::HashMap::with_capacity(levels.len());
     for (at, level) in levels.iter().enumerate() {
         let at = i32::try_from(at + 1).map_err(|_| bad())?;
@@ -171,24 +258,43 @@ fn factor(object: &Map<String, Json>) -> Result<Value, FromJsonError> {
         }
     }
     let mut codes = Vec::new();
-    for value in object.get("values").and_then(Json::as_array).ok_or_else(bad)? {
+    for value in object
+        .get("values")
+        .and_then(Json::as_array)
+        .ok_or_else(bad)?
+    {
         codes.push(match value {
             Json::Null => None,
-            other => Some(*other.as_str().and_then(|t| positions.get(t)).ok_or_else(bad)?),
+            other => Some(
+                *other
+                    .as_str()
+                    .and_then(|t| positions.get(t))
+                    .ok_or_else(bad)?,
+            ),
         });
     }
     Ok(Value {
         data: Data::Integer(codes),
-        attributes: vec![("levels".to_owned(), Value::texts(levels)), ("class".to_owned(), Value::text("factor"))],
+        attributes: vec![
+            ("levels".to_owned(), Value::texts(levels)),
+            ("class".to_owned(), Value::text("factor")),
+        ],
     })
 }
 
 fn matrix(object: &Map<String, Json>, depth: usize) -> Result<Value, FromJsonError> {
     let bad = || FromJsonError::BadForm("matrix");
     let dim = reals(object.get("dim")).ok_or_else(bad)?;
-    let dim: Vec<i32> = dim.into_iter().map(whole).collect::<Option<_>>().ok_or_else(bad)?;
+    let dim: Vec<i32> = dim
+        .into_iter()
+        .map(whole)
+        .collect::<Option<_>>()
+        .ok_or_else(bad)?;
     let mut value = array(object.get("values"), depth)?.ok_or_else(bad)?;
-    let cells = dim.iter().try_fold(1_usize, |n, &d| n.checked_mul(usize::try_from(d).ok()?)).ok_or_else(bad)?;
+    let cells = dim
+        .iter()
+        .try_fold(1_usize, |n, &d| n.checked_mul(usize::try_from(d).ok()?))
+        .ok_or_else(bad)?;
     if dim.is_empty() || cells != value.len() {
         return Err(bad());
     }
@@ -209,16 +315,27 @@ fn matrix(object: &Map<String, Json>, depth: usize) -> Result<Value, FromJsonErr
                 _ => return Err(bad()),
             }
         }
-        value.attributes.push(("dimnames".to_owned(), Data::List(sides).into()));
+        value
+            .attributes
+            .push(("dimnames".to_owned(), Data::List(sides).into()));
     }
     // R checks dimnames against dim when it sets them, so dim goes first.
-    value.attributes.insert(0, ("dim".to_owned(), Data::Integer(dim.into_iter().map(Some).collect()).into()));
+    value.attributes.insert(
+        0,
+        (
+            "dim".to_owned(),
+            Data::Integer(dim.into_iter().map(Some).collect()).into(),
+        ),
+    );
     Ok(value)
 }
 
 fn data_frame(object: &Map<String, Json>, depth: usize) -> Result<Value, FromJsonError> {
     let bad = || FromJsonError::BadForm("data.frame");
-    let columns = object.get("columns").and_then(Json::as_object).ok_or_else(bad)?;
+    let columns = object
+        .get("columns")
+        .and_then(Json::as_object)
+        .ok_or_else(bad)?;
     let mut rows = object.get("rows").and_then(Json::as_u64);
     let mut names = Vec::with_capacity(columns.len());
     let mut values = Vec::with_capacity(columns.len());
@@ -234,8 +351,16 @@ fn data_frame(object: &Map<String, Json>, depth: usize) -> Result<Value, FromJso
         values.push(value);
     }
     let rows = i32::try_from(rows.unwrap_or(0)).map_err(|_| bad())?;
-    let row_names = match object.get("row_names").map(|n| from_json(n, depth + 1)).transpose()? {
-        Some(texts) if matches!(texts.data, Data::Text(_)) && i32::try_from(texts.len()) == Ok(rows) => texts,
+    let row_names = match object
+        .get("row_names")
+        .map(|n| from_json(n, depth + 1))
+        .transpose()?
+    {
+        Some(texts)
+            if matches!(texts.data, Data::Text(_)) && i32::try_from(texts.len()) == Ok(rows) =>
+        {
+            texts
+        }
         Some(_) => return Err(bad()),
         // R's compact form of 1..n.
         None => Data::Integer(vec![None, Some(-rows)]).into(),
@@ -275,6 +400,7 @@ mod tests {
             json!({"type": "raw", "hex": "00ff"}),
             json!({"type": "named", "names": ["a", "a"], "values": [1, 2]}),
             json!({"type": "gearbox", "size": 3}),
+            json!({"type": "opaque", "what": "function", "text": "f"}),
         ] {
             assert_eq!(Value::from_json(&json).unwrap().to_json(), json);
         }
@@ -292,10 +418,16 @@ mod tests {
             json!({"type": "raw", "hex": "zz"}),
             json!({"type": "named", "names": ["a"], "values": []}),
         ] {
-            assert!(matches!(Value::from_json(&json), Err(FromJsonError::BadForm(_))), "{json}");
+            assert!(
+                matches!(Value::from_json(&json), Err(FromJsonError::BadForm(_))),
+                "{json}"
+            );
         }
         assert_eq!(Value::from_json(&json!("a\0b")), Err(FromJsonError::Nul));
-        assert_eq!(Value::from_json(&json!({"a\0": 1})), Err(FromJsonError::Nul));
+        assert_eq!(
+            Value::from_json(&json!({"a\0": 1})),
+            Err(FromJsonError::Nul)
+        );
         let mut deep = json!(1);
         for _ in 0..120 {
             deep = json!({ "a": deep });

@@ -22,11 +22,20 @@ pub(super) fn date_time(seconds: f64) -> Json {
     }
     let millis = (seconds * 1000.0).round();
     let days = (millis / 86_400_000.0).floor();
-    let Some((year, month, day)) = civil(days) else { return number(seconds) };
+    let Some((year, month, day)) = civil(days) else {
+        return number(seconds);
+    };
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 86,400,000
     let rest = (millis - days * 86_400_000.0).clamp(0.0, 86_399_999.0) as u32;
-    let (h, m, s, ms) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60, rest % 1000);
-    Json::from(format!("{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{ms:03}Z"))
+    let (h, m, s, ms) = (
+        rest / 3_600_000,
+        rest / 60_000 % 60,
+        rest / 1000 % 60,
+        rest % 1000,
+    );
+    Json::from(format!(
+        "{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{ms:03}Z"
+    ))
 }
 
 /// Year, month and day of a day number (Howard Hinnant's `civil_from_days`), for the years 0 to 9999.
