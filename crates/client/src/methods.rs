@@ -159,7 +159,7 @@ impl Client {
 
     /// The account of the token.
     pub async fn session(&self) -> Result<Account> {
-        self.get("/session").await
+        self.get("/me").await
     }
 
     /// Ends the token.
@@ -201,7 +201,8 @@ impl Client {
 
     /// All nodes of the group.
     pub async fn nodes(&self) -> Result<Vec<Node>> {
-        self.get("/nodes").await
+        let page: Page<Node> = self.get("/nodes").await?;
+        Ok(page.items)
     }
 
     /// One node.
@@ -396,7 +397,7 @@ impl Client {
 
     /// Content by its SHA-256.
     pub async fn blob(&self, sha256: &str) -> Result<Vec<u8>> {
-        self.content(&path(&["repository", "blobs", sha256])).await
+        self.content(&path(&["repository", "content", sha256])).await
     }
 
     /// Opens a changeset at this server's group, the target.
@@ -414,7 +415,7 @@ impl Client {
     pub async fn upload_blob(&self, changeset: &str, sha256: &str, content: Vec<u8>) -> Result<()> {
         let mut request = self.request(
             Method::Put,
-            &path(&["repository", "changesets", changeset, "blobs", sha256]),
+            &path(&["repository", "changesets", changeset, "content", sha256]),
             Body::Bytes(content),
         );
         request.timeout_s = CONTENT;
@@ -463,7 +464,7 @@ impl Client {
 
     /// Past switches, newest first.
     pub async fn switches(&self) -> Result<Page<SwitchRecord>> {
-        self.get("/switch/history").await
+        self.get("/switches").await
     }
 
     // ---- events

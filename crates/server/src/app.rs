@@ -5,8 +5,9 @@ use crate::config::{Config, Database};
 use crate::group::{Keeper, KeeperParts, PeerToken, Standing};
 use crate::hub::Hub;
 use crate::identity;
-use crate::pending::{Grid, Tasks, Work, router};
+use crate::pending::{Grid, Tasks, Work};
 use crate::store::{SqliteStore, Store, StoreError};
+use axum::serve::ListenerExt as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,6 +70,9 @@ pub enum StartError {
     /// The group's accounts cannot be read or made.
     #[error("cannot prepare the group's accounts: {0}")]
     Accounts(#[from] AccountError),
+    /// Calls to the group's other servers cannot be set up.
+    #[error("cannot set up calls to the group's other servers: {0}")]
+    Calls(String),
     /// The system does not give what every server needs.
     #[error("cannot find out who this process is: {0}. Gridhelm needs Linux with /proc.")]
     System(String),
@@ -167,7 +171,9 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         boot,
         stopping: CancellationToken::new(),
     });
-    let http = serve(listener, Arc::clone(&app));
+    let router = crate::http::router(Arc::clone(&app))
+        .map_err(|error| StartError::Calls(error.to_string()))?;
+    let http = serve(listener, router, app.stopping.clone());
     tracing::info!(name = app.config.name, group = app.config.group, %address, "listening");
     Ok(Running {
         app,
@@ -210,9 +216,18 @@ fn peer_token(accounts: &Arc<Accounts>, server: &str) -> PeerToken {
     })
 }
 
-fn serve(listener: TcpListener, app: Arc<App>) -> JoinHandle<()> {
-    let stopping = app.stopping.clone();
-    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    stopping: CancellationToken,
+) -> JoinHandle<()> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    // Small answers leave at once instead of waiting for more to send.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps Nagle's delay");
+        }
+    });
     tokio::spawn(async move {
         let served = axum::serve(listener, service)
             .with_graceful_shutdown(stopping.cancelled_owned())

@@ -1,22 +1,36 @@
 //! Publishes what changed to the event streams, in commit order, under ids `boot:sequence`.
+//!
+//! A delta is written as JSON and framed as a server-sent event once; every stream sends the same bytes.
 
+use axum::body::Bytes;
+use gridhelm_api::event::Event;
 use gridhelm_api::stream::Delta;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast;
 
-/// How many deltas are kept for clients that resume.
+/// How many deltas are kept for clients that resume, and how many a slow client may lag behind.
 const KEPT: usize = 4096;
+/// How many bytes of them are kept for clients that resume.
+const KEPT_BYTES: usize = 8 << 20;
 
-/// A published delta with its number and its JSON, serialised once for all clients.
+/// A published delta.
 #[derive(Debug)]
 pub struct Published {
-    /// Its number within this process, from 1, without gaps.
-    pub sequence: u64,
+    /// Its number within this process, from 1, without gaps. `None`: a sign of life that is not kept.
+    pub sequence: Option<u64>,
     /// The SSE event name.
     pub name: &'static str,
-    /// The delta as JSON.
-    pub json: String,
+    /// The whole server-sent event, its empty line included.
+    pub frame: Bytes,
+}
+
+/// A subscription: what was missed, oldest first, and what comes, without a gap or a double between them.
+pub struct Subscription {
+    /// Published before the subscription and asked for.
+    pub missed: Vec<Arc<Published>>,
+    /// Published after it.
+    pub coming: broadcast::Receiver<Arc<Published>>,
 }
 
 /// The process's publisher. Cheap to clone.
@@ -30,6 +44,19 @@ pub struct Hub {
 struct Inner {
     next: u64,
     kept: VecDeque<Arc<Published>>,
+    kept_bytes: usize,
+}
+
+impl Inner {
+    fn keep(&mut self, published: &Arc<Published>) {
+        self.kept_bytes += published.frame.len();
+        self.kept.push_back(Arc::clone(published));
+        while self.kept.len() > KEPT || (self.kept_bytes > KEPT_BYTES && self.kept.len() > 1) {
+            if let Some(old) = self.kept.pop_front() {
+                self.kept_bytes -= old.frame.len();
+            }
+        }
+    }
 }
 
 impl Hub {
@@ -39,7 +66,8 @@ impl Hub {
             boot: boot.into(),
             inner: Arc::new(Mutex::new(Inner {
                 next: 1,
-                kept: VecDeque::with_capacity(KEPT),
+                kept: VecDeque::new(),
+                kept_bytes: 0,
             })),
             sender: broadcast::channel(KEPT).0,
         }
@@ -50,53 +78,174 @@ impl Hub {
         &self.boot
     }
 
+    /// How many streams listen.
+    pub fn listeners(&self) -> usize {
+        self.sender.receiver_count()
+    }
+
     /// Publishes a delta. Call it only after what it tells is committed.
     pub fn publish(&self, delta: &Delta) {
-        let json = match serde_json::to_string(delta) {
-            Ok(json) => json,
-            Err(error) => {
-                tracing::error!(%error, name = delta.name(), "a delta cannot be written as JSON");
-                return;
-            }
-        };
+        let Some(json) = json(delta) else { return };
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let published = Arc::new(Published {
-            sequence: inner.next,
-            name: delta.name(),
-            json,
-        });
+        let sequence = inner.next;
         inner.next += 1;
-        if inner.kept.len() == KEPT {
-            inner.kept.pop_front();
-        }
-        inner.kept.push_back(Arc::clone(&published));
+        let published = Arc::new(Published {
+            sequence: Some(sequence),
+            name: delta.name(),
+            frame: frame(Some((&self.boot, sequence)), delta.name(), &json),
+        });
+        inner.keep(&published);
         // Sent under the lock, so that receivers see the numbers in order. Nobody listening is fine.
         let _ = self.sender.send(published);
     }
 
+    /// Publishes committed journal events, in order.
+    pub fn publish_events(&self, events: Vec<Event>) {
+        for event in events {
+            self.publish(&Delta::Event(event));
+        }
+    }
+
+    /// Tells those who listen now a sign of life that nobody needs later: it has no id and is not kept.
+    pub fn publish_passing(&self, delta: &Delta) {
+        if self.sender.receiver_count() == 0 {
+            return;
+        }
+        let Some(json) = json(delta) else { return };
+        let published = Published {
+            sequence: None,
+            name: delta.name(),
+            frame: frame(None, delta.name(), &json),
+        };
+        let _inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = self.sender.send(Arc::new(published));
+    }
+
     /// Subscribes: the number of the last published delta, and everything after it.
-    pub fn subscribe(&self) -> (u64, broadcast::Receiver<Arc<Published>>) {
+    pub fn subscribe(&self) -> (u64, Subscription) {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        (inner.next - 1, self.sender.subscribe())
+        let subscription = Subscription {
+            missed: Vec::new(),
+            coming: self.sender.subscribe(),
+        };
+        (inner.next - 1, subscription)
     }
 
     /// Subscribes behind `after`: the kept deltas since then, and everything later. `None` when `after`
     /// is too old or was never published: the client needs a snapshot.
-    pub fn resume(
-        &self,
-        after: u64,
-    ) -> Option<(Vec<Arc<Published>>, broadcast::Receiver<Arc<Published>>)> {
+    pub fn resume(&self, after: u64) -> Option<Subscription> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let oldest = inner.kept.front().map_or(inner.next, |p| p.sequence);
-        if after + 1 < oldest || after >= inner.next {
+        if after >= inner.next {
             return None;
         }
-        let missed = inner
-            .kept
-            .iter()
-            .filter(|p| p.sequence > after)
-            .cloned()
-            .collect();
-        Some((missed, self.sender.subscribe()))
+        let missed = usize::try_from(inner.next - 1 - after).ok()?;
+        let skipped = inner.kept.len().checked_sub(missed)?;
+        Some(Subscription {
+            missed: inner.kept.iter().skip(skipped).cloned().collect(),
+            coming: self.sender.subscribe(),
+        })
+    }
+}
+
+fn json(delta: &Delta) -> Option<String> {
+    serde_json::to_string(delta)
+        .inspect_err(|error| {
+            tracing::error!(%error, name = delta.name(), "a delta cannot be written as JSON");
+        })
+        .ok()
+}
+
+/// A server-sent event (HTML Living Standard, 9.2). JSON has no line breaks, so it is one `data` line.
+pub(crate) fn frame(id: Option<(&str, u64)>, name: &str, json: &str) -> Bytes {
+    let mut text = String::with_capacity(json.len() + 80);
+    if let Some((boot, sequence)) = id {
+        text.push_str("id: ");
+        text.push_str(boot);
+        text.push(':');
+        text.push_str(&sequence.to_string());
+        text.push('\n');
+    }
+    text.push_str("event: ");
+    text.push_str(name);
+    text.push_str("\ndata: ");
+    text.push_str(json);
+    text.push_str("\n\n");
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    fn removed(n: usize) -> Delta {
+        Delta::NodeRemoved {
+            name: format!("n{n}"),
+        }
+    }
+
+    fn sequences(published: &[Arc<Published>]) -> Vec<u64> {
+        published.iter().filter_map(|p| p.sequence).collect()
+    }
+
+    #[test]
+    fn a_frame_is_one_server_sent_event() {
+        let hub = Hub::new("b0");
+        let (_, mut sub) = hub.subscribe();
+        hub.publish(&removed(1));
+        let published = sub.coming.try_recv().unwrap();
+        assert_eq!(
+            published.frame,
+            "id: b0:1\nevent: node_removed\ndata: {\"type\":\"node_removed\",\"data\":{\"name\":\"n1\"}}\n\n"
+        );
+    }
+
+    #[test]
+    fn one_who_resumes_gets_what_was_missed_and_no_more() {
+        let hub = Hub::new("b0");
+        for n in 0..10 {
+            hub.publish(&removed(n));
+        }
+        assert_eq!(sequences(&hub.resume(7).unwrap().missed), [8, 9, 10]);
+        assert_eq!(sequences(&hub.resume(0).unwrap().missed).len(), 10);
+        assert!(hub.resume(10).unwrap().missed.is_empty());
+        assert!(hub.resume(11).is_none(), "never published");
+        assert_eq!(hub.subscribe().0, 10);
+    }
+
+    #[test]
+    fn what_is_too_old_cannot_be_resumed() {
+        let hub = Hub::new("b0");
+        for n in 0..KEPT + 3 {
+            hub.publish(&removed(n));
+        }
+        assert!(hub.resume(2).is_none());
+        let first = hub.resume(3).unwrap();
+        assert_eq!(first.missed.len(), KEPT);
+        assert_eq!(first.missed[0].sequence, Some(4));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes_too() {
+        let hub = Hub::new("b0");
+        for _ in 0..20 {
+            hub.publish(&Delta::NodeRemoved {
+                name: "x".repeat(1 << 20),
+            });
+        }
+        assert!(hub.inner.lock().unwrap().kept_bytes <= KEPT_BYTES);
+        assert!(hub.resume(0).is_none());
+        assert!(hub.resume(19).is_some());
+    }
+
+    #[test]
+    fn a_sign_of_life_takes_no_number() {
+        let hub = Hub::new("b0");
+        let (_, mut sub) = hub.subscribe();
+        hub.publish_passing(&Delta::Tick { at: 5, stats: None });
+        hub.publish(&removed(1));
+        assert_eq!(sub.coming.try_recv().unwrap().sequence, None);
+        assert_eq!(sub.coming.try_recv().unwrap().sequence, Some(1));
+        assert_eq!(hub.resume(0).unwrap().missed.len(), 1);
     }
 }

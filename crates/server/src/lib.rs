@@ -6,10 +6,12 @@ pub mod clock;
 pub mod config;
 pub mod grid;
 pub mod group;
+pub mod http;
 pub mod hub;
 pub mod identity;
 pub mod pending;
 pub mod random;
+pub mod repository;
 pub mod store;
 
 pub use app::{App, Running, StartError, run};

@@ -1,0 +1,21 @@
+//! `/download/…`: one-time addresses.
+
+use super::Http;
+use super::extract::Segments;
+use super::given;
+use super::refusal::{Answer, Refusal};
+use axum::extract::State;
+use axum::response::Response;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub(crate) async fn once(
+    State(http): State<Arc<Http>>,
+    Segments(secret): Segments<String>,
+) -> Answer<Response> {
+    let given = http.links.take(&secret, Instant::now());
+    let given = given.ok_or_else(|| {
+        Refusal::not_found("This one-time address (it is good for one fetch within a minute)")
+    })?;
+    given::give(&http, given).await
+}

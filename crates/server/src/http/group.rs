@@ -1,0 +1,102 @@
+//! The server, the group, the switch.
+
+use super::caller::Caller;
+use super::extract::{Json, Params, parse, read};
+use super::journal::page_size;
+use super::refusal::{Answer, Refusal};
+use super::routes::Rule;
+use super::{Http, place};
+use crate::accounts::Actor;
+use crate::group::{SwitchError, TakeOrder, Taken};
+use axum::Json as Answered;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use gridhelm_api::group::{Group, ServerStatus};
+use gridhelm_api::switch::{Check, Preflight, SwitchKind, SwitchRecord, SwitchRequest};
+use gridhelm_api::{Code, Page};
+use serde::Deserialize;
+use std::sync::Arc;
+
+pub(crate) async fn server(State(http): State<Arc<Http>>) -> Answered<ServerStatus> {
+    Answered(http.app.standing.borrow().status.clone())
+}
+
+pub(crate) async fn group(State(http): State<Arc<Http>>) -> Answer<Answered<Group>> {
+    Ok(Answered(http.app.keeper.group().await?))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct PreflightQuery {
+    to: String,
+}
+
+pub(crate) async fn preflight(
+    State(http): State<Arc<Http>>,
+    Params(query): Params<PreflightQuery>,
+) -> Answer<Answered<Preflight>> {
+    Ok(Answered(http.app.keeper.preflight(&query.to).await?))
+}
+
+/// Answers as soon as the switch has begun; it goes on in the background and is seen in the event stream.
+/// A request that came to the wrong server goes on to the one that the keeper names.
+pub(crate) async fn switch(State(http): State<Arc<Http>>, request: Request) -> Answer<Response> {
+    let (parts, body) = request.into_parts();
+    let caller = Caller::of(&parts.extensions);
+    let rule = parts
+        .extensions
+        .get::<Rule>()
+        .copied()
+        .unwrap_or(Rule::WRITE);
+    let actor = parts
+        .extensions
+        .get::<Actor>()
+        .ok_or_else(|| Refusal::new(Code::MissingToken, "Sign in first."))?;
+    let body = read(body, rule.body).await?;
+    let request: SwitchRequest = parse(&body)?;
+    let action = match request.kind {
+        SwitchKind::Planned => "switch.planned",
+        SwitchKind::Forced => "switch.forced",
+    };
+    let mut audit = actor.audit(action, &request.to);
+    audit.reason = Some(request.reason.clone());
+    audit.after = serde_json::to_value(&request).ok();
+    match http.app.keeper.switch(request, &actor.name, audit).await {
+        Ok(record) => Ok((StatusCode::ACCEPTED, Answered(record)).into_response()),
+        Err(SwitchError::WrongServer { url: Some(url), .. }) if !caller.relayed => {
+            place::relay(&http, rule, &parts, &body, &caller, &url).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct SwitchesQuery {
+    limit: Option<u32>,
+}
+
+pub(crate) async fn switches(
+    State(http): State<Arc<Http>>,
+    Params(query): Params<SwitchesQuery>,
+) -> Answer<Answered<Page<SwitchRecord>>> {
+    let limit = page_size(query.limit)?;
+    let items = http.app.store.switches(limit).await?;
+    Ok(Answered(Page {
+        items,
+        next: None,
+        total: None,
+    }))
+}
+
+/// For the group's servers: whether the nodes answer this one.
+pub(crate) async fn reach(State(http): State<Arc<Http>>) -> Answered<Check> {
+    Answered(http.app.keeper.reach().await)
+}
+
+/// For the group's servers: the leaving one tells its successor.
+pub(crate) async fn take(
+    State(http): State<Arc<Http>>,
+    Json(order): Json<TakeOrder>,
+) -> Answer<Answered<Taken>> {
+    Ok(Answered(http.app.keeper.take_order(order).await?))
+}

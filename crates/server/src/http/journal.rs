@@ -1,0 +1,74 @@
+//! Events and audit rows as lists, newest first.
+
+use super::Http;
+use super::extract::Params;
+use super::refusal::{Answer, Refusal};
+use super::stream;
+use crate::accounts::Claims;
+use crate::store::EventFilter;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json as Answered};
+use gridhelm_api::Page;
+use gridhelm_api::account::AuditRow;
+use gridhelm_api::event::{Severity, Topic};
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// The longest page.
+const MAX_PAGE: u32 = 1000;
+
+pub(crate) fn page_size(limit: Option<u32>) -> Answer<u32> {
+    match limit.unwrap_or(100) {
+        n @ 1..=MAX_PAGE => Ok(n),
+        _ => Err(Refusal::invalid("limit", "Give 1 to 1000.")),
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct EventQuery {
+    before: Option<i64>,
+    limit: Option<u32>,
+    topic: Option<Topic>,
+    subject: Option<String>,
+    severity: Option<Severity>,
+}
+
+/// The stream when the caller accepts one, else the list.
+pub(crate) async fn events(
+    State(http): State<Arc<Http>>,
+    Extension(claims): Extension<Claims>,
+    headers: HeaderMap,
+    Params(query): Params<EventQuery>,
+) -> Answer<Response> {
+    let wants_stream = headers
+        .get(header::ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| v.contains("text/event-stream"));
+    if wants_stream {
+        return stream::open(http, claims, &headers).await;
+    }
+    let filter = EventFilter {
+        before: query.before,
+        limit: page_size(query.limit)?,
+        topic: query.topic,
+        subject: query.subject,
+        severity: query.severity,
+    };
+    Ok(Answered(http.app.store.events(&filter).await?).into_response())
+}
+
+#[derive(Deserialize)]
+pub(crate) struct AuditQuery {
+    before: Option<i64>,
+    limit: Option<u32>,
+}
+
+pub(crate) async fn audit(
+    State(http): State<Arc<Http>>,
+    Params(query): Params<AuditQuery>,
+) -> Answer<Answered<Page<AuditRow>>> {
+    let limit = page_size(query.limit)?;
+    Ok(Answered(http.app.store.audit(query.before, limit).await?))
+}

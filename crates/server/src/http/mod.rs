@@ -1,0 +1,161 @@
+//! The HTTP interface: translates, and decides nothing.
+
+mod assets;
+mod caller;
+mod changesets;
+mod cors;
+mod download;
+mod edge;
+mod extract;
+mod given;
+mod group;
+mod health;
+mod journal;
+mod links;
+mod nodes;
+mod place;
+mod refusal;
+mod repository;
+mod routes;
+mod session;
+mod stream;
+mod users;
+
+pub use routes::{Access, Place, Route, Rule};
+
+use crate::app::App;
+use crate::repository::{Repository, Uploads};
+use axum::{Router, middleware};
+use gridhelm_api::account::Role;
+use gridhelm_api::repository::MAX_FILE;
+use place::Relay;
+use routes::Routes;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// What handlers reach: the server's parts, and what only the interface needs.
+pub(crate) struct Http {
+    app: Arc<App>,
+    repository: Repository,
+    uploads: Uploads,
+    links: links::Links,
+    relay: Relay,
+    assets: assets::Assets,
+    streams: Arc<Semaphore>,
+    snapshot: tokio::sync::Mutex<Option<stream::Shared>>,
+}
+
+/// The interface of a server, and what it needs to run beside its requests (it ends with the server).
+/// Must be called within a tokio runtime.
+///
+/// # Errors
+/// When the system gives no TLS or DNS set-up for calls to the group's other servers.
+pub fn router(app: Arc<App>) -> Result<Router, reqwest::Error> {
+    let http = Arc::new(Http {
+        repository: Repository::new(
+            Arc::clone(&app.store),
+            app.hub.clone(),
+            app.standing.clone(),
+        ),
+        uploads: Uploads::default(),
+        links: links::Links::default(),
+        relay: Relay::new()?,
+        assets: assets::Assets::new(&app.config),
+        streams: Arc::new(Semaphore::new(stream::STREAMS)),
+        snapshot: tokio::sync::Mutex::new(None),
+        app,
+    });
+    tokio::spawn(stream::tick(Arc::clone(&http)));
+    let watching = Arc::clone(&http);
+    tokio::spawn(async move {
+        tokio::select! {
+            () = watching.app.stopping.cancelled() => {}
+            () = watching.relay.watch(watching.app.standing.clone()) => {}
+        }
+    });
+    let (router, _) = mount(&http).finish();
+    let cors = cors::layer(&http.app.config.allowed_origins);
+    Ok(router
+        .fallback(assets::file)
+        .method_not_allowed_fallback(edge::wrong_method)
+        .with_state(Arc::clone(&http))
+        .layer(cors)
+        .layer(middleware::from_fn_with_state(http, edge::edge)))
+}
+
+/// Every route with its rule.
+fn mount(http: &Arc<Http>) -> Routes {
+    const ADMIN: Access = Access::Role(Role::Admin);
+    let open = Rule::OPEN;
+    let read = Rule::READ;
+    let write = Rule::WRITE;
+    let upload = write.body(MAX_FILE).time(600);
+    let accounts = write.access(ADMIN).place(Place::ActiveOrHere);
+    let routes = Routes::new(Arc::clone(http))
+        .get("/", open, assets::index)
+        .get("/deployment.json", open, assets::deployment)
+        .get("/download/{secret}", open, download::once)
+        .get("/health/live", open, health::live)
+        .get("/health/ready", open, health::ready)
+        .get("/health/active", open, health::active)
+        .get("/api/v1/server", open, group::server)
+        .post("/api/v1/session", open, session::sign_in)
+        .delete("/api/v1/session", read, session::sign_out)
+        .get("/api/v1/me", read, session::me)
+        .get("/api/v1/users", read.access(ADMIN), users::list)
+        .post("/api/v1/users", accounts, users::create)
+        .patch("/api/v1/users/{name}", accounts, users::update)
+        .get("/api/v1/events", read, journal::events)
+        .get("/api/v1/audit", read.access(ADMIN), journal::audit);
+    let routes = routes
+        .get("/api/v1/group", read, group::group)
+        .get("/api/v1/switch/preflight", read, group::preflight)
+        .post("/api/v1/switch", write.place(Place::Here), group::switch)
+        .get("/api/v1/switches", read, group::switches)
+        .get("/api/v1/switch/reach", Rule::PEER, group::reach)
+        .post("/api/v1/switch/take", Rule::PEER, group::take);
+    let routes = routes
+        .get("/api/v1/nodes", read, nodes::list)
+        .post("/api/v1/nodes", write, nodes::create)
+        .post("/api/v1/nodes/test", write, nodes::test)
+        .get("/api/v1/nodes/{name}", read, nodes::one)
+        .patch("/api/v1/nodes/{name}", write, nodes::edit)
+        .delete("/api/v1/nodes/{name}", write, nodes::remove)
+        .post("/api/v1/nodes/{name}/intent", write, nodes::intent)
+        .post("/api/v1/nodes/{name}/probe", write, nodes::probe)
+        .get("/api/v1/nodes/{name}/timeline", read, nodes::timeline);
+    routes
+        .get("/api/v1/repository/files", read, repository::files)
+        .get("/api/v1/repository/file", read, repository::file)
+        .get(
+            "/api/v1/repository/content",
+            read.time(600),
+            repository::content,
+        )
+        .put("/api/v1/repository/content", upload, repository::write)
+        .delete("/api/v1/repository/content", write, repository::delete)
+        .post("/api/v1/repository/link", read, repository::link)
+        .get("/api/v1/repository/versions", read, repository::versions)
+        .post("/api/v1/repository/restore", write, repository::restore)
+        .get("/api/v1/repository/manifest", read, changesets::manifest)
+        .get(
+            "/api/v1/repository/content/{sha256}",
+            read.time(600),
+            changesets::content,
+        )
+        .post(
+            "/api/v1/repository/changesets",
+            write.body(64 << 20),
+            changesets::open,
+        )
+        .put(
+            "/api/v1/repository/changesets/{id}/content/{sha256}",
+            upload,
+            changesets::put_content,
+        )
+        .post(
+            "/api/v1/repository/changesets/{id}/commit",
+            write.time(120),
+            changesets::commit,
+        )
+}

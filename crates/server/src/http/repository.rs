@@ -1,0 +1,220 @@
+//! The repository's files.
+
+use super::Http;
+use super::extract::{IfMatch, Json, Params, Precondition};
+use super::given::{self, Given};
+use super::refusal::{Answer, Refusal};
+use super::routes::Rule;
+use crate::accounts::Actor;
+use crate::repository::RepositoryError;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use axum::{Extension, Json as Answered};
+use gridhelm_api::repository::{FileId, FileMeta, FileVersion, MAX_FILE};
+use gridhelm_api::task::OneTimeLink;
+use gridhelm_api::{Code, Page};
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl From<RepositoryError> for Refusal {
+    fn from(error: RepositoryError) -> Self {
+        match error {
+            RepositoryError::Invalid(errors) => errors.into(),
+            RepositoryError::NotFound(what) => Self::not_found(what),
+            RepositoryError::Mismatch(text) => Self::new(Code::ContentMismatch, text),
+            RepositoryError::TooLarge { limit } => Self::too_large(limit),
+            RepositoryError::BrokenOff => super::extract::broken_off(),
+            RepositoryError::NotActive(error) => error.into(),
+            RepositoryError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Which file, in the query. The author defaults to the one who asks.
+#[derive(Deserialize)]
+pub(crate) struct FileQuery {
+    author: Option<String>,
+    directory: String,
+    name: String,
+    version: Option<i64>,
+    #[serde(default)]
+    message: String,
+}
+
+impl FileQuery {
+    fn id(&self, actor: &Actor) -> FileId {
+        let author = self.author.as_ref().unwrap_or(&actor.name);
+        FileId::new(author, &self.directory, &self.name)
+    }
+}
+
+type Tagged = (HeaderMap, Answered<FileMeta>);
+
+fn tag(version: i64) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        headers.insert(header::ETAG, tag);
+    }
+    headers
+}
+
+fn tagged(meta: FileMeta) -> Tagged {
+    (tag(meta.version), Answered(meta))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct FilesQuery {
+    directory: Option<String>,
+}
+
+pub(crate) async fn files(
+    State(http): State<Arc<Http>>,
+    Params(query): Params<FilesQuery>,
+) -> Answer<Answered<Page<FileMeta>>> {
+    let items = http.repository.files(query.directory.as_deref()).await?;
+    Ok(Answered(Page {
+        total: Some(items.len() as u64),
+        items,
+        next: None,
+    }))
+}
+
+pub(crate) async fn file(
+    State(http): State<Arc<Http>>,
+    Extension(actor): Extension<Actor>,
+    Params(query): Params<FileQuery>,
+) -> Answer<Tagged> {
+    let meta = http
+        .repository
+        .file(&query.id(&actor), query.version)
+        .await?;
+    Ok(tagged(meta))
+}
+
+async fn given(http: &Http, actor: &Actor, query: &FileQuery) -> Answer<(i64, Given)> {
+    let meta = http
+        .repository
+        .file(&query.id(actor), query.version)
+        .await?;
+    let given = Given {
+        sha256: meta.sha256,
+        size: meta.size,
+        name: meta.id.name,
+    };
+    Ok((meta.version, given))
+}
+
+pub(crate) async fn content(
+    State(http): State<Arc<Http>>,
+    Extension(actor): Extension<Actor>,
+    Params(query): Params<FileQuery>,
+) -> Answer<Response> {
+    let (version, given) = given(&http, &actor, &query).await?;
+    let mut response = given::give(&http, given).await?;
+    response.headers_mut().extend(tag(version));
+    Ok(response)
+}
+
+/// A one-time address of a file's content.
+pub(crate) async fn link(
+    State(http): State<Arc<Http>>,
+    Extension(actor): Extension<Actor>,
+    Params(query): Params<FileQuery>,
+) -> Answer<Answered<OneTimeLink>> {
+    let (_, given) = given(&http, &actor, &query).await?;
+    one_time(&http, given)
+}
+
+pub(crate) fn one_time(http: &Http, given: Given) -> Answer<Answered<OneTimeLink>> {
+    let secret = http.links.make(given, Instant::now()).map_err(|error| {
+        tracing::error!(%error, "no random numbers for a one-time address");
+        Refusal::new(Code::Internal, "The server's random source failed.")
+    })?;
+    let path = format!("/download/{secret}");
+    Ok(Answered(OneTimeLink { path }))
+}
+
+pub(crate) async fn write(
+    State(http): State<Arc<Http>>,
+    Extension(actor): Extension<Actor>,
+    Params(query): Params<FileQuery>,
+    Precondition(expect): Precondition,
+    request: Request,
+) -> Answer<(StatusCode, Tagged)> {
+    let id = query.id(&actor);
+    // A bad name is refused before its content is taken in.
+    let errors = id.check();
+    if !errors.is_empty() {
+        return Err(errors.into());
+    }
+    let upload = upload(&http, request, MAX_FILE).await?;
+    let meta = http
+        .repository
+        .write(&id, expect, &upload, &query.message, &actor)
+        .await?;
+    let status = match expect {
+        crate::store::Expect::Absent => StatusCode::CREATED,
+        crate::store::Expect::Version(_) => StatusCode::OK,
+    };
+    Ok((status, tagged(meta)))
+}
+
+/// Takes a request's body in as content.
+pub(crate) async fn upload(
+    http: &Http,
+    request: Request,
+    limit: u64,
+) -> Answer<crate::repository::Upload> {
+    let rule = request.extensions().get::<Rule>().map_or(limit, |r| r.body);
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok()?.parse().ok());
+    let stream = Body::into_data_stream(request.into_body());
+    Ok(http
+        .uploads
+        .take(stream, announced, limit.min(rule))
+        .await?)
+}
+
+pub(crate) async fn delete(
+    State(http): State<Arc<Http>>,
+    Extension(actor): Extension<Actor>,
+    Params(query): Params<FileQuery>,
+    IfMatch(version): IfMatch,
+) -> Answer<StatusCode> {
+    http.repository
+        .delete(&query.id(&actor), version, &actor)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn versions(
+    State(http): State<Arc<Http>>,
+    Extension(actor): Extension<Actor>,
+    Params(query): Params<FileQuery>,
+) -> Answer<Answered<Vec<FileVersion>>> {
+    Ok(Answered(http.repository.versions(&query.id(&actor)).await?))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Restore {
+    id: FileId,
+    version: i64,
+}
+
+pub(crate) async fn restore(
+    State(http): State<Arc<Http>>,
+    Extension(actor): Extension<Actor>,
+    Precondition(expect): Precondition,
+    Json(restore): Json<Restore>,
+) -> Answer<Tagged> {
+    let meta = http
+        .repository
+        .restore(&restore.id, restore.version, expect, &actor)
+        .await?;
+    Ok(tagged(meta))
+}

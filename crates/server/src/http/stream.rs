@@ -1,0 +1,305 @@
+//! `GET /events` as a stream of server-sent events.
+//!
+//! A stream first subscribes and then takes its snapshot, so that nothing falls between them; a delta
+//! that the snapshot already shows may come once more, which changes nothing. A client that resumes gets
+//! what it missed. One that lags more than the hub keeps gets a fresh snapshot instead. A server that
+//! becomes active, or stops being it, sends a fresh snapshot: another picture belongs to another role.
+//!
+//! Snapshots cost; after a fail-over many clients come at once. So one is built at a time, and shared for
+//! a moment together with the deltas since.
+
+use super::Http;
+use super::refusal::{Answer, Refusal};
+use crate::accounts::Claims;
+use crate::group::Standing;
+use crate::hub::{Published, Subscription, frame};
+use crate::store::{EventFilter, StoreError};
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use gridhelm_api::Code;
+use gridhelm_api::group::{GroupStats, ServerRole};
+use gridhelm_api::stream::{Delta, Snapshot};
+use gridhelm_api::task::{Task, TaskState};
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+/// Streams at the same time.
+pub(crate) const STREAMS: usize = 2000;
+/// Final tasks and events in a snapshot.
+const LATEST: u32 = 200;
+/// How long a snapshot is shared.
+const SHARED: Duration = Duration::from_millis(300);
+/// Ready deltas are sent together up to this many bytes.
+const TOGETHER: usize = 64 << 10;
+/// How often a token is looked at again.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A snapshot that is being shared.
+pub(crate) struct Shared {
+    made: Instant,
+    role: ServerRole,
+    epoch: i64,
+    sequence: u64,
+    frame: Bytes,
+}
+
+/// Opens a stream.
+pub(crate) async fn open(http: Arc<Http>, claims: Claims, headers: &HeaderMap) -> Answer<Response> {
+    let permit = Arc::clone(&http.streams).try_acquire_owned().map_err(|_| {
+        let text = format!("{STREAMS} streams are open at this server, which is its limit.");
+        Refusal::new(Code::QueueFull, text).retry_after(Duration::from_secs(5))
+    })?;
+    let last = headers
+        .get("last-event-id")
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.split_once(':'))
+        .filter(|(boot, _)| *boot == http.app.hub.boot())
+        .and_then(|(_, sequence)| sequence.parse().ok());
+    let mut standing = http.app.standing.clone();
+    let working = works(&standing.borrow_and_update());
+    let mut client = Client {
+        ready: VecDeque::from([Bytes::from_static(b": gridhelm\nretry: 1000\n\n")]),
+        coming: None,
+        sent: 0,
+        working,
+        lags: false,
+        looked: Instant::now(),
+        standing,
+        claims,
+        http,
+        _permit: permit,
+    };
+    match last.and_then(|after| Some((after, client.http.app.hub.resume(after)?))) {
+        Some((after, subscription)) => client.follow(after, subscription),
+        None => client.snapshot().await?,
+    }
+    let stream = futures_util::stream::unfold(client, |mut client| async move {
+        let bytes = client.next().await?;
+        Some((Ok::<_, Infallible>(bytes), client))
+    });
+    let mut response = Response::new(Body::from_stream(stream));
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Proxies of the nginx family hold a stream back without this.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// Whether a server shows nodes and tasks.
+fn works(standing: &Standing) -> bool {
+    matches!(
+        standing.status.role,
+        ServerRole::Active | ServerRole::Leaving
+    )
+}
+
+struct Client {
+    http: Arc<Http>,
+    claims: Claims,
+    standing: watch::Receiver<Standing>,
+    working: bool,
+    ready: VecDeque<Bytes>,
+    coming: Option<Receiver<Arc<Published>>>,
+    /// The last number that was sent.
+    sent: u64,
+    /// It lags more than is kept and needs a snapshot.
+    lags: bool,
+    looked: Instant,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Client {
+    fn follow(&mut self, after: u64, subscription: Subscription) {
+        self.sent = after;
+        for published in &subscription.missed {
+            self.sent = published.sequence.unwrap_or(self.sent);
+            self.ready.push_back(published.frame.clone());
+        }
+        self.coming = Some(subscription.coming);
+    }
+
+    async fn snapshot(&mut self) -> Answer<()> {
+        let (sequence, frame, subscription) = snapshot(&self.http).await?;
+        self.working = works(&self.standing.borrow_and_update());
+        self.lags = false;
+        self.ready.push_back(frame);
+        self.follow(sequence, subscription);
+        Ok(())
+    }
+
+    /// The next bytes to send; `None` ends the stream.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if self.looked.elapsed() >= LOOK {
+                self.looked = Instant::now();
+                self.http.app.accounts.still_valid(&self.claims).ok()?;
+            }
+            self.gather();
+            if self.lags {
+                self.ready.clear();
+                self.snapshot().await.ok()?;
+            }
+            if let Some(bytes) = self.take_ready() {
+                return Some(bytes);
+            }
+            let coming = self.coming.as_mut()?;
+            tokio::select! {
+                biased;
+                () = self.http.app.stopping.cancelled() => return None,
+                changed = self.standing.changed() => {
+                    changed.ok()?;
+                    let works = works(&self.standing.borrow_and_update());
+                    if works != self.working {
+                        self.snapshot().await.ok()?;
+                    }
+                }
+                published = coming.recv() => match published {
+                    Ok(published) => self.take(&published),
+                    Err(RecvError::Lagged(_)) => self.lags = true,
+                    Err(RecvError::Closed) => return None,
+                },
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    fn take(&mut self, published: &Published) {
+        match published.sequence {
+            Some(sequence) if sequence <= self.sent => return,
+            Some(sequence) => self.sent = sequence,
+            None => {}
+        }
+        self.ready.push_back(published.frame.clone());
+    }
+
+    /// Takes what has come already.
+    fn gather(&mut self) {
+        while self.ready.len() < 256 && !self.lags {
+            match self.coming.as_mut().map(Receiver::try_recv) {
+                Some(Ok(published)) => self.take(&published),
+                Some(Err(TryRecvError::Lagged(_))) => self.lags = true,
+                _ => break,
+            }
+        }
+    }
+
+    /// What is ready, together as far as it is small.
+    fn take_ready(&mut self) -> Option<Bytes> {
+        let first = self.ready.pop_front()?;
+        if self.ready.is_empty() || first.len() >= TOGETHER {
+            return Some(first);
+        }
+        let mut together = Vec::with_capacity(TOGETHER);
+        together.extend_from_slice(&first);
+        while let Some(next) = self.ready.front() {
+            if together.len() + next.len() > TOGETHER {
+                break;
+            }
+            together.extend_from_slice(next);
+            self.ready.pop_front();
+        }
+        Some(together.into())
+    }
+}
+
+/// A snapshot's frame with its number, and what follows it.
+async fn snapshot(http: &Http) -> Answer<(u64, Bytes, Subscription)> {
+    let mut shared = http.snapshot.lock().await;
+    let (role, epoch) = {
+        let standing = http.app.standing.borrow();
+        (standing.status.role, standing.status.epoch)
+    };
+    if let Some(s) = shared
+        .as_ref()
+        .filter(|s| s.made.elapsed() < SHARED && s.role == role && s.epoch == epoch)
+        && let Some(subscription) = http.app.hub.resume(s.sequence)
+    {
+        return Ok((s.sequence, s.frame.clone(), subscription));
+    }
+    *shared = None;
+    let (sequence, subscription) = http.app.hub.subscribe();
+    let delta = Delta::Snapshot(Box::new(take(http).await?));
+    let json = serde_json::to_string(&delta).map_err(|error| {
+        tracing::error!(%error, "a snapshot cannot be written as JSON");
+        Refusal::new(Code::Internal, "The snapshot cannot be written.")
+    })?;
+    let frame = frame(Some((http.app.hub.boot(), sequence)), delta.name(), &json);
+    *shared = Some(Shared {
+        made: Instant::now(),
+        role,
+        epoch,
+        sequence,
+        frame: frame.clone(),
+    });
+    Ok((sequence, frame, subscription))
+}
+
+async fn take(http: &Http) -> Result<Snapshot, StoreError> {
+    let app = &http.app;
+    let standing = app.standing.borrow().clone();
+    let filter = EventFilter {
+        limit: LATEST,
+        ..EventFilter::default()
+    };
+    let (nodes, tasks) = if works(&standing) {
+        (app.grid.nodes().await?, latest_tasks(http).await?)
+    } else {
+        (Vec::new(), Vec::new())
+    };
+    let switch = match app.keeper.current_switch() {
+        Some(switch) => Some(switch),
+        None => app.store.switches(1).await?.pop(),
+    };
+    Ok(Snapshot {
+        group: app.keeper.group().await?,
+        nodes,
+        tasks,
+        events: app.store.events(&filter).await?.items,
+        stats: stats(http).unwrap_or_default(),
+        switch,
+        server: standing.status,
+    })
+}
+
+/// Tasks that are not final, and the latest final ones, newest first.
+async fn latest_tasks(http: &Http) -> Result<Vec<Task>, StoreError> {
+    let open = [TaskState::Queued, TaskState::Running, TaskState::Uncertain];
+    let store = &http.app.store;
+    let mut tasks = store.tasks(&open, None, LATEST).await?.items;
+    let latest = store.tasks(&[], None, LATEST).await?.items;
+    tasks.extend(latest.into_iter().filter(|t| t.state.is_final()));
+    tasks.sort_by(|a, b| b.id.cmp(&a.id));
+    Ok(tasks)
+}
+
+fn stats(http: &Http) -> Option<GroupStats> {
+    works(&http.app.standing.borrow()).then(|| http.app.tasks.stats())
+}
+
+/// Tells every stream a sign of life each second.
+pub(crate) async fn tick(http: Arc<Http>) {
+    let mut interval = tokio::time::interval(Duration::from_secs(1));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = http.app.stopping.cancelled() => return,
+            _ = interval.tick() => {}
+        }
+        if http.app.hub.listeners() > 0 {
+            http.app.hub.publish_passing(&Delta::Tick {
+                at: crate::clock::now(),
+                stats: stats(&http),
+            });
+        }
+    }
+}
