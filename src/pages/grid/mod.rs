@@ -1,12 +1,133 @@
-//! Nodes and slots.
+//! The grid: which slots and nodes are out, why, and for how long; and what can be done about it.
+
+mod actions;
+mod details;
+mod heat;
+mod heat_paint;
+mod heat_plan;
+mod history;
+mod lane;
+mod lane_view;
+pub(crate) mod order;
+pub(crate) mod reason;
+mod register;
+mod row;
+#[cfg(test)]
+pub(crate) mod sample;
+mod select;
+mod slot_card;
+mod table;
+
+pub(crate) use history::history;
 
 use leptos::prelude::*;
 
-use crate::ui::PageHead;
+use self::order::{Filter, STATES, toggled};
+use self::select::Grid;
+use crate::app::Route;
+use crate::app::route::GridView;
+use crate::deployment::{Tally, node_state, use_deployment};
+use crate::ui::format::{count, counted};
+use crate::ui::{Button, Chip, Glyph, Icon, PageHead, SearchField, Weight};
 
-/// Nodes and slots.
+/// The page.
 #[component]
 pub fn Page() -> AnyView {
-    view! { <section aria-labelledby="page-title"><PageHead title="Grid" answer=""/></section> }
+    let grid = Grid::new();
+    // Starts to collect what the lines of the table show.
+    let _ = history(use_deployment());
+    let register = Callback::new(move |()| grid.go(|view| view.panel = Some("register".to_owned())));
+    let panel = Memo::new(move |_| grid.view.with(|view| view.panel.clone()));
+    let drawer = move || match panel.get().as_deref() {
+        Some("register") => Some(register::register_drawer(grid)),
+        Some("edit") => grid.chosen_untracked().map(|(group, node)| register::edit_drawer(grid, group, node)),
+        _ => None,
+    };
+    let wide = move || grid.view.with(|view| view.node.is_none());
+    let on_key = move |event: web_sys::KeyboardEvent| select::on_key(grid, &event);
+    view! {
+        <section data-fit="" aria-labelledby="page-title" on:keydown=on_key>
+            <PageHead title="Grid" answer=Signal::derive(move || sentence(grid))>
+                <Button weight=Weight::Primary icon=Icon::Plus on_click=register>"Register node"</Button>
+            </PageHead>
+            {toolbar(grid)}
+            <div class="gridwrap" class=("gridwrap--wide", wide)>
+                <div class="left">
+                    {heat::heat_panel(grid)}
+                    {table::table(grid)}
+                </div>
+                {move || grid.chosen_name().map(|_| details::details(grid))}
+            </div>
+            {drawer}
+        </section>
+    }
+    .into_any()
+}
+
+fn total(grid: Grid) -> Tally {
+    let mut total = Tally::default();
+    for group in grid.groups() {
+        total.merge(&group.tally.get());
+    }
+    total
+}
+
+fn sentence(grid: Grid) -> String {
+    use gridhelm_api::node::SlotState;
+    let tally = total(grid);
+    if tally.nodes == 0 {
+        return if grid.groups().iter().any(|group| group.age_ms(0.0).is_some()) { "No nodes yet.".to_owned() } else { "Asking the servers for their nodes.".to_owned() };
+    }
+    format!("{}, {}, {} usable now. {} idle.", counted(tally.nodes, "node"), counted(tally.slots(), "slot"), count(tally.usable() as u64), count(tally.slots_in(SlotState::Idle) as u64))
+}
+
+fn toolbar(grid: Grid) -> AnyView {
+    let q = Signal::derive(move || grid.view.with(|view| view.q.clone().unwrap_or_default()));
+    let search = Callback::new(move |text: String| grid.replace(|view| view.q = Some(text).filter(|text| !text.is_empty())));
+    let counts = Memo::new(move |_| {
+        let mut counts = [0_usize; STATES.len()];
+        for group in grid.groups() {
+            group.nodes.track_all();
+            for row in group.nodes.rows().iter() {
+                let state = row.item.with_untracked(|node| node_state(node));
+                if let Some(index) = STATES.iter().position(|(known, ..)| *known == state) {
+                    counts[index] += 1;
+                }
+            }
+        }
+        counts
+    });
+    let chip = move |index: usize| {
+        let (state, name, label) = STATES[index];
+        let on = Signal::derive(move || grid.view.with(|view| Filter::new(None, view.state.as_deref()).has_state(state)));
+        let toggle = Callback::new(move |()| grid.replace(|view| view.state = toggled(view.state.as_deref(), state)));
+        let shown = Memo::new(move |_| counts.with(|counts| counts[index] > 0) || on.get() || matches!(state, Glyph::Ready | Glyph::Lost));
+        let _ = name;
+        view! {
+            <Show when=move || shown.get()>
+                <Chip label=label state=state count=Signal::derive(move || Some(counts.with(|counts| counts[index]))) on=on on_toggle=toggle/>
+            </Show>
+        }
         .into_any()
+    };
+    let filtered = move || grid.view.with(|view| view.q.is_some() || view.state.is_some());
+    let clear = Callback::new(move |()| {
+        grid.replace(|view| {
+            view.q = None;
+            view.state = None;
+        });
+    });
+    view! {
+        <div class="toolbar" role="group" aria-label="Filter nodes">
+            <SearchField name="Search nodes" placeholder="Name, host, label or reason" value=q on_input=search main=true/>
+            {(0..STATES.len()).map(chip).collect_view()}
+            <Show when=filtered><Button weight=Weight::Ghost on_click=clear>"Clear filters"</Button></Show>
+        </div>
+    }
+    .into_any()
+}
+
+/// The address of the grid with one node's details open, and the rest of the view as it is.
+pub(crate) fn node_href(view: &GridView, key: String) -> Route {
+    Route::Grid(GridView { node: Some(key), slot: None, panel: None, ..view.clone() })
 }

@@ -1,0 +1,175 @@
+//! What can be done with a node. Nothing is hidden: what is off says why.
+
+use std::sync::Arc;
+
+use gridhelm_api::Code;
+use gridhelm_api::names::check_reason;
+use gridhelm_api::node::{Intent, IntentChange, Node};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use super::select::Grid;
+use crate::deployment::{Group, trouble};
+use crate::ui::format::counted;
+use crate::ui::{Button, Confirm, ErrorBox, Glyph, Trouble, Weight, next_id, use_toasts};
+
+/// Why nothing may be written to a group now: the account's role, or no server that answers. Tracks.
+pub(crate) fn write_off(group: &'static Group) -> Option<String> {
+    group.refuses_operator().or_else(|| (!group.servers.iter().any(crate::deployment::Server::is_live)).then(|| format!("No server of {} answers.", group.name)))
+}
+
+/// Done, being done, failed.
+#[derive(Clone, Copy)]
+struct Work {
+    busy: RwSignal<Option<String>>,
+    failed: RwSignal<Option<Trouble>>,
+}
+
+/// The section at the end of the details.
+pub(crate) fn actions(grid: Grid, group: &'static Group, node: Signal<Arc<Node>>) -> AnyView {
+    let work = Work { busy: RwSignal::new(None), failed: RwSignal::new(None) };
+    let off = Signal::derive(move || write_off(group));
+    let edit = Callback::new(move |()| grid.go(|view| view.panel = Some("edit".to_owned())));
+    let failed = move || work.failed.get().map(|trouble| view! { <ErrorBox trouble=trouble/> });
+    view! {
+        <section>
+            <h3>"Actions"</h3>
+            {failed}
+            {probe(group, node, off)}
+            {intent(group, node, work, off)}
+            <div class="act"><span class="l">"Address, slots, labels"</span><Button small=true off=off on_click=edit>"Edit"</Button></div>
+            {remove(grid, group, node, work, off)}
+        </section>
+    }
+    .into_any()
+}
+
+fn probe(group: &'static Group, node: Signal<Arc<Node>>, off: Signal<Option<String>>) -> AnyView {
+    let busy = RwSignal::new(None::<String>);
+    let toasts = use_toasts();
+    let check = Callback::new(move |()| {
+        let name = node.with_untracked(|node| node.name.clone());
+        busy.set(Some("Checking…".to_owned()));
+        spawn_local(async move {
+            let answer = group.act(|client| { let name = name.clone(); async move { client.probe_node(&name).await } }).await;
+            match answer {
+                Ok(seen) if seen.failures == 0 && seen.health_reason.is_none() => toasts.good(format!("{name} answers"), seen.heartbeat_ms.map(|millis| format!("In {}.", crate::ui::format::duration(millis))).unwrap_or_default()),
+                Ok(seen) => toasts.tell(Glyph::Warn, format!("{name} does not answer as it should"), seen.health_reason.unwrap_or_default()),
+                Err(error) => toasts.trouble(&trouble(&format!("Could not check {name}"), &error)),
+            }
+            let _ = busy.try_set(None);
+        });
+    });
+    view! { <div class="act"><span class="l">"Look at it now"</span><Button small=true off=off busy=busy on_click=check>"Run check"</Button></div> }.into_any()
+}
+
+/// Enable, drain, disable: each with a reason that everyone sees.
+fn intent(group: &'static Group, node: Signal<Arc<Node>>, work: Work, off: Signal<Option<String>>) -> AnyView {
+    let reason = RwSignal::new(String::new());
+    let wanted = Memo::new(move |_| node.with(|node| node.intent));
+    let why_id = next_id("why");
+    let reason_off = Signal::derive(move || off.get().or_else(|| reason.with(|reason| check_reason("reason", reason).err().map(|_| "Give a reason of at least 3 characters.".to_owned()))));
+    let toasts = use_toasts();
+    let set = move |to: Intent| {
+        Callback::new(move |()| {
+            let (name, version) = node.with_untracked(|node| (node.name.clone(), node.version));
+            let change = IntentChange { intent: to, reason: reason.get_untracked().trim().to_owned() };
+            let (_, doing, done) = words(to);
+            work.busy.set(Some(doing.to_owned()));
+            work.failed.set(None);
+            spawn_local(async move {
+                let answer = group.act(|client| { let (name, change) = (name.clone(), change.clone()); async move { client.set_intent(&name, version, &change).await } }).await;
+                match answer {
+                    Ok(_) => {
+                        toasts.good(format!("{name} {done}"), change.reason.clone());
+                        let _ = reason.try_set(String::new());
+                    }
+                    Err(error) => {
+                        let mut told = trouble(&format!("Could not set the intent of {name}"), &error);
+                        if error.code() == Some(Code::VersionMismatch) {
+                            "Someone changed the node meanwhile. What you see now is the present state.".clone_into(&mut told.detail);
+                        }
+                        let _ = work.failed.try_set(Some(told));
+                    }
+                }
+                let _ = work.busy.try_set(None);
+            });
+        })
+    };
+    let id = why_id.clone();
+    let button = move |to: Intent| {
+        let (verb, ..) = words(to);
+        let id = why_id.clone();
+        let shown = Memo::new(move |_| wanted.get() != to);
+        view! { <Show when=move || shown.get()><Button small=true off=reason_off reason_at=id.clone() busy=work.busy on_click=set(to)>{verb}</Button></Show> }.into_any()
+    };
+    let what = move || match wanted.get() {
+        Intent::Enabled => "Drain: ends what runs, takes nothing new. Disable: out at once, a running task ends first.",
+        Intent::Draining => "It ends what runs and takes nothing new.",
+        Intent::Disabled => "It is out on purpose.",
+    };
+    view! {
+        <div class="act act--intent">
+            <input class="input" aria-label="Reason, shown to all" placeholder="Reason, shown to all" maxlength="500" prop:value=move || reason.get() on:input=move |event| reason.set(event_target_value(&event))/>
+            <span class="acts">{button(Intent::Enabled)}{button(Intent::Draining)}{button(Intent::Disabled)}</span>
+            <span class="why-not" id=id>{move || reason_off.get().unwrap_or_else(|| what().to_owned())}</span>
+        </div>
+    }
+    .into_any()
+}
+
+/// The verb, the verb in progress, and what is said when it is done.
+const fn words(intent: Intent) -> (&'static str, &'static str, &'static str) {
+    match intent {
+        Intent::Enabled => ("Enable", "Enabling…", "enabled"),
+        Intent::Draining => ("Drain", "Draining…", "is draining"),
+        Intent::Disabled => ("Disable", "Disabling…", "disabled"),
+    }
+}
+
+/// Takes it out of the grid for good: only what is disabled already, and with its name typed out.
+fn remove(grid: Grid, group: &'static Group, node: Signal<Arc<Node>>, work: Work, off: Signal<Option<String>>) -> AnyView {
+    let asking = RwSignal::new(false);
+    let enabled = Memo::new(move |_| node.with(|node| node.intent != Intent::Disabled));
+    let remove_off = Signal::derive(move || off.get().or_else(|| enabled.get().then(|| format!("Disable it first. {} still count in the grid of {}.", node.with(|node| counted(node.slots.len(), "slot")), group.name))));
+    let toasts = use_toasts();
+    let name = move || node.with(|node| node.name.clone());
+    let confirmed = Callback::new(move |_: String| {
+        let (name, version) = node.with_untracked(|node| (node.name.clone(), node.version));
+        work.busy.set(Some("Removing…".to_owned()));
+        work.failed.set(None);
+        spawn_local(async move {
+            match group.act(|client| { let name = name.clone(); async move { client.remove_node(&name, version).await } }).await {
+                Ok(()) => {
+                    toasts.good(format!("{name} removed"), "Its history stays in the events.");
+                    grid.go(|view| {
+                        view.node = None;
+                        view.slot = None;
+                    });
+                }
+                Err(error) => {
+                    let _ = work.failed.try_set(Some(trouble(&format!("Could not remove {name}"), &error)));
+                }
+            }
+            let _ = asking.try_set(false);
+            let _ = work.busy.try_set(None);
+        });
+    });
+    let close = Callback::new(move |()| asking.set(false));
+    let dialog = move || {
+        asking.get().then(|| {
+            let (name, slots) = untrack(|| node.with(|node| (node.name.clone(), node.slots.len())));
+            view! {
+                <Confirm title=format!("Remove {name} from {}?", group.name) verb="Remove node" keep=format!("Keep {name}") danger=true typed=name.clone() busy=work.busy on_confirm=confirmed on_close=close>
+                    <p>{format!("{} leave the grid of {} for good. Rserve on the host keeps running; the node can be registered again.", counted(slots, "slot"), group.name)}</p>
+                </Confirm>
+            }
+        })
+    };
+    let _ = name;
+    view! {
+        <div class="act"><span class="l">"Forget this node"</span><Button weight=Weight::Danger small=true off=remove_off on_click=Callback::new(move |()| asking.set(true))>"Remove"</Button></div>
+        {dialog}
+    }
+    .into_any()
+}

@@ -1,0 +1,261 @@
+//! The heat map: every slot as a cell, drawn on a canvas, with a table twin that a keyboard and a screen reader use.
+
+use std::sync::Arc;
+
+use gridhelm_api::node::SlotState;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+
+use super::heat_plan::{CELL, Item, PITCH, Plan, Part, Spot, Step, label, numbered, plan};
+use super::select::{Grid, Line};
+use super::slot_card::slot_card;
+use crate::deployment::{SLOT_STATES, slot_glyph};
+use crate::ui::format::count;
+use crate::ui::{glyph, use_clock};
+
+/// The greatest height of the map before it scrolls.
+const HIGHEST: f64 = 172.0;
+/// The most nodes of the table twin; the rest follows as one moves.
+const TWIN: usize = 60;
+
+/// What the parts of the map share.
+#[derive(Clone, Copy)]
+struct Heat {
+    grid: Grid,
+    plan: Memo<Arc<Plan>>,
+    /// The slot that the keys are at.
+    cursor: RwSignal<Option<Spot>>,
+    /// Whether the twin has the focus.
+    focus: RwSignal<bool>,
+}
+
+/// The panel with the map, its legend, and the chosen slot.
+pub(crate) fn heat_panel(grid: Grid) -> AnyView {
+    let width = RwSignal::new(600.0);
+    let sets = Memo::new(move |_| sets(grid));
+    let plan = Memo::new(move |_| Arc::new(plan(sets.get(), width.get())));
+    let heat = Heat { grid, plan, cursor: RwSignal::new(None), focus: RwSignal::new(false) };
+    let as_table = Memo::new(move |_| grid.view.with(|view| view.slots.as_deref() == Some("table")));
+    let turn = move |_| grid.replace(|view| view.slots = if view.slots.is_some() { None } else { Some("table".to_owned()) });
+    let none = Memo::new(move |_| plan.with(|plan| plan.rows.is_empty()));
+    view! {
+        <section class="panel heat-panel" aria-labelledby="h-heat" hidden=move || none.get()>
+            <header class="panel-head">
+                <h2 id="h-heat">"Slots"</h2>
+                {legend(grid)}
+                <div class="end"><button type="button" class="link" aria-pressed=move || if as_table.get() { "true" } else { "false" } on:click=turn>"As table"</button></div>
+            </header>
+            <div class="heat">
+                <div class="heat-map">
+                    {move || (!as_table.get()).then(|| canvas(heat, width))}
+                    {twin(heat, as_table)}
+                </div>
+                {move || slot_card(grid)}
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// How many slots are in each state.
+fn legend(grid: Grid) -> AnyView {
+    let entry = move |state: SlotState| {
+        let number = Memo::new(move |_| grid.groups().iter().map(|group| group.tally.with(|tally| tally.slots_in(state))).sum::<usize>());
+        let shape = slot_glyph(state);
+        let always = matches!(state, SlotState::Busy | SlotState::Idle);
+        let view = move || (always || number.get() > 0).then(|| view! { <span>{glyph(shape)}{shape.label()}" "{move || count(number.get() as u64)}</span> });
+        view! { {view} }.into_any()
+    };
+    view! { <div class="legend">{SLOT_STATES.map(entry).collect_view()}</div> }.into_any()
+}
+
+/// The nodes of the table, group by group: changes only when nodes, their order or their number of slots do.
+fn sets(grid: Grid) -> Vec<Part> {
+    let mut sets: Vec<Part> = Vec::new();
+    for index in grid.scope() {
+        grid.deployment.groups[index].nodes.track_all();
+    }
+    for line in grid.lines.get().iter() {
+        match line {
+            Line::Head(group) => sets.push(Part { group: *group, name: grid.deployment.groups[*group].name.clone(), items: Vec::new() }),
+            Line::Node(group, name) => {
+                let slots = grid.deployment.groups[*group].nodes.find(name).map_or(0, |node| node.with_untracked(|node| node.slots.len()));
+                if let Some(set) = sets.last_mut() {
+                    set.items.push(Item { name: Arc::clone(name), slots });
+                }
+            }
+        }
+    }
+    sets
+}
+
+impl Heat {
+    /// The chosen slot, or the one that the keys are at. Tracks.
+    fn present(self) -> Option<Spot> {
+        self.chosen().or_else(|| self.cursor.get())
+    }
+
+    /// The slot that the address names. Tracks.
+    fn chosen(self) -> Option<Spot> {
+        let slot: usize = self.grid.view.with(|view| view.slot.as_deref().and_then(|slot| slot.parse().ok()))?;
+        let (group, name) = self.grid.chosen_name()?;
+        self.plan.with(|plan| plan.find(group?, &name, slot.checked_sub(1)?))
+    }
+
+    /// The states of the slots of a block's node. Tracks nothing.
+    fn states(self, plan: &Plan, block: usize, item: usize) -> Vec<SlotState> {
+        let set = &plan.blocks[block].set;
+        let node = self.grid.deployment.groups[set.group].nodes.find(&set.items[item].name);
+        node.map_or_else(Vec::new, |node| node.with_untracked(|node| node.slots.iter().map(|slot| slot.state).collect()))
+    }
+
+    fn choose(self, spot: Spot) {
+        self.cursor.set(Some(spot));
+        let plan = self.plan.get_untracked();
+        let Some(block) = plan.blocks.get(spot.block) else { return };
+        let Some(item) = block.set.items.get(spot.item) else { return };
+        let key = self.grid.key(block.set.group, &item.name);
+        let number = (spot.slot + 1).to_string();
+        self.grid.replace(|view| {
+            view.node = Some(key);
+            view.slot = Some(number);
+        });
+    }
+}
+
+fn canvas(heat: Heat, width: RwSignal<f64>) -> AnyView {
+    let scroller = NodeRef::<leptos::html::Div>::new();
+    let canvas = NodeRef::<leptos::html::Canvas>::new();
+    let scroll = RwSignal::new(0_i32);
+    let theme = {
+        let clock = use_clock();
+        Memo::new(move |_| {
+            clock.tenths();
+            document().document_element().and_then(|root| root.get_attribute("data-theme"))
+        })
+    };
+    let measure = move || {
+        if let Some(scroller) = scroller.get_untracked() {
+            let own = f64::from(scroller.client_width());
+            if own > 0.0 && (own - width.get_untracked()).abs() > 0.5 {
+                width.set(own);
+            }
+        }
+    };
+    let resize = window_event_listener(leptos::ev::resize, move |_| measure());
+    on_cleanup(move || resize.remove());
+    Effect::new(move |_| {
+        scroller.track();
+        measure();
+    });
+    Effect::new(move |_| {
+        theme.track();
+        for index in heat.grid.scope() {
+            heat.grid.deployment.groups[index].nodes.track_all();
+        }
+        let ring = heat.present().filter(|_| heat.focus.get() || heat.chosen().is_some());
+        let (Some(canvas), plan, top) = (canvas.get(), heat.plan.get(), f64::from(scroll.get())) else { return };
+        super::heat_paint::paint(&canvas, &plan, top, HIGHEST, ring, |block, item| heat.states(&plan, block, item));
+    });
+    let click = move |event: web_sys::MouseEvent| {
+        let y = f64::from(event.offset_y()) + f64::from(scroll.get_untracked());
+        if let Some(spot) = heat.plan.with_untracked(|plan| plan.hit(f64::from(event.offset_x()), y)) {
+            heat.choose(spot);
+        }
+    };
+    let height = move || format!("{}px", heat.plan.with(|plan| plan.height));
+    let shown = move || format!("{}px", heat.plan.with(|plan| plan.height.min(HIGHEST)));
+    view! {
+        <div class="heat-scroll" node_ref=scroller style:height=shown on:scroll=move |_| scroll.set(scroller.get_untracked().map_or(0, |scroller| scroller.scroll_top()))>
+            <div style:height=height><canvas node_ref=canvas aria-hidden="true" on:click=click></canvas></div>
+        </div>
+    }
+    .into_any()
+}
+
+/// The same as a table: hidden but for those who need it, or shown in place of the drawing.
+fn twin(heat: Heat, as_table: Memo<bool>) -> AnyView {
+    let rows = Memo::new(move |_| {
+        let at = heat.present();
+        heat.plan.with(|plan| {
+            let all: Vec<(usize, usize)> = plan.blocks.iter().enumerate().flat_map(|(block, whole)| (0..whole.set.items.len()).map(move |item| (block, item))).collect();
+            let here = at.and_then(|at| all.iter().position(|row| *row == (at.block, at.item))).unwrap_or(0);
+            let from = here.saturating_sub(TWIN / 2).min(all.len().saturating_sub(TWIN));
+            all.into_iter().skip(from).take(TWIN).map(|(block, item)| (block, item, Arc::clone(&plan.blocks[block].set.items[item].name), plan.blocks[block].set.group)).collect::<Vec<_>>()
+        })
+    });
+    let on_key = move |event: web_sys::KeyboardEvent| {
+        let at = untrack(|| heat.present()).unwrap_or(Spot { block: 0, item: 0, slot: 0 });
+        if let Some(step) = Step::of_key(&event.key()) {
+            event.prevent_default();
+            let to = heat.plan.with_untracked(|plan| plan.step(at, step));
+            heat.choose(to);
+            request_animation_frame(focus_cell);
+        } else if matches!(event.key().as_str(), "Enter" | " ") {
+            event.prevent_default();
+            heat.choose(at);
+        }
+    };
+    let class = move || if as_table.get() { "twin" } else { "twin sr" };
+    view! {
+        <div class=class>
+            <table role="grid" aria-label="Slots by node" on:keydown=on_key on:focusin=move |_| heat.focus.set(true) on:focusout=move |_| heat.focus.set(false)>
+                <tbody><For each=move || rows.get() key=|row| (row.3, Arc::clone(&row.2)) children=move |(_, _, name, group)| twin_row(heat, group, &name)/></tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+fn focus_cell() {
+    let cell = document().query_selector(".twin [tabindex='0']").ok().flatten();
+    if let Some(cell) = cell.and_then(|cell| cell.dyn_into::<web_sys::HtmlElement>().ok()) {
+        let _ = cell.focus();
+    }
+}
+
+fn twin_row(heat: Heat, group: usize, name: &str) -> AnyView {
+    let Some(node) = heat.grid.deployment.groups[group].nodes.find(name) else { return ().into_any() };
+    let slots = Memo::new(move |_| node.with(|node| node.slots.iter().map(|slot| (slot.state, slot.held_by.clone())).collect::<Vec<_>>()));
+    let name: Arc<str> = Arc::from(name);
+    let text = name.to_string();
+    let cells = move || {
+        let name = Arc::clone(&name);
+        let cell = move |(index, (state, held)): (usize, (SlotState, Option<String>))| {
+            let spot = {
+                let name = Arc::clone(&name);
+                move || heat.plan.with(|plan| plan.find(group, &name, index))
+            };
+            let here = {
+                let spot = spot.clone();
+                move || spot().is_some_and(|spot| heat.present().map_or(spot == Spot { block: 0, item: 0, slot: 0 }, |at| at == spot))
+            };
+            let click = move |_| {
+                if let Some(spot) = untrack(&spot) {
+                    heat.choose(spot);
+                }
+            };
+            let shape = slot_glyph(state);
+            let words = match held {
+                Some(holder) => format!("{name} slot {}, {}, held by {holder}", index + 1, shape.word()),
+                None => format!("{name} slot {}, {}", index + 1, shape.word()),
+            };
+            view! { <td role="gridcell" tabindex=move || if here() { "0" } else { "-1" } aria-label=words on:click=click>{glyph(shape)}</td> }.into_any()
+        };
+        slots.get().into_iter().enumerate().map(cell).collect_view()
+    };
+    view! { <tr><th scope="row">{text}</th>{cells}</tr> }.into_any()
+}
+
+/// What the painter writes: kept here so that the drawing and the twin agree.
+pub(super) fn row_label(plan: &Plan, block: usize, item: usize) -> String {
+    let set = &plan.blocks[block].set;
+    label(&set.name, &set.items[item].name)
+}
+
+/// The numbers over the columns: what and where.
+#[allow(clippy::cast_precision_loss)] // pixels
+pub(super) fn column_numbers(plan: &Plan, block: usize) -> impl Iterator<Item = (String, f64)> {
+    let (cells, columns) = (plan.blocks[block].cells, plan.blocks[block].columns);
+    numbered(columns).map(move |column| (column.to_string(), cells + (column - 1) as f64 * PITCH + CELL / 2.0))
+}

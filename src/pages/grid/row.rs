@@ -1,0 +1,144 @@
+//! The lines of the table. Each follows its own node: what changes in one touches no other.
+
+use std::sync::Arc;
+
+use gridhelm_api::node::Node;
+use leptos::prelude::*;
+
+use super::history::{EVERY_S, history};
+use super::order::{r_version, used};
+use super::reason::reason;
+use super::select::Grid;
+use crate::deployment::{Group, node_state, node_word, slot_glyph};
+use crate::ui::format::{age, counted, percent};
+use crate::ui::{Glyph, SlotStrip, Sparkline, clock, glyph, live_glyph, use_clock};
+
+/// From which share on load and memory are shown as hot.
+const HOT_LOAD: f64 = 1.0;
+/// The same for memory.
+const HOT_MEMORY: f64 = 0.9;
+/// From which age on a heartbeat is shown as late, milliseconds.
+const LATE: f64 = 5_000.0;
+
+/// The head of a group: how many nodes, which server looks after them, and how old that is.
+pub(crate) fn group_row(grid: Grid, index: usize) -> AnyView {
+    let group: &'static Group = &grid.deployment.groups[index];
+    let clock = use_clock();
+    let text = move || {
+        let tally = group.tally.get();
+        let active = group.active().map_or_else(|| "no active server is known".to_owned(), |server| format!("active server {}", server.name));
+        format!("{}, {}, {active}", counted(tally.nodes, "node"), counted(tally.slots(), "slot"))
+    };
+    let old = Memo::new(move |_| group.age_ms(clock.seconds()).filter(|age| *age >= 3_000.0).map(age));
+    view! {
+        <tr class="grp"><td colspan="8">
+            <b class="strong">{group.name.as_str()}</b>" "{text}
+            {move || old.get().map(|old| view! { <span class="t-stalled">" · data is "{old}" old"</span> })}
+        </td></tr>
+    }
+    .into_any()
+}
+
+/// The line of a node.
+pub(crate) fn node_row(grid: Grid, index: usize, name: &str) -> AnyView {
+    let group: &'static Group = &grid.deployment.groups[index];
+    let Some(item) = group.nodes.find(name) else { return ().into_any() };
+    let node = Signal::derive(move || item.get());
+    let key: Arc<str> = Arc::from(name);
+    let chosen = {
+        let key = Arc::clone(&key);
+        Memo::new(move |_| grid.is_chosen(index, &key))
+    };
+    let open = {
+        let key = Arc::clone(&key);
+        move |event: web_sys::MouseEvent| {
+            // The name is a link: it opens by itself, in a new tab if someone wants that.
+            if !event.default_prevented() {
+                grid.open(index, &key);
+            }
+        }
+    };
+    let href = {
+        let key = Arc::clone(&key);
+        move || grid.href(index, &key)
+    };
+    let state = Memo::new(move |_| node.with(|node| node_state(node)));
+    let word = Memo::new(move |_| node.with(|node| node_word(node)));
+    let slots = Memo::new(move |_| node.with(|node| node.slots.iter().map(|slot| slot_glyph(slot.state)).collect::<Vec<_>>()));
+    view! {
+        <tr data-node=key.to_string() aria-selected=move || if chosen.get() { "true" } else { "false" } on:click=open>
+            <td><a class="node-name" href=href on:click=|event| event.stop_propagation()>{key.to_string()}</a>" "<span class="mono muted addr">{move || node.with(|node| address(node))}</span></td>
+            <td class="why"><span class=move || ["st ", state.get().text_class()].concat()>{live_glyph(state.into())}{move || word.get()}</span>" "<span class="ink2">{why(node)}</span></td>
+            <td><SlotStrip slots=slots/></td>
+            <td class="num ink2">{move || node.with(|node| format!("{}/{}", used(node), node.slots.len().max(node.slot_limit as usize)))}</td>
+            {lines(grid, index, node)}
+            <td class="ink2">{r_cell(grid, index, node)}</td>
+            <td class="num">{beat(node)}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+/// Host and port.
+pub(crate) fn address(node: &Node) -> String {
+    if node.host.contains(':') { format!("[{}]:{}", node.host, node.port) } else { format!("{}:{}", node.host, node.port) }
+}
+
+/// The reason, which is renewed every second only while it holds an age.
+fn why(node: Signal<Arc<Node>>) -> impl Fn() -> String + Send + Sync + 'static {
+    let clock = use_clock();
+    let ages = Memo::new(move |_| node.with(|node| matches!(node_state(node), Glyph::Stalled | Glyph::Zombie)));
+    move || {
+        let wall = if ages.get() { clock.wall_seconds() } else { clock::wall() };
+        node.with(|node| reason(node, wall))
+    }
+}
+
+fn lines(grid: Grid, index: usize, node: Signal<Arc<Node>>) -> AnyView {
+    let traces = Memo::new(move |_| node.with(|node| history(grid.deployment).of(index, node)));
+    let name = move |what: &str, values: &[f64], now: Option<f64>| {
+        let minutes = values.len().saturating_sub(1) * EVERY_S / 60;
+        let span = if minutes == 0 { String::new() } else { format!(", last {}", counted(minutes, "minute")) };
+        now.map_or_else(|| format!("{what} unknown"), |now| format!("{what}{span}, now {}", percent(now)))
+    };
+    let load = Signal::derive(move || traces.with(|(load, _)| level(load)));
+    let memory = Signal::derive(move || traces.with(|(_, memory)| level(memory)));
+    let load_name = Signal::derive(move || name("Load", &traces.with(|traces| traces.0.clone()), node.with(|node| node.load)));
+    let memory_name = Signal::derive(move || name("Memory", &traces.with(|traces| traces.1.clone()), node.with(|node| node.memory_used)));
+    let hot_load = Signal::derive(move || node.with(|node| node.load.is_some_and(|load| load > HOT_LOAD)));
+    let hot_memory = Signal::derive(move || node.with(|node| node.memory_used.is_some_and(|used| used > HOT_MEMORY)));
+    view! {
+        <td><Sparkline values=load top=1.25 width=38 height=15 hot=hot_load name=load_name/></td>
+        <td><Sparkline values=memory top=1.0 width=38 height=15 hot=hot_memory name=memory_name/></td>
+    }
+    .into_any()
+}
+
+/// One value alone is drawn as a level line.
+fn level(values: &[f64]) -> Vec<f64> {
+    if let [one] = values { vec![*one, *one] } else { values.to_vec() }
+}
+
+/// R's version, marked where it differs from what most nodes of the group run.
+fn r_cell(grid: Grid, index: usize, node: Signal<Arc<Node>>) -> AnyView {
+    let version = Memo::new(move |_| node.with(|node| r_version(node).to_owned()));
+    let odd = Memo::new(move |_| {
+        let common = grid.common_r.with(|common| common.get(index).cloned().flatten());
+        common.filter(|common| version.with(|own| !own.is_empty() && own != common))
+    });
+    let view = move || match odd.get() {
+        Some(common) => view! { <span class="st t-stalled">{version.get()}{glyph(Glyph::Warn)}<span class="sr">", most nodes of the group run "{common}</span></span> }.into_any(),
+        None if version.with(String::is_empty) => view! { <span class="muted" aria-label="not read yet">"–"</span> }.into_any(),
+        None => version.get().into_any(),
+    };
+    view! { {view} }.into_any()
+}
+
+#[allow(clippy::cast_precision_loss)] // exact until the year 287396
+fn beat(node: Signal<Arc<Node>>) -> AnyView {
+    let clock = use_clock();
+    let last = Memo::new(move |_| node.with(|node| node.last_heartbeat));
+    let silent = Memo::new(move |_| last.get().map(|at| (clock.wall_seconds() - at as f64).max(0.0)));
+    let class = move || if silent.get().is_some_and(|age| age > LATE) { "t-lost" } else { "muted" };
+    view! { <span class=class>{move || silent.get().map_or_else(|| "never".to_owned(), age)}</span> }.into_any()
+}
