@@ -29,20 +29,17 @@ struct Batch {
     tasks: Dirty,
     tally: Tally,
     events: Option<VecDeque<Event>>,
-    /// Servers that took the active role: their view of the grid begins anew.
-    risen: Vec<usize>,
 }
 
-/// Applies changes in the order in which they came. Gives back the servers that took the active role: what they said before, they said as
-/// standbys, so their stream is to be opened anew.
-pub(super) fn apply(group: &'static Group, changes: Vec<(usize, Delta)>) -> Vec<usize> {
+/// Applies changes in the order in which they came. A server that takes the active role, or gives it up, sends a new snapshot: until then
+/// what was known stays.
+pub(super) fn apply(group: &'static Group, changes: Vec<(usize, Delta)>) {
     let mut batch = Batch {
         group,
         nodes: Dirty::default(),
         tasks: Dirty::default(),
         tally: group.tally.get_untracked(),
         events: None,
-        risen: Vec::new(),
     };
     for (server, delta) in changes {
         batch.apply(server, delta);
@@ -54,7 +51,6 @@ pub(super) fn apply(group: &'static Group, changes: Vec<(usize, Delta)>) -> Vec<
     if let Some(events) = batch.events {
         group.events.set(Arc::new(events.into()));
     }
-    batch.risen
 }
 
 impl Batch {
@@ -62,19 +58,7 @@ impl Batch {
         let source = self.group.source.get_untracked() == Some(server);
         match delta {
             Delta::Snapshot(snapshot) => self.snapshot(server, *snapshot),
-            Delta::Server(status) => {
-                let was = self.group.servers[server]
-                    .status
-                    .with_untracked(|was| was.as_ref().map(|was| was.role));
-                let now = status.role;
-                self.status(server, status);
-                if now == ServerRole::Active
-                    && was
-                        .is_some_and(|was| was != ServerRole::Active && was != ServerRole::Leaving)
-                {
-                    self.risen.push(server);
-                }
-            }
+            Delta::Server(status) => self.status(server, status),
             Delta::Group(info) => self.info(info),
             Delta::Node(node) if source => self.node(*node),
             Delta::NodeRemoved { name } if source => {

@@ -198,31 +198,21 @@ fn a_standby_has_no_say_in_the_grid() {
 }
 
 #[test]
-fn a_standby_that_rises_is_asked_anew() {
+fn a_standby_that_rises_takes_the_grid_over_with_its_snapshot() {
     let owner = Owner::new();
     owner.set();
     let group = group();
+    let old = node("a", Health::Healthy, &[]);
     apply(
         group,
         vec![
-            (
-                0,
-                snapshot(
-                    ServerRole::Active,
-                    1,
-                    vec![node("a", Health::Healthy, &[])],
-                    &[],
-                ),
-            ),
+            (0, snapshot(ServerRole::Active, 1, vec![old], &[])),
             (1, snapshot(ServerRole::Standby, 1, Vec::new(), &[])),
         ],
     );
-    assert_eq!(
-        apply(
-            group,
-            vec![(1, Delta::Server(status(ServerRole::Active, 2)))]
-        ),
-        [1]
+    apply(
+        group,
+        vec![(1, Delta::Server(status(ServerRole::Active, 2)))],
     );
     assert_eq!(group.source.get_untracked(), Some(1));
     assert_eq!(
@@ -230,12 +220,35 @@ fn a_standby_that_rises_is_asked_anew() {
         1,
         "what was known stays until the new server has told"
     );
+    apply(
+        group,
+        vec![(
+            1,
+            snapshot(
+                ServerRole::Active,
+                2,
+                vec![
+                    node("a", Health::Healthy, &[]),
+                    node("b", Health::Healthy, &[]),
+                ],
+                &[],
+            ),
+        )],
+    );
+    assert_eq!(group.tally.get_untracked().nodes, 2);
+    apply(
+        group,
+        vec![(
+            0,
+            Delta::NodeRemoved {
+                name: "a".to_owned(),
+            },
+        )],
+    );
     assert_eq!(
-        apply(
-            group,
-            vec![(1, Delta::Server(status(ServerRole::Active, 2)))]
-        ),
-        Vec::<usize>::new()
+        group.tally.get_untracked().nodes,
+        2,
+        "the old server has no say any more"
     );
 }
 

@@ -22,7 +22,7 @@ const PING: u32 = 10_000;
 /// The most changes held for the next frame; beyond it the stream is opened anew, with a snapshot.
 const QUEUE: usize = 50_000;
 
-/// Opens the streams of all servers of a group. `fresh` forgets where they were: the server sends all it knows.
+/// Opens the streams of all servers of a group, from the start: each server sends all it knows.
 pub(super) fn connect(deployment: &'static Deployment, group: &'static Group) {
     for index in 0..group.servers.len() {
         open(deployment, group, index);
@@ -156,13 +156,13 @@ fn enqueue(deployment: &'static Deployment, group: &'static Group, index: usize,
         queue.len() == 1
     };
     if first {
-        request_animation_frame(move || flush(deployment, group));
+        request_animation_frame(move || flush(group));
         // A page in the background gets no frames.
-        set_timeout(move || flush(deployment, group), Duration::from_millis(250));
+        set_timeout(move || flush(group), Duration::from_millis(250));
     }
 }
 
-fn flush(deployment: &'static Deployment, group: &'static Group) {
+fn flush(group: &'static Group) {
     let changes = std::mem::take(&mut *group.queue.lock().unwrap_or_else(PoisonError::into_inner));
     if changes.is_empty() {
         return;
@@ -173,9 +173,7 @@ fn flush(deployment: &'static Deployment, group: &'static Group) {
             server.heard.set(Some(now));
         }
     }
-    for risen in apply(group, changes) {
-        open(deployment, group, risen);
-    }
+    apply(group, changes);
 }
 
 /// Holds changes back, or lets them come again.

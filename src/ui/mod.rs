@@ -3,21 +3,27 @@
 pub mod button;
 pub mod chart;
 pub mod clock;
+pub mod code;
+pub mod diff;
 pub mod field;
 pub mod format;
 pub mod icon;
 pub mod overlay;
 pub mod page;
+pub mod r_code;
 pub mod slots;
 pub mod steps;
 pub mod toast;
 pub mod trouble;
+pub mod virtual_list;
 
 use std::cell::Cell;
 
 pub use button::{Button, ButtonLink, Chip, Choice, Segment, Tag, Weight};
 pub use chart::{Lane, LanePoint, Sparkline};
 pub use clock::{ago, moment, time_of_day, use_clock};
+pub use code::{CodeEdit, CodeView, DiffPiece, DiffRow, DiffView};
+pub use diff::diff_rows;
 pub use field::{CheckField, Hint, RadioCard, SearchField, SelectField, TextArea, TextField};
 pub use icon::{Glyph, Icon, glyph, icon, live_glyph, state};
 pub use overlay::{Confirm, Dialog, Drawer};
@@ -26,6 +32,7 @@ pub use slots::{Shares, SlotStrip};
 pub use steps::{CheckLine, StepLine, check_line, step_line};
 pub use toast::{Toasts, use_toasts};
 pub use trouble::{ErrorBox, Trouble};
+pub use virtual_list::VirtualList;
 
 /// A fresh id for an element: `prefix-1`, `prefix-2`.
 pub fn next_id(prefix: &str) -> String {

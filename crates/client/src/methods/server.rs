@@ -1,0 +1,50 @@
+//! Who answers, and who is active; switching.
+
+use gridhelm_api::deployment::Deployment;
+use gridhelm_api::group::{Group, ServerStatus};
+use gridhelm_api::switch::{Preflight, SwitchRecord, SwitchRequest};
+
+use super::{Client, SLOW};
+use crate::error::Result;
+use crate::platform;
+use crate::request::{Body, Method, add_query};
+
+impl Client {
+    /// Who answers, and who is active. Needs no token.
+    pub async fn server(&self) -> Result<ServerStatus> {
+        self.get("/server").await
+    }
+
+    /// The group: epoch, active server, members.
+    pub async fn group(&self) -> Result<Group> {
+        self.get("/group").await
+    }
+
+    /// The deployment that this server, or a static host, describes to a console: a file beside the page, not part of the API.
+    pub async fn deployment(&self) -> Result<Deployment> {
+        let mut request = self.request(Method::Get, "", Body::None);
+        request.url = [self.base.as_str(), "/deployment.json"].concat();
+        platform::send(request).await?.json()
+    }
+
+    /// Checks whether `to` could take over now.
+    pub async fn preflight(&self, to: &str) -> Result<Preflight> {
+        let mut url = "/switch/preflight".to_owned();
+        add_query(&mut url, "to", to);
+        let mut request = self.request(Method::Get, &url, Body::None);
+        request.timeout_s = SLOW;
+        platform::send(request).await?.json()
+    }
+
+    /// Starts a switch; its steps come with the events.
+    pub async fn switch(&self, switch: &SwitchRequest) -> Result<SwitchRecord> {
+        let mut request = self.request(Method::Post, "/switch", Body::json(switch));
+        request.timeout_s = SLOW;
+        platform::send(request).await?.json()
+    }
+
+    /// Past switches, newest first.
+    pub async fn switches(&self) -> Result<Vec<SwitchRecord>> {
+        self.list("/switches").await
+    }
+}
