@@ -3,14 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use crate::error::bounded;
-use crate::qap::{self, HEADER, Header, Kind, Request};
+use crate::qap::{self, Request};
 use crate::value::{self, Value};
 use crate::{Error, Secret};
 
+mod exchange;
 mod files;
 mod handshake;
 
@@ -326,114 +327,6 @@ impl Connection {
         value::decode(content).map_err(|e| Error::decode(&self.endpoint, &e))
     }
 
-    /// Sends one message and reads up to its answer; what R sends out of band goes to `on_oob`.
-    async fn request(
-        &mut self,
-        message: Vec<u8>,
-        mut on_oob: impl FnMut(Value) + Send,
-    ) -> Result<Reply, Error> {
-        match &self.state {
-            State::Ready | State::Ended(_) => {}
-            State::Busy => self.end("an earlier request on it was given up before its answer came"),
-        }
-        if let State::Ended(reason) = &self.state {
-            return Err(Error::Closed {
-                endpoint: self.endpoint.clone(),
-                reason: reason.clone(),
-                quit_status: None,
-            });
-        }
-        self.state = State::Busy;
-        // The write and the read run side by side: Rserve answers an oversized request before it
-        // has read it all.
-        let result = self.exchange(&message, &mut on_oob).await;
-        match result {
-            Ok(reply) => {
-                self.state = State::Ready;
-                Ok(reply)
-            }
-            Err(error) => {
-                if matches!(self.state, State::Ended(_)) {
-                    // The reason is already known.
-                } else if error.leaves_session_usable() {
-                    self.state = State::Ready;
-                } else {
-                    self.end(&match &error {
-                        Error::Closed { reason, .. } => reason.clone(),
-                        other => bounded(&other.to_string(), 300).to_owned(),
-                    });
-                }
-                Err(error)
-            }
-        }
-    }
-
-    async fn exchange(
-        &mut self,
-        message: &[u8],
-        on_oob: &mut (impl FnMut(Value) + Send),
-    ) -> Result<Reply, Error> {
-        if let Err(source) = self.stream.get_mut().write_all(message).await {
-            return Err(self.lost(source));
-        }
-        loop {
-            let mut head = [0_u8; HEADER];
-            if let Err(source) = self.stream.read_exact(&mut head).await {
-                return Err(self.lost(source));
-            }
-            let header = Header::decode(&head);
-            if header.length > self.max_reply {
-                return self.skip(header).await;
-            }
-            let body = self.body(header.length).await?;
-            match header.kind {
-                Kind::Ok => return Ok(Reply::Ok(body)),
-                Kind::Failed(status) => return Ok(Reply::Failed(status)),
-                Kind::OutOfBand => {
-                    let value = self.sexp(&body)?;
-                    on_oob(value);
-                }
-                Kind::Unexpected(command) => {
-                    return Err(self.broken(&format!("it sent the unexpected message {command:#x}")));
-                }
-            }
-        }
-    }
-
-    /// Reads a body. Memory grows with the bytes that arrive, not with the length that is claimed.
-    async fn body(&mut self, length: u64) -> Result<Vec<u8>, Error> {
-        let mut body = Vec::with_capacity(usize::try_from(length.min(FIRST_ROOM)).unwrap_or(0));
-        match (&mut self.stream).take(length).read_to_end(&mut body).await {
-            Ok(_) if body.len() as u64 == length => Ok(body),
-            Ok(_) => Err(self.lost(std::io::ErrorKind::UnexpectedEof.into())),
-            Err(source) => Err(self.lost(source)),
-        }
-    }
-
-    /// Reads past an answer that is too large, so that the session stays usable.
-    async fn skip(&mut self, header: Header) -> Result<Reply, Error> {
-        let too_large = Error::TooLarge {
-            endpoint: self.endpoint.clone(),
-            what: "the answer of R".to_owned(),
-            bytes: header.length,
-            limit: self.max_reply,
-        };
-        if header.kind != Kind::Ok || header.length > self.max_reply.saturating_mul(16) {
-            self.end("an answer was too large to be skipped");
-            return Err(too_large);
-        }
-        match tokio::io::copy(
-            &mut (&mut self.stream).take(header.length),
-            &mut tokio::io::sink(),
-        )
-        .await
-        {
-            Ok(read) if read == header.length => Err(too_large),
-            Ok(_) => Err(self.lost(std::io::ErrorKind::UnexpectedEof.into())),
-            Err(source) => Err(self.lost(source)),
-        }
-    }
-
     fn encode(&self, value: &Value) -> Result<Vec<u8>, Error> {
         value::encode(value).map_err(|reason| Error::Invalid {
             endpoint: self.endpoint.clone(),
@@ -461,42 +354,6 @@ impl Connection {
         Error::Protocol {
             endpoint: self.endpoint.clone(),
             what: what.to_owned(),
-        }
-    }
-
-    /// A status that no request of this client should meet.
-    fn refused(&mut self, what: &str, status: u8) -> Error {
-        let endpoint = self.endpoint.clone();
-        let (reason, bytes) = match status {
-            qap::ERR_AUTH => {
-                self.end("it needs a sign-in");
-                return Error::SignInRefused {
-                    endpoint,
-                    user: "(nobody)".to_owned(),
-                };
-            }
-            qap::ERR_DATA_OVERFLOW => ("the request (the node's `maxinbuf`)", 0),
-            qap::ERR_OBJECT_TOO_BIG => ("the answer of R (the node's `maxsendbuf`)", 0),
-            _ => return self.broken(&format!("it refused to {what} with status {status:#x}")),
-        };
-        Error::TooLarge {
-            endpoint,
-            what: reason.to_owned(),
-            bytes,
-            limit: 0,
-        }
-    }
-
-    fn lost(&self, source: std::io::Error) -> Error {
-        use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-        let endpoint = self.endpoint.clone();
-        match source.kind() {
-            UnexpectedEof | ConnectionReset | BrokenPipe | ConnectionAborted => Error::Closed {
-                endpoint,
-                reason: "R ended during the request".to_owned(),
-                quit_status: None,
-            },
-            _ => Error::Io { endpoint, source },
         }
     }
 }

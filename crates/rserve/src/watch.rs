@@ -314,7 +314,8 @@ fn disk(lines: &[String]) -> Option<(u64, u64)> {
 
 /// The number of processors in a list such as `0-3,8`.
 fn cpu_count(ranges: &str) -> u32 {
-    ranges.split(',')
+    ranges
+        .split(',')
         .filter_map(|range| {
             let mut ends = range.trim().splitn(2, '-').map(str::parse::<u32>);
             let first = ends.next()?.ok()?;

@@ -25,6 +25,7 @@ use serde_json::{Map, Number, Value as Json, json};
 
 use super::{Complex, Data, NA_REAL, Value, is_na};
 
+mod forms;
 mod from;
 mod time;
 
@@ -100,10 +101,7 @@ fn items(value: &Value) -> Option<Vec<Json>> {
             .iter()
             .map(|x| x.map_or(Json::Null, |d| time::date(f64::from(d))))
             .collect(),
-        Data::Integer(v) => v
-            .iter()
-            .map(|x| x.map_or(Json::Null, Json::from))
-            .collect(),
+        Data::Integer(v) => v.iter().map(|x| x.map_or(Json::Null, Json::from)).collect(),
         Data::Double(v) if value.inherits("Date") => v.iter().map(|&x| time::date(x)).collect(),
         Data::Double(v) if value.inherits("POSIXct") => {
             v.iter().map(|&x| time::date_time(x)).collect()

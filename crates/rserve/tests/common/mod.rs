@@ -92,7 +92,7 @@ impl Node {
     }
 
     pub async fn try_open(&self) -> Result<Connection, gridhelm_rserve::Error> {
-        Connection::open(&self.endpoint(), Some(&credentials()), &Options::default()).await
+        Connection::open(&self.endpoint(), Some(&credentials()), &patient()).await
     }
 
     /// A signed-in connection.
@@ -163,6 +163,15 @@ fn spawn(dir: &Path, port: u16, extra: &str) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap()
+}
+
+/// Limits for what is not about limits: a machine under load is slow.
+pub fn patient() -> Options {
+    Options {
+        connect_timeout: Duration::from_secs(10),
+        handshake_timeout: Duration::from_secs(20),
+        ..Options::default()
+    }
 }
 
 pub fn credentials() -> Credentials {
