@@ -14,6 +14,9 @@ const KEPT: usize = 4096;
 /// How many bytes of them are kept for clients that resume.
 const KEPT_BYTES: usize = 8 << 20;
 
+/// How many journal events are remembered as published.
+const KNOWN_EVENTS: usize = 1024;
+
 /// A published delta.
 #[derive(Debug)]
 pub struct Published {
@@ -45,9 +48,23 @@ struct Inner {
     next: u64,
     kept: VecDeque<Arc<Published>>,
     kept_bytes: usize,
+    /// Ids of the journal events that were published last.
+    events: VecDeque<i64>,
 }
 
 impl Inner {
+    /// Remembers a journal event as published; whether it was not.
+    fn is_new(&mut self, event: &Event) -> bool {
+        if self.events.contains(&event.id) {
+            return false;
+        }
+        if self.events.len() == KNOWN_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event.id);
+        true
+    }
+
     fn keep(&mut self, published: &Arc<Published>) {
         self.kept_bytes += published.frame.len();
         self.kept.push_back(Arc::clone(published));
@@ -68,6 +85,7 @@ impl Hub {
                 next: 1,
                 kept: VecDeque::new(),
                 kept_bytes: 0,
+                events: VecDeque::new(),
             })),
             sender: broadcast::channel(KEPT).0,
         }
@@ -83,10 +101,16 @@ impl Hub {
         self.sender.receiver_count()
     }
 
-    /// Publishes a delta. Call it only after what it tells is committed.
+    /// Publishes a delta. Call it only after what it tells is committed. A journal event is published once,
+    /// though it may come both from the write that made it and from a look at the journal.
     pub fn publish(&self, delta: &Delta) {
         let Some(json) = json(delta) else { return };
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Delta::Event(event) = delta
+            && !inner.is_new(event)
+        {
+            return;
+        }
         let sequence = inner.next;
         inner.next += 1;
         let published = Arc::new(Published {
@@ -236,6 +260,30 @@ mod tests {
         assert!(hub.inner.lock().unwrap().kept_bytes <= KEPT_BYTES);
         assert!(hub.resume(0).is_none());
         assert!(hub.resume(19).is_some());
+    }
+
+    #[test]
+    fn a_journal_event_is_published_once() {
+        let event = |id| Event {
+            id,
+            at: 1,
+            severity: gridhelm_api::event::Severity::Info,
+            topic: gridhelm_api::event::Topic::Server,
+            kind: "server.started".into(),
+            subject: "east-1".into(),
+            message: "started".into(),
+            actor: "east-1".into(),
+            epoch: 1,
+        };
+        let hub = Hub::new("b0");
+        hub.publish(&Delta::Event(event(7)));
+        hub.publish_events(vec![event(6), event(7), event(8)]);
+        assert_eq!(hub.resume(0).unwrap().missed.len(), 3);
+        // Only so many are remembered.
+        for id in 10..10 + i64::try_from(KNOWN_EVENTS).unwrap() {
+            hub.publish(&Delta::Event(event(id)));
+        }
+        assert_eq!(hub.inner.lock().unwrap().events.len(), KNOWN_EVENTS);
     }
 
     #[test]

@@ -307,6 +307,13 @@ impl Keeper {
         (state.held.is_none() && silent >= LAPSE_AFTER).then_some(silent)
     }
 
+    /// Stops at once and leaves everything as it stands: lease, lock and duties. What the group's other
+    /// servers then see is what they see of a process that hangs.
+    #[doc(hidden)]
+    pub fn halt(&self) {
+        self.ended.cancel();
+    }
+
     /// Ends: lays the duties down, releases the lease and the lock. In manual mode the next process of this
     /// server claims the active role again.
     pub async fn stop(&self) {

@@ -3,9 +3,11 @@
 mod duties;
 mod error;
 mod failover;
+mod handover;
 mod keeper;
 pub mod lease;
 pub mod lock;
+mod order;
 mod peer;
 mod preflight;
 mod pulse;

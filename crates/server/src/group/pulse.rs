@@ -4,7 +4,7 @@
 use super::keeper::Keeper;
 use super::record;
 use crate::clock::Moment;
-use crate::store::{EpochRow, Notes};
+use crate::store::{EpochRow, EventFilter, Notes};
 use gridhelm_api::event::Severity;
 use gridhelm_api::group::{Group, Member};
 use gridhelm_api::stream::Delta;
@@ -16,6 +16,10 @@ use std::time::Duration;
 const PULSE: Duration = Duration::from_secs(1);
 /// How often the group is published though nothing but times changed.
 const GROUP_EVERY: Duration = Duration::from_secs(5);
+/// How many events at most are published each second from the other servers' part of the journal.
+const TAIL: u32 = 100;
+/// How often the new active server looks whether the leader of the switch has stored its end.
+const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 /// How long a new active server waits before it closes the record of a switch that nobody leads.
 const ORPHAN: Duration = Duration::from_secs(10);
 
@@ -24,6 +28,7 @@ impl Keeper {
         let mut interval = tokio::time::interval(PULSE);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut answered = true;
+        let mut newest = None;
         loop {
             interval.tick().await;
             let status = self.status();
@@ -40,9 +45,50 @@ impl Keeper {
             answered = announced.is_ok();
             if answered {
                 self.publish_group(false).await;
+                self.tail_journal(&mut newest).await;
                 if self.active_for().is_some_and(|time| time > ORPHAN) {
                     self.close_orphan().await;
                 }
+            }
+        }
+    }
+
+    /// Publishes what the group's other servers wrote into the journal. `newest` is the last event seen; what
+    /// was there before the first look is left to snapshots.
+    async fn tail_journal(&self, newest: &mut Option<i64>) {
+        let filter = EventFilter {
+            limit: TAIL,
+            ..EventFilter::default()
+        };
+        let page = match self.parts.store.events(&filter).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::debug!(%error, "the journal cannot be read");
+                return;
+            }
+        };
+        let last = page.items.first().map_or(0, |event| event.id);
+        if let Some(seen) = *newest {
+            let new = page.items.into_iter().rev().filter(|e| e.id > seen);
+            self.parts.hub.publish_events(new.collect());
+        }
+        *newest = Some(newest.map_or(last, |seen| seen.max(last)));
+    }
+
+    /// Shows the switch by which this server became active until its leader has stored its end.
+    pub(super) async fn follow_to_end(self: Arc<Self>, id: String) {
+        let deadline = Moment::now().after(ORPHAN);
+        while Moment::now() < deadline {
+            tokio::time::sleep(FOLLOW_EVERY).await;
+            let Ok(switches) = self.parts.store.switches(1).await else {
+                continue;
+            };
+            let Some(latest) = switches.into_iter().next().filter(|s| s.id == id) else {
+                return;
+            };
+            if latest.state != SwitchState::Running {
+                self.show(&latest);
+                return;
             }
         }
     }

@@ -84,9 +84,7 @@ impl Keeper {
 
     /// Publishes committed events.
     pub(super) fn publish(&self, events: Vec<Event>) {
-        for event in events {
-            self.parts.hub.publish(&Delta::Event(event));
-        }
+        self.parts.hub.publish_events(events);
     }
 
     /// An event about this group's active role.
@@ -155,7 +153,10 @@ impl Keeper {
         let keeper = Arc::clone(self);
         self.spawn(async move {
             match keeper.take(&taking).await {
-                Ok(epoch) => tracing::info!(epoch, reason = taking.reason, "active"),
+                Ok(epoch) => {
+                    tracing::info!(epoch, reason = taking.reason, "active");
+                    keeper.follow_present();
+                }
                 Err(StoreError::Fenced { epoch, .. }) => {
                     tracing::info!(epoch, "another server took the active role first");
                 }
@@ -163,6 +164,20 @@ impl Keeper {
             }
             drop(turn);
         });
+    }
+
+    /// If this server became active by a switch that another one leads, shows how that ends.
+    pub(super) fn follow_present(self: &Arc<Self>) {
+        let followed = {
+            let state = self.state();
+            let running =
+                |s: &&SwitchRecord| s.state == SwitchState::Running && s.to == self.parts.me.server;
+            let id = state.switch.as_ref().filter(running).map(|s| s.id.clone());
+            id.filter(|_| state.leading.is_none())
+        };
+        if let Some(id) = followed {
+            self.spawn(Arc::clone(self).follow_to_end(id));
+        }
     }
 
     /// Whether the last owner's process is proven gone: this process gains its lock, or the recorded process
