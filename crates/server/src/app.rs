@@ -2,11 +2,14 @@
 
 use crate::accounts::{AccountError, Accounts, Bootstrap};
 use crate::config::{Config, Database};
+use crate::grid::rserve::RserveProvider;
+use crate::grid::{Grid, GridOptions};
 use crate::group::{Keeper, KeeperParts, PeerToken, Standing};
 use crate::hub::Hub;
 use crate::identity;
-use crate::pending::{Grid, Tasks, Work};
 use crate::store::{SqliteStore, Store, StoreError};
+use crate::tasks::Tasks;
+use crate::work::Work;
 use axum::serve::ListenerExt as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -148,10 +151,27 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         status: KeeperParts::first_status(&me, &config.group, started_at),
         ..Standing::default()
     });
+    let grid = Grid::with_options(
+        Arc::clone(&store),
+        hub.clone(),
+        Arc::new(RserveProvider::new(&*config.group)),
+        config.group.clone(),
+        config.name.clone(),
+        GridOptions {
+            sessions_ahead: config.grid.sessions_ahead,
+            ..GridOptions::default()
+        },
+    );
+    let tasks = Tasks::new(
+        Arc::clone(&store),
+        hub.clone(),
+        standing.clone(),
+        Arc::clone(&grid),
+    );
     let keeper = Keeper::start(KeeperParts {
         store: Arc::clone(&store),
         hub: hub.clone(),
-        duties: Arc::new(Work),
+        duties: Arc::new(Work::new(Arc::clone(&grid), Arc::clone(&tasks))),
         standing: standing_tx,
         me,
         group: config.group.clone(),
@@ -165,8 +185,8 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         hub,
         standing,
         keeper,
-        grid: Arc::new(Grid),
-        tasks: Arc::new(Tasks),
+        grid,
+        tasks,
         accounts,
         boot,
         stopping: CancellationToken::new(),

@@ -63,6 +63,23 @@ pub struct Config {
     /// Logging.
     #[serde(default)]
     pub log: Log,
+    /// The grid.
+    #[serde(default)]
+    pub grid: GridConfig,
+}
+
+/// What can be set of the grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GridConfig {
+    /// R sessions kept open ahead of need per node, at most its slots. With 0 each task opens its own.
+    pub sessions_ahead: u32,
+}
+
+impl Default for GridConfig {
+    fn default() -> Self {
+        Self { sessions_ahead: 2 }
+    }
 }
 
 /// Which database.

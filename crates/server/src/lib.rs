@@ -9,9 +9,11 @@ pub mod group;
 pub mod http;
 pub mod hub;
 pub mod identity;
-pub mod pending;
+pub(crate) mod ids;
 pub mod random;
 pub mod repository;
 pub mod store;
+pub mod tasks;
+pub mod work;
 
 pub use app::{App, Running, StartError, run};

@@ -26,13 +26,32 @@ pub struct SessionError {
     pub code: gridhelm_api::Code,
     /// For people.
     pub message: String,
-    /// Whether the code in the session ended it by itself (an exit marker was found).
+    /// Whether the code in the session ended it by itself (it called `quit()`).
     pub ended_itself: bool,
+    /// Whether the session can still be used: the request was at fault, not the session.
+    pub usable: bool,
+}
+
+impl SessionError {
+    /// Whether this proves that nothing can run at the address: the port refuses, or is not Rserve's.
+    pub fn is_proof(&self) -> bool {
+        matches!(
+            self.code,
+            gridhelm_api::Code::NodeRefused | gridhelm_api::Code::NodeNotRserve
+        )
+    }
+
+    /// The message up to the advice, for places with little room.
+    pub fn brief(&self) -> &str {
+        self.message
+            .split_once("; ")
+            .map_or(self.message.as_str(), |(brief, _)| brief)
+    }
 }
 
 /// One open R session, used by one task.
 #[async_trait]
-pub trait Session: Send {
+pub trait Session: Send + Sync {
     /// Its row, as it must be recorded before anything is evaluated.
     fn row(&self) -> &SessionRow;
 
@@ -46,8 +65,11 @@ pub trait Session: Send {
     /// Fetches a file from the work directory.
     async fn fetch(&mut self, name: &str, max_bytes: u64) -> Result<Vec<u8>, SessionError>;
 
-    /// Ends it, its processes and its work directory.
-    async fn end(self: Box<Self>);
+    /// Whether it is not known to have ended. Asks nobody.
+    fn is_alive(&self) -> bool;
+
+    /// Ends it, its processes and its work directory. Answers whether it is known to have ended.
+    async fn end(self: Box<Self>) -> bool;
 }
 
 /// What a watch saw of a node.
@@ -55,7 +77,7 @@ pub trait Session: Send {
 pub struct Sight {
     /// Whether the listener process runs (not gone, not a zombie, not stopped), in words when not.
     pub listener: Result<(), String>,
-    /// Load of the last minute per core.
+    /// Load average of the last minute.
     pub load: Option<f64>,
     /// Share of memory in use, 0 to 1.
     pub memory_used: Option<f64>,
@@ -66,6 +88,9 @@ pub struct Sight {
 pub trait Watch: Send {
     /// One look; about 0.1 ms, no fork.
     async fn look(&mut self) -> Result<Sight, SessionError>;
+
+    /// Ends the watch's session and removes its work directory.
+    async fn end(self: Box<Self>);
 }
 
 /// A session that lives on a node.
@@ -81,6 +106,15 @@ pub struct FoundSession {
     pub marker: Option<Marker>,
     /// Resident memory, bytes.
     pub rss: u64,
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probed {
+    /// The node's facts.
+    pub facts: NodeFacts,
+    /// Sessions that live on the node, the probe's own left out.
+    pub sessions: Vec<FoundSession>,
 }
 
 /// What reclaim may end.
@@ -114,17 +148,16 @@ pub trait SessionProvider: Send + Sync + 'static {
     /// A full heartbeat: connect, handshake, tiny evaluation; how long it took.
     async fn heartbeat(&self, node: &StoredNode) -> Result<Duration, SessionError>;
 
-    /// The full probe.
-    async fn probe(&self, node: &StoredNode) -> Result<NodeFacts, SessionError>;
+    /// The full probe, with the sessions that live on the node.
+    async fn probe(&self, node: &StoredNode) -> Result<Probed, SessionError>;
 
-    /// The sessions that live on the node now.
-    async fn found(&self, node: &StoredNode) -> Result<Vec<FoundSession>, SessionError>;
-
-    /// Interrupts the running evaluation of one of our sessions.
+    /// Interrupts the running evaluation of a session that bears exactly this marker's group and epoch.
+    /// Whether the interrupt was sent.
     async fn interrupt(
         &self,
         node: &StoredNode,
         target: &ReclaimTarget,
+        marker: &Marker,
     ) -> Result<bool, SessionError>;
 
     /// Ends a session's process tree and removes its work directory if it bears our group's marker with an

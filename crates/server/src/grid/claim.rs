@@ -1,0 +1,209 @@
+//! A slot in a task's hands.
+
+use super::cell::Cell;
+use super::session::{Session, SessionError};
+use super::{Duty, Grid};
+use crate::clock;
+use crate::store::{SessionRow, StoredNode};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What a task needs of a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Need {
+    /// Whether the submitter waits for the answer.
+    pub waited_for: bool,
+    /// Only nodes with this label.
+    pub label: Option<String>,
+    /// Not this node, as long as another could: the last attempt failed there.
+    pub avoid: Option<String>,
+}
+
+/// A slot held for a task. Dropping it lets the slot go.
+pub struct Claim {
+    grid: Arc<Grid>,
+    duty: Arc<Duty>,
+    cell: Arc<Cell>,
+    slot: usize,
+    ready: Option<Box<dyn Session>>,
+}
+
+/// A session in a claimed slot.
+pub(crate) struct Opened {
+    /// The session.
+    pub(crate) session: Box<dyn Session>,
+    /// Whether its row was recorded when it was opened ahead.
+    recorded: bool,
+}
+
+impl Opened {
+    /// Its row.
+    pub(crate) fn row(&self) -> &SessionRow {
+        self.session.row()
+    }
+
+    /// Its row, if it is still to be recorded.
+    pub(crate) fn unrecorded(&self) -> Option<&SessionRow> {
+        (!self.recorded).then(|| self.session.row())
+    }
+}
+
+impl Grid {
+    /// Takes the best slot for a task: on the node with the smallest share of busy slots, and of those
+    /// one with a session opened ahead. `None`: none is free now.
+    pub(crate) fn claim(
+        self: &Arc<Self>,
+        duty: &Arc<Duty>,
+        need: &Need,
+        task: &str,
+    ) -> Option<Claim> {
+        loop {
+            let cell = self.best(need)?;
+            let mut state = cell.lock();
+            let now = clock::now();
+            // Another task may have been faster since `best` looked.
+            let Some((slot, opened)) = state.slots.claim(task, now) else {
+                continue;
+            };
+            let ready = opened.and_then(|_| {
+                let at = state.ready.iter().position(|(s, _)| *s == slot)?;
+                Some(state.ready.swap_remove(at).1)
+            });
+            drop(state);
+            self.publish_soon(&cell);
+            cell.refill.notify_one();
+            let mut claim = Claim {
+                grid: Arc::clone(self),
+                duty: Arc::clone(duty),
+                cell,
+                slot,
+                ready,
+            };
+            claim.drop_dead();
+            return Some(claim);
+        }
+    }
+
+    fn best(&self, need: &Need) -> Option<Arc<Cell>> {
+        let now = Instant::now();
+        let cells = self
+            .cells
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut best: Option<(Rank, &Arc<Cell>)> = None;
+        for cell in cells.values() {
+            let state = cell.lock();
+            let (free, ready) = state.slots.available();
+            let shunned = state.shunned_until.is_some_and(|until| now < until);
+            if free == 0 || shunned || !state.fits(need.waited_for, need.label.as_deref()) {
+                continue;
+            }
+            let rank = Rank {
+                avoided: need.avoid.as_deref() == Some(cell.name.as_str()),
+                cold: ready == 0,
+                busy: per_mille(state.slots.busy(), state.slots.limit()),
+                load: load(state.load),
+            };
+            if best.as_ref().is_none_or(|(than, _)| rank < *than) {
+                best = Some((rank, cell));
+            }
+        }
+        best.map(|(_, cell)| Arc::clone(cell))
+    }
+}
+
+/// Smaller is better, field by field.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    avoided: bool,
+    cold: bool,
+    busy: usize,
+    load: u32,
+}
+
+fn per_mille(part: usize, whole: usize) -> usize {
+    part * 1_000 / whole.max(1)
+}
+
+/// The load in tenths, so that small differences do not outweigh an even spread.
+fn load(load: Option<f64>) -> u32 {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
+    let tenths = (load.unwrap_or(0.0) * 10.0).clamp(0.0, 10_000.0) as u32;
+    tenths
+}
+
+impl Claim {
+    /// The node's name.
+    pub fn node(&self) -> &str {
+        &self.cell.name
+    }
+
+    /// The node's row.
+    pub(crate) fn stored(&self) -> StoredNode {
+        self.cell.stored()
+    }
+
+    /// The slot, from 1.
+    pub fn slot(&self) -> u32 {
+        u32::try_from(self.slot + 1).unwrap_or(u32::MAX)
+    }
+
+    /// Whether a session opened ahead comes with it.
+    pub fn is_warm(&self) -> bool {
+        self.ready.is_some()
+    }
+
+    /// The session: the one opened ahead, or else a new one.
+    pub(crate) async fn into_session(mut self) -> (Self, Result<Opened, SessionError>) {
+        if let Some(session) = self.ready.take() {
+            let recorded = true;
+            return (self, Ok(Opened { session, recorded }));
+        }
+        let opened = match self.grid.open(&self.duty, &self.cell).await {
+            Ok(session) => {
+                let pid = session.row().pid;
+                self.cell.lock().slots.running(self.slot, pid, clock::now());
+                let recorded = false;
+                Ok(Opened { session, recorded })
+            }
+            Err(error) => Err(error),
+        };
+        (self, opened)
+    }
+
+    /// The task is being stopped.
+    pub(crate) fn stalled(&self) {
+        self.cell.lock().slots.stall(self.slot, clock::now());
+        self.grid.publish_soon(&self.cell);
+    }
+
+    /// Has a session of this slot reclaimed; answers whether it is proven dead within a time. If not, the
+    /// slot stays out until it is.
+    pub(crate) async fn bury(&self, row: SessionRow, recorded: bool, within: Duration) -> bool {
+        let mut proven = self.grid.doom(&self.cell, Some(self.slot), row, recorded);
+        self.grid.publish_soon(&self.cell);
+        let proof = proven.wait_for(|proven| *proven);
+        matches!(tokio::time::timeout(within, proof).await, Ok(Ok(_)))
+    }
+
+    /// A session opened ahead may have died meanwhile.
+    fn drop_dead(&mut self) {
+        if let Some(dead) = self.ready.take_if(|session| !session.is_alive()) {
+            self.grid.dismiss(&self.duty, vec![dead]);
+            self.cell.look_now.notify_one();
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if let Some(unused) = self.ready.take() {
+            self.grid.dismiss(&self.duty, vec![unused]);
+        }
+        self.cell.lock().slots.free(self.slot, clock::now());
+        self.grid.publish_soon(&self.cell);
+        self.cell.refill.notify_one();
+        self.grid.slots_changed.notify_one();
+    }
+}

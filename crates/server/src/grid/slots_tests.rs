@@ -1,0 +1,162 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+use super::*;
+use proptest::prelude::*;
+
+const OPEN: Condition = Condition {
+    intent: Intent::Enabled,
+    usable: true,
+};
+
+fn states(table: &SlotTable) -> Vec<SlotState> {
+    table.view().iter().map(|s| s.state).collect()
+}
+
+#[test]
+fn a_task_takes_a_session_opened_ahead_first() {
+    let mut table = SlotTable::new(3, OPEN, 0);
+    assert_eq!(table.reserve(1), Some(0));
+    assert_eq!(table.reserve(1), Some(1));
+    assert!(table.ready(1, 77, 2));
+    assert_eq!(table.claim("t-1", 3), Some((1, Some(77))));
+    assert_eq!(table.claim("t-2", 3), Some((2, None)));
+    assert_eq!(table.claim("t-3", 3), None, "slot 0 is being opened");
+    table.free(1, 4);
+    assert_eq!(table.claim("t-3", 5), Some((1, None)));
+}
+
+#[test]
+fn a_lost_node_shows_all_its_slots_as_lost() {
+    let mut table = SlotTable::new(3, OPEN, 0);
+    table.claim("t-1", 1);
+    let lost = Condition {
+        usable: false,
+        ..OPEN
+    };
+    table.set_condition(lost, 2);
+    assert_eq!(states(&table), [SlotState::Lost; 3]);
+    assert_eq!(table.view()[0].task.as_deref(), Some("t-1"));
+    assert_eq!((table.usable(), table.available()), (0, (0, 0)));
+    assert_eq!(table.claim("t-2", 3), None);
+    table.set_condition(OPEN, 4);
+    assert_eq!(
+        states(&table),
+        [SlotState::Busy, SlotState::Idle, SlotState::Idle]
+    );
+    assert_eq!(table.view()[1].since, 4);
+}
+
+#[test]
+fn disabling_lets_running_tasks_end() {
+    let mut table = SlotTable::new(2, OPEN, 0);
+    table.claim("t-1", 0);
+    let disabled = Condition {
+        intent: Intent::Disabled,
+        usable: true,
+    };
+    table.set_condition(disabled, 1);
+    assert_eq!(states(&table), [SlotState::Draining, SlotState::Disabled]);
+    table.free(0, 2);
+    assert_eq!(states(&table), [SlotState::Disabled; 2]);
+}
+
+#[test]
+fn a_smaller_limit_keeps_held_slots_until_they_are_let_go() {
+    let mut table = SlotTable::new(3, OPEN, 0);
+    for task in ["a", "b", "c"] {
+        table.claim(task, 0);
+    }
+    table.free(1, 0);
+    table.resize(1, 1);
+    assert_eq!(
+        states(&table),
+        [SlotState::Busy, SlotState::Draining, SlotState::Draining]
+    );
+    assert_eq!(table.usable(), 1);
+    assert_eq!(table.available(), (0, 0));
+    table.free(2, 2);
+    assert_eq!(states(&table), [SlotState::Busy]);
+}
+
+#[test]
+fn a_doomed_session_holds_its_slot_until_it_is_dead() {
+    let mut table = SlotTable::new(2, OPEN, 0);
+    let (index, _) = table.claim("t-1", 0).unwrap();
+    assert!(table.doom(Some(index), "s-1", "east-1, epoch 3", 99, 1));
+    table.free(index, 2);
+    let slot = &table.view()[index];
+    assert_eq!(slot.state, SlotState::Zombie);
+    assert_eq!(slot.held_by.as_deref(), Some("east-1, epoch 3"));
+    assert_eq!(table.usable(), 1);
+    table.buried("s-1", 3);
+    assert_eq!(states(&table), [SlotState::Idle; 2]);
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Claim,
+    Reserve,
+    Ready(usize),
+    Stall(usize),
+    Free(usize),
+    Doom(Option<usize>, u8),
+    Buried(u8),
+    Resize(u32),
+    Condition(bool, Intent),
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    let intent = prop_oneof![
+        Just(Intent::Enabled),
+        Just(Intent::Draining),
+        Just(Intent::Disabled)
+    ];
+    prop_oneof![
+        4 => Just(Op::Claim),
+        2 => Just(Op::Reserve),
+        2 => (0_usize..8).prop_map(Op::Ready),
+        1 => (0_usize..8).prop_map(Op::Stall),
+        3 => (0_usize..8).prop_map(Op::Free),
+        1 => (prop::option::of(0_usize..8), any::<u8>()).prop_map(|(i, s)| Op::Doom(i, s % 4)),
+        1 => any::<u8>().prop_map(|s| Op::Buried(s % 4)),
+        1 => (1_u32..8).prop_map(Op::Resize),
+        1 => (any::<bool>(), intent).prop_map(|(u, i)| Op::Condition(u, i)),
+    ]
+}
+
+proptest! {
+    /// No slot is given twice, none beyond the limit, and the counts agree with what is shown.
+    #[test]
+    fn no_slot_is_given_twice(ops in prop::collection::vec(any_op(), 0..200)) {
+        let mut table = SlotTable::new(3, OPEN, 0);
+        for (now, op) in (1..).zip(ops) {
+            let before = table.view();
+            match op {
+                Op::Claim => {
+                    if let Some((index, pid)) = table.claim("t", now) {
+                        prop_assert!(index < table.limit());
+                        prop_assert_eq!(before[index].state, SlotState::Idle);
+                        prop_assert!(before[index].task.is_none());
+                        prop_assert_eq!(before[index].pid, pid);
+                    }
+                }
+                Op::Reserve => { table.reserve(now); }
+                Op::Ready(i) => { table.ready(i, 7, now); }
+                Op::Stall(i) => table.stall(i, now),
+                Op::Free(i) => table.free(i, now),
+                Op::Doom(i, s) => { table.doom(i, &s.to_string(), "x", 1, now); }
+                Op::Buried(s) => table.buried(&s.to_string(), now),
+                Op::Resize(n) => table.resize(n, now),
+                Op::Condition(usable, intent) => table.set_condition(Condition { intent, usable }, now),
+            }
+            let view = table.view();
+            prop_assert!(view.len() >= table.limit());
+            prop_assert_eq!(table.busy(), view.iter().filter(|s| s.task.is_some()).count());
+            let usable = view.iter().take(table.limit()).filter(|s| s.state.is_usable() || s.state == SlotState::Stalled).count();
+            if table.open_for_work() {
+                prop_assert_eq!(table.usable() as usize, usable);
+            } else {
+                prop_assert_eq!(table.usable(), 0);
+            }
+        }
+    }
+}

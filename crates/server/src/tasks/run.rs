@@ -1,0 +1,402 @@
+//! Runs one attempt: evaluates, streams, watches the clock, stops, and decides how it ended.
+
+use super::Tasks;
+use super::console::SEND_EVERY;
+use super::live::Live;
+use super::outcome::{self, Fate, Stop};
+use super::shift::{Ending, Shift, UnderWay};
+use crate::grid::{Claim, Opened, Session, SessionError, target};
+use crate::group::Standing;
+use crate::store::SessionRow;
+use gridhelm_api::group::ServerRole;
+use gridhelm_api::task::{Artifact, ConsoleKind, FailureKind, TaskFailure, TaskState};
+use gridhelm_rserve::run::{RunOutcome, RunRequest};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, sleep, timeout};
+
+/// How long interrupted code may take to come to its end.
+const INTERRUPT: Duration = Duration::from_secs(2);
+/// How long a stopped session may take to be proven dead before its slot stays out.
+const KILL: Duration = Duration::from_secs(5);
+/// How long a lost session may take to be proven dead before its task is uncertain. A node that was
+/// restarted answers well within this.
+const PROOF: Duration = Duration::from_secs(15);
+/// Largest result that is kept, bytes as R counts them.
+const MAX_VALUE: u64 = 8 << 20;
+
+/// How an evaluation ended.
+enum Ran {
+    /// The code came to an end, or was brought to it; the session is fine.
+    Ended(Box<RunOutcome>, Option<Stop>),
+    /// The session did not take the request; nothing ran.
+    Refused(SessionError),
+    /// The session is lost, or the code did not heed its interruption.
+    Lost(Option<SessionError>, Option<Stop>),
+    /// The fence is lost.
+    Fenced,
+}
+
+/// What is to be written down of an attempt.
+pub(super) struct End {
+    pub(super) state: TaskState,
+    pub(super) failure: Option<TaskFailure>,
+    pub(super) value: Option<serde_json::Value>,
+    pub(super) outputs: BTreeMap<String, serde_json::Value>,
+    pub(super) artifacts: Vec<Artifact>,
+    /// The session's id, when its row can be forgotten.
+    pub(super) forget: Option<String>,
+}
+
+impl End {
+    pub(super) fn failed(state: TaskState, failure: TaskFailure) -> Self {
+        Self {
+            state,
+            failure: Some(failure),
+            value: None,
+            outputs: BTreeMap::new(),
+            artifacts: Vec::new(),
+            forget: None,
+        }
+    }
+}
+
+impl Tasks {
+    /// As [`Tasks::execute`], on its own.
+    pub(super) fn execute_soon(
+        self: &Arc<Self>,
+        shift: &Arc<Shift>,
+        live: &Arc<Live>,
+        claim: Claim,
+        opened: Opened,
+        number: u32,
+        under_way: UnderWay,
+    ) {
+        let (tasks, live) = (Arc::clone(self), Arc::clone(live));
+        let this = Arc::clone(shift);
+        shift.attempts.spawn(async move {
+            tasks
+                .execute(&this, &live, claim, opened.session, number, under_way)
+                .await;
+        });
+    }
+
+    /// Runs an attempt that is committed, to its committed end.
+    pub(super) async fn execute(
+        self: &Arc<Self>,
+        shift: &Arc<Shift>,
+        live: &Arc<Live>,
+        claim: Claim,
+        mut session: Box<dyn Session>,
+        number: u32,
+        under_way: UnderWay,
+    ) {
+        let row = session.row().clone();
+        if !self.may_evaluate(shift).await {
+            session.end().await;
+            return self.let_go(live);
+        }
+        let ran = self.supervise(shift, live, &claim, session.as_mut()).await;
+        let (end, session) = match ran {
+            Ran::Fenced => {
+                drop(session);
+                self.kill_quietly(shift, &claim, &row).await;
+                return self.let_go(live);
+            }
+            Ran::Ended(outcome, stop) => {
+                let (artifacts, usable) = self.keep_files(live, session.as_mut(), &outcome).await;
+                let end = ended(*outcome, stop, artifacts, &row);
+                if usable {
+                    (end, Some(session))
+                } else {
+                    drop(session);
+                    claim.bury(row, true, KILL).await;
+                    (
+                        End {
+                            forget: None,
+                            ..end
+                        },
+                        None,
+                    )
+                }
+            }
+            Ran::Refused(error) => {
+                let failure = outcome::failure(FailureKind::Error, error.message);
+                let mut end = End::failed(TaskState::Failed, failure);
+                end.forget = Some(row.id);
+                (end, Some(session))
+            }
+            Ran::Lost(error, stop) => {
+                drop(session);
+                (self.lost(shift, live, &claim, row, error, stop).await, None)
+            }
+        };
+        if let Some(failure) = end
+            .failure
+            .as_ref()
+            .filter(|_| end.state == TaskState::Failed)
+        {
+            let text = outcome::console_text(failure);
+            live.say(&self.hub, ConsoleKind::Error, &text);
+        }
+        self.finish(shift, live, claim.node(), number, end).await;
+        drop(under_way);
+        // The answer is out; now the session goes, and then its slot is free.
+        if let Some(session) = session {
+            session.end().await;
+        }
+        drop(claim);
+    }
+
+    /// Looks at the lease once more, right before an evaluation. While it is only late (the role was not
+    /// lost) this waits for its renewal.
+    async fn may_evaluate(&self, shift: &Shift) -> bool {
+        let mut standing = self.standing.clone();
+        loop {
+            let now = standing.borrow_and_update().clone();
+            match now.fence() {
+                Ok(fence) => return fence == shift.duty.fence,
+                Err(_) if lost_for_good(&now) => return false,
+                Err(_) => {}
+            }
+            tokio::select! {
+                changed = standing.changed() => if changed.is_err() { return false },
+                () = sleep(Duration::from_millis(50)) => {}
+                _ = shift.ended() => return false,
+            }
+        }
+    }
+
+    async fn supervise(
+        &self,
+        shift: &Shift,
+        live: &Live,
+        claim: &Claim,
+        session: &mut dyn Session,
+    ) -> Ran {
+        let row = session.row().clone();
+        let (request, limit_s) = request(live);
+        let mut cancelled = live.cancelled.subscribe();
+        let cancelled = async move {
+            let by = cancelled.wait_for(Option::is_some).await;
+            by.ok().and_then(|by| by.clone()).unwrap_or_default()
+        };
+        let mut on_event = |event| live.take(&self.hub, &event);
+        let mut running = session.run(request, &mut on_event);
+        let mut sending = tokio::time::interval_at(Instant::now() + SEND_EVERY, SEND_EVERY);
+        sending.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let deadline = sleep(Duration::from_secs(u64::from(limit_s)));
+        tokio::pin!(cancelled, deadline);
+        let stop = loop {
+            tokio::select! {
+                biased;
+                result = &mut running => return of_result(result, None),
+                why = shift.ended() => match why {
+                    Ending::Fenced => return Ran::Fenced,
+                    Ending::Stopping => return Ran::Lost(None, Some(Stop::Stopping)),
+                },
+                () = &mut deadline => break Stop::Timeout(limit_s),
+                by = &mut cancelled => break Stop::Cancelled(by),
+                _ = sending.tick() => live.send(&self.hub, false),
+            }
+        };
+        claim.stalled();
+        let why = match &stop {
+            Stop::Timeout(_) => "The time-out has passed; interrupting.\n".to_owned(),
+            _ => format!("{} Interrupting.\n", outcome::stopped(&stop).message),
+        };
+        live.say(&self.hub, ConsoleKind::System, &why);
+        let node = claim.stored();
+        let target = target(&row);
+        let marker = self.grid.marker(&shift.duty);
+        let interrupting = timeout(
+            INTERRUPT,
+            self.grid.provider.interrupt(&node, &target, &marker),
+        );
+        let patience = async {
+            if let Ok(Err(error)) = interrupting.await {
+                tracing::debug!(task = live.id, %error, "not interrupted");
+            }
+            sleep(INTERRUPT).await;
+        };
+        tokio::pin!(patience);
+        tokio::select! {
+            biased;
+            result = &mut running => of_result(result, Some(stop)),
+            why = shift.ended() => match why {
+                Ending::Fenced => Ran::Fenced,
+                Ending::Stopping => Ran::Lost(None, Some(stop)),
+            },
+            () = &mut patience => Ran::Lost(None, Some(stop)),
+        }
+    }
+
+    /// The session is gone or must go.
+    async fn lost(
+        &self,
+        shift: &Shift,
+        live: &Live,
+        claim: &Claim,
+        row: SessionRow,
+        error: Option<SessionError>,
+        stop: Option<Stop>,
+    ) -> End {
+        if let Some(stop) = stop {
+            claim.bury(row, true, KILL).await;
+            let failure = outcome::stopped(&stop);
+            return match stop {
+                Stop::Timeout(_) => End::failed(TaskState::Failed, failure),
+                Stop::Cancelled(_) => End::failed(TaskState::Cancelled, failure),
+                Stop::Stopping => {
+                    let again = live.lock().stored.task.re_executable;
+                    let state = if again {
+                        TaskState::Queued
+                    } else {
+                        TaskState::Failed
+                    };
+                    End::failed(state, failure)
+                }
+            };
+        }
+        let seen = error.as_ref().map_or("it ended", |e| e.brief());
+        if error.as_ref().is_some_and(|e| e.ended_itself) {
+            claim.bury(row, true, KILL).await;
+            let message = format!("The code ended its own R session: {seen}.");
+            let failure = outcome::failure(FailureKind::SessionEnded, message);
+            return End::failed(TaskState::Failed, failure);
+        }
+        let (may_repeat, before) = {
+            let state = live.lock();
+            (state.stored.task.re_executable, state.losses())
+        };
+        let node = claim.node();
+        let text = format!("The R session on {node} was lost: {seen}.\n");
+        live.say(&self.hub, ConsoleKind::System, &text);
+        let decisive = may_repeat && before == 0;
+        let within = if decisive {
+            PROOF
+        } else {
+            Duration::from_secs(1)
+        };
+        let proven = tokio::select! {
+            proven = claim.bury(row, true, within) => proven,
+            _ = shift.ended() => false,
+        };
+        match outcome::fate(may_repeat, proven, before) {
+            Fate::Repeat => End::failed(
+                TaskState::Queued,
+                outcome::failure(
+                    FailureKind::Grid,
+                    format!("The R session on {node} was lost ({seen}); it runs again."),
+                ),
+            ),
+            Fate::Uncertain => End::failed(
+                TaskState::Uncertain,
+                outcome::failure(
+                    FailureKind::Grid,
+                    format!(
+                        "The R session on {node} was lost ({seen}) and is not proven dead: it may still \
+                         run. It runs again as soon as that is proven; or cancel it."
+                    ),
+                ),
+            ),
+            Fate::GridFailed => End::failed(
+                TaskState::Failed,
+                outcome::failure(
+                    FailureKind::Grid,
+                    format!(
+                        "The R session on {node} was lost ({seen}). The task may not be repeated by \
+                         itself; submit it again if it may run again."
+                    ),
+                ),
+            ),
+            Fate::OwnFault => End::failed(
+                TaskState::Failed,
+                outcome::failure(
+                    FailureKind::SessionEnded,
+                    format!(
+                        "Its R session ended a second time, now on {node} ({seen}): the code itself seems \
+                         to end it, by a crash or by taking too much memory."
+                    ),
+                ),
+            ),
+        }
+    }
+
+    /// Ends a session without a word to the store.
+    async fn kill_quietly(&self, shift: &Shift, claim: &Claim, row: &SessionRow) {
+        let node = claim.stored();
+        let target = target(row);
+        let epoch = shift.duty.fence.epoch;
+        let killed = self
+            .grid
+            .provider
+            .reclaim(&node, &target, &self.grid.group, epoch);
+        if !matches!(timeout(INTERRUPT, killed).await, Ok(Ok(true))) {
+            tracing::warn!(node = node.name, pid = row.pid, "a session may still run");
+        }
+    }
+}
+
+fn lost_for_good(standing: &Standing) -> bool {
+    !matches!(
+        standing.status.role,
+        ServerRole::Active | ServerRole::Leaving | ServerRole::Taking
+    )
+}
+
+fn request(live: &Live) -> (RunRequest, u32) {
+    let state = live.lock();
+    let stored = &state.stored;
+    let file_name = stored
+        .task
+        .script
+        .as_ref()
+        .map_or_else(|| "code.R".to_owned(), |file| file.name.clone());
+    let request = RunRequest {
+        code: stored.code.clone(),
+        file_name,
+        inputs: stored.inputs.clone(),
+        outputs: stored.outputs.clone(),
+        max_output: super::console::MAX_BYTES as u64,
+        max_value: MAX_VALUE,
+        ..RunRequest::default()
+    };
+    (request, stored.task.timeout_s)
+}
+
+fn of_result(result: Result<RunOutcome, SessionError>, stop: Option<Stop>) -> Ran {
+    match result {
+        Ok(outcome) => Ran::Ended(Box::new(outcome), stop),
+        Err(error) if error.usable && stop.is_none() => Ran::Refused(error),
+        Err(error) => Ran::Lost(Some(error), stop),
+    }
+}
+
+fn ended(
+    outcome: RunOutcome,
+    stop: Option<Stop>,
+    artifacts: Vec<Artifact>,
+    row: &SessionRow,
+) -> End {
+    let (state, failure) = match (stop, outcome.error) {
+        (Some(stop), _) => {
+            let state = match stop {
+                Stop::Cancelled(_) => TaskState::Cancelled,
+                _ => TaskState::Failed,
+            };
+            (state, Some(outcome::stopped(&stop)))
+        }
+        (None, Some(error)) => (TaskState::Failed, Some(outcome::of_r(error))),
+        (None, None) => (TaskState::Succeeded, None),
+    };
+    End {
+        state,
+        failure,
+        value: outcome.value,
+        outputs: outcome.outputs,
+        artifacts,
+        forget: Some(row.id.clone()),
+    }
+}

@@ -1,0 +1,133 @@
+//! Taking tasks up with the active role, and laying them down with it.
+
+use super::live::Live;
+use super::{Tasks, dispatch, recover};
+use crate::grid::{Claim, Duty, Opened, SessionError};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+/// How long attempts may take to end when the duty ends.
+const LAY_DOWN: Duration = Duration::from_secs(3);
+
+/// A session that is being opened in a claimed slot.
+pub(super) type Opening =
+    Pin<Box<dyn Future<Output = (Claim, Result<Opened, SessionError>)> + Send>>;
+
+/// Why all attempts must end now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The server stops, or hands over: what ends is recorded.
+    Stopping,
+    /// The fence is lost: nothing is written.
+    Fenced,
+}
+
+/// The tasks' share of a duty.
+pub(super) struct Shift {
+    pub(super) duty: Arc<Duty>,
+    pub(super) ending: watch::Sender<Option<Ending>>,
+    /// Attempts, and what follows them.
+    pub(super) attempts: TaskTracker,
+}
+
+/// Counts an attempt as long as it lives.
+pub(super) struct UnderWay(watch::Sender<usize>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.send_modify(|n| *n = n.saturating_sub(1));
+    }
+}
+
+impl Tasks {
+    /// Begins to dispatch under a duty, with what the store has of tasks that are not final.
+    pub(crate) async fn take_up(self: &Arc<Self>, duty: Arc<Duty>) {
+        let shift = Arc::new(Shift {
+            duty,
+            ending: watch::Sender::new(None),
+            attempts: TaskTracker::new(),
+        });
+        {
+            let mut state = self.lock();
+            state.shift = Some(Arc::clone(&shift));
+            state.paused = false;
+        }
+        shift
+            .duty
+            .tracker
+            .spawn(dispatch::run(Arc::clone(self), Arc::clone(&shift)));
+        recover::begin(self, &shift).await;
+    }
+
+    /// Starts no attempt any more and waits until none runs; accepting goes on. Answers how many still run
+    /// when `within` has passed.
+    pub(crate) async fn drain(&self, within: Duration) -> Result<(), usize> {
+        self.lock().paused = true;
+        let mut running = self.running.subscribe();
+        let idle = async { running.wait_for(|n| *n == 0).await.is_ok() };
+        match tokio::time::timeout(within, idle).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(*self.running.borrow()),
+        }
+    }
+
+    /// Dispatching goes on.
+    pub(crate) fn resume(&self) {
+        self.lock().paused = false;
+        self.wake.notify_one();
+    }
+
+    /// Ends every attempt, and forgets what this process had in hands: the store has it.
+    pub(crate) async fn lay_down(&self, fenced: bool) {
+        let shift = {
+            let mut state = self.lock();
+            state.paused = true;
+            state.shift.take()
+        };
+        let Some(shift) = shift else { return };
+        let why = if fenced {
+            Ending::Fenced
+        } else {
+            Ending::Stopping
+        };
+        shift.ending.send_replace(Some(why));
+        shift.attempts.close();
+        if tokio::time::timeout(LAY_DOWN, shift.attempts.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some attempts did not end in time; their sessions are on record");
+        }
+        let left: Vec<Arc<Live>> = {
+            let mut state = self.lock();
+            state.queue = super::queue::Queue::default();
+            state.uncertain.clear();
+            state.live.drain().map(|(_, live)| live).collect()
+        };
+        for live in left {
+            live.done.send_replace(true);
+        }
+    }
+
+    pub(super) fn under_way(&self) -> UnderWay {
+        self.running.send_modify(|n| *n += 1);
+        UnderWay(self.running.clone())
+    }
+}
+
+impl Shift {
+    /// Completes when all attempts must end.
+    pub(super) async fn ended(&self) -> Ending {
+        let mut ending = self.ending.subscribe();
+        let ended = ending.wait_for(Option::is_some).await.map(|e| *e);
+        match ended {
+            Ok(Some(why)) => why,
+            // The sender lives as long as `self`.
+            _ => std::future::pending().await,
+        }
+    }
+}
