@@ -15,7 +15,10 @@ use crate::ui::{Button, Confirm, ErrorBox, Glyph, Trouble, Weight, next_id, use_
 
 /// Why nothing may be written to a group now: the account's role, or no server that answers. Tracks.
 pub(crate) fn write_off(group: &'static Group) -> Option<String> {
-    group.refuses_operator().or_else(|| (!group.servers.iter().any(crate::deployment::Server::is_live)).then(|| format!("No server of {} answers.", group.name)))
+    group.refuses_operator().or_else(|| {
+        (!group.servers.iter().any(crate::deployment::Server::is_live))
+            .then(|| format!("No server of {} answers.", group.name))
+    })
 }
 
 /// Done, being done, failed.
@@ -27,10 +30,17 @@ struct Work {
 
 /// The section at the end of the details.
 pub(crate) fn actions(grid: Grid, group: &'static Group, node: Signal<Arc<Node>>) -> AnyView {
-    let work = Work { busy: RwSignal::new(None), failed: RwSignal::new(None) };
+    let work = Work {
+        busy: RwSignal::new(None),
+        failed: RwSignal::new(None),
+    };
     let off = Signal::derive(move || write_off(group));
     let edit = Callback::new(move |()| grid.go(|view| view.panel = Some("edit".to_owned())));
-    let failed = move || work.failed.get().map(|trouble| view! { <ErrorBox trouble=trouble/> });
+    let failed = move || {
+        work.failed
+            .get()
+            .map(|trouble| view! { <ErrorBox trouble=trouble/> })
+    };
     view! {
         <section>
             <h3>"Actions"</h3>
@@ -51,10 +61,24 @@ fn probe(group: &'static Group, node: Signal<Arc<Node>>, off: Signal<Option<Stri
         let name = node.with_untracked(|node| node.name.clone());
         busy.set(Some("Checking…".to_owned()));
         spawn_local(async move {
-            let answer = group.act(|client| { let name = name.clone(); async move { client.probe_node(&name).await } }).await;
+            let answer = group
+                .act(|client| {
+                    let name = name.clone();
+                    async move { client.probe_node(&name).await }
+                })
+                .await;
             match answer {
-                Ok(seen) if seen.failures == 0 && seen.health_reason.is_none() => toasts.good(format!("{name} answers"), seen.heartbeat_ms.map(|millis| format!("In {}.", crate::ui::format::duration(millis))).unwrap_or_default()),
-                Ok(seen) => toasts.tell(Glyph::Warn, format!("{name} does not answer as it should"), seen.health_reason.unwrap_or_default()),
+                Ok(seen) if seen.failures == 0 && seen.health_reason.is_none() => toasts.good(
+                    format!("{name} answers"),
+                    seen.heartbeat_ms
+                        .map(|millis| format!("In {}.", crate::ui::format::duration(millis)))
+                        .unwrap_or_default(),
+                ),
+                Ok(seen) => toasts.tell(
+                    Glyph::Warn,
+                    format!("{name} does not answer as it should"),
+                    seen.health_reason.unwrap_or_default(),
+                ),
                 Err(error) => toasts.trouble(&trouble(&format!("Could not check {name}"), &error)),
             }
             let _ = busy.try_set(None);
@@ -64,28 +88,50 @@ fn probe(group: &'static Group, node: Signal<Arc<Node>>, off: Signal<Option<Stri
 }
 
 /// Enable, drain, disable: each with a reason that everyone sees.
-fn intent(group: &'static Group, node: Signal<Arc<Node>>, work: Work, off: Signal<Option<String>>) -> AnyView {
+fn intent(
+    group: &'static Group,
+    node: Signal<Arc<Node>>,
+    work: Work,
+    off: Signal<Option<String>>,
+) -> AnyView {
     let reason = RwSignal::new(String::new());
     let wanted = Memo::new(move |_| node.with(|node| node.intent));
     let why_id = next_id("why");
-    let reason_off = Signal::derive(move || off.get().or_else(|| reason.with(|reason| check_reason("reason", reason).err().map(|_| "Give a reason of at least 3 characters.".to_owned()))));
+    let reason_off = Signal::derive(move || {
+        off.get().or_else(|| {
+            reason.with(|reason| {
+                check_reason("reason", reason)
+                    .err()
+                    .map(|_| "Give a reason of at least 3 characters.".to_owned())
+            })
+        })
+    });
     let toasts = use_toasts();
     let set = move |to: Intent| {
         Callback::new(move |()| {
             let (name, version) = node.with_untracked(|node| (node.name.clone(), node.version));
-            let change = IntentChange { intent: to, reason: reason.get_untracked().trim().to_owned() };
+            let change = IntentChange {
+                intent: to,
+                reason: reason.get_untracked().trim().to_owned(),
+            };
             let (_, doing, done) = words(to);
             work.busy.set(Some(doing.to_owned()));
             work.failed.set(None);
             spawn_local(async move {
-                let answer = group.act(|client| { let (name, change) = (name.clone(), change.clone()); async move { client.set_intent(&name, version, &change).await } }).await;
+                let answer = group
+                    .act(|client| {
+                        let (name, change) = (name.clone(), change.clone());
+                        async move { client.set_intent(&name, version, &change).await }
+                    })
+                    .await;
                 match answer {
                     Ok(_) => {
                         toasts.good(format!("{name} {done}"), change.reason.clone());
                         let _ = reason.try_set(String::new());
                     }
                     Err(error) => {
-                        let mut told = trouble(&format!("Could not set the intent of {name}"), &error);
+                        let mut told =
+                            trouble(&format!("Could not set the intent of {name}"), &error);
                         if error.code() == Some(Code::VersionMismatch) {
                             "Someone changed the node meanwhile. What you see now is the present state.".clone_into(&mut told.detail);
                         }
@@ -104,7 +150,9 @@ fn intent(group: &'static Group, node: Signal<Arc<Node>>, work: Work, off: Signa
         view! { <Show when=move || shown.get()><Button small=true off=reason_off reason_at=id.clone() busy=work.busy on_click=set(to)>{verb}</Button></Show> }.into_any()
     };
     let what = move || match wanted.get() {
-        Intent::Enabled => "Drain: ends what runs, takes nothing new. Disable: out at once, a running task ends first.",
+        Intent::Enabled => {
+            "Drain: ends what runs, takes nothing new. Disable: out at once, a running task ends first."
+        }
         Intent::Draining => "It ends what runs and takes nothing new.",
         Intent::Disabled => "It is out on purpose.",
     };
@@ -128,10 +176,26 @@ const fn words(intent: Intent) -> (&'static str, &'static str, &'static str) {
 }
 
 /// Takes it out of the grid for good: only what is disabled already, and with its name typed out.
-fn remove(grid: Grid, group: &'static Group, node: Signal<Arc<Node>>, work: Work, off: Signal<Option<String>>) -> AnyView {
+fn remove(
+    grid: Grid,
+    group: &'static Group,
+    node: Signal<Arc<Node>>,
+    work: Work,
+    off: Signal<Option<String>>,
+) -> AnyView {
     let asking = RwSignal::new(false);
     let enabled = Memo::new(move |_| node.with(|node| node.intent != Intent::Disabled));
-    let remove_off = Signal::derive(move || off.get().or_else(|| enabled.get().then(|| format!("Disable it first. {} still count in the grid of {}.", node.with(|node| counted(node.slots.len(), "slot")), group.name))));
+    let remove_off = Signal::derive(move || {
+        off.get().or_else(|| {
+            enabled.get().then(|| {
+                format!(
+                    "Disable it first. {} still count in the grid of {}.",
+                    node.with(|node| counted(node.slots.len(), "slot")),
+                    group.name
+                )
+            })
+        })
+    });
     let toasts = use_toasts();
     let name = move || node.with(|node| node.name.clone());
     let confirmed = Callback::new(move |_: String| {
@@ -139,16 +203,27 @@ fn remove(grid: Grid, group: &'static Group, node: Signal<Arc<Node>>, work: Work
         work.busy.set(Some("Removing…".to_owned()));
         work.failed.set(None);
         spawn_local(async move {
-            match group.act(|client| { let name = name.clone(); async move { client.remove_node(&name, version).await } }).await {
+            match group
+                .act(|client| {
+                    let name = name.clone();
+                    async move { client.remove_node(&name, version).await }
+                })
+                .await
+            {
                 Ok(()) => {
-                    toasts.good(format!("{name} removed"), "Its history stays in the events.");
+                    toasts.good(
+                        format!("{name} removed"),
+                        "Its history stays in the events.",
+                    );
                     grid.go(|view| {
                         view.node = None;
                         view.slot = None;
                     });
                 }
                 Err(error) => {
-                    let _ = work.failed.try_set(Some(trouble(&format!("Could not remove {name}"), &error)));
+                    let _ = work
+                        .failed
+                        .try_set(Some(trouble(&format!("Could not remove {name}"), &error)));
                 }
             }
             let _ = asking.try_set(false);

@@ -16,7 +16,10 @@ use super::select::Grid;
 use crate::deployment::{Group, node_state, node_word, trouble};
 use crate::ui::format::{age, bytes, count, counted, duration};
 use crate::ui::page::facts;
-use crate::ui::{Button, Empty, ErrorBox, Glyph, Icon, Skeleton, Tag, Trouble, Weight, ago, live_glyph, moment, use_clock};
+use crate::ui::{
+    Button, Empty, ErrorBox, Glyph, Icon, Skeleton, Tag, Trouble, Weight, ago, live_glyph, moment,
+    use_clock,
+};
 
 /// The panel for the chosen node.
 pub(crate) fn details(grid: Grid) -> AnyView {
@@ -27,12 +30,17 @@ pub(crate) fn details(grid: Grid) -> AnyView {
         });
     });
     // Made anew for another node; what changes in the node, its parts follow themselves.
-    let which = Memo::new(move |_| grid.chosen().map(|(group, node)| (group, node.name.clone())));
+    let which = Memo::new(move |_| {
+        grid.chosen()
+            .map(|(group, node)| (group, node.name.clone()))
+    });
     let content = move || {
         if let Some((group, name)) = which.get() {
             return of_node(grid, group, &name, close);
         }
-        let name = untrack(|| grid.chosen_name()).map(|(_, name)| name).unwrap_or_default();
+        let name = untrack(|| grid.chosen_name())
+            .map(|(_, name)| name)
+            .unwrap_or_default();
         view! {
             <div class="pad">
                 <Empty title=format!("No node {name}") text="No group in this deployment has a node of that name, or its servers have not answered yet.">
@@ -42,12 +50,15 @@ pub(crate) fn details(grid: Grid) -> AnyView {
         }
         .into_any()
     };
-    view! { <aside class="panel detail" aria-label="Node details" tabindex="0">{content}</aside> }.into_any()
+    view! { <aside class="panel detail" aria-label="Node details" tabindex="0">{content}</aside> }
+        .into_any()
 }
 
 fn of_node(grid: Grid, index: usize, name: &str, close: Callback<()>) -> AnyView {
     let group: &'static Group = &grid.deployment.groups[index];
-    let Some(item) = group.nodes.find(name) else { return ().into_any() };
+    let Some(item) = group.nodes.find(name) else {
+        return ().into_any();
+    };
     let node = Signal::derive(move || item.get());
     let clock = use_clock();
     let state = Memo::new(move |_| node.with(|node| node_state(node)));
@@ -80,16 +91,49 @@ fn of_node(grid: Grid, index: usize, name: &str, close: Callback<()>) -> AnyView
 
 /// What people want of it and what is seen of it, apart.
 fn why(node: Signal<Arc<Node>>) -> AnyView {
-    let fault = Memo::new(move |_| node.with(|node| node.health_reason.clone().filter(|_| node.health != Health::Healthy)));
-    let intent = Memo::new(move |_| node.with(|node| (node.intent, node.intent_reason.clone(), node.intent_by.clone(), node.intent_since)));
-    let tasks = Memo::new(move |_| node.with(|node| (node.intent == Intent::Draining).then(|| left(node))));
-    let seen = Memo::new(move |_| node.with(|node| (node.health, node.health_since, node.last_heartbeat, node.heartbeat_ms, node.failures)));
+    let fault = Memo::new(move |_| {
+        node.with(|node| {
+            node.health_reason
+                .clone()
+                .filter(|_| node.health != Health::Healthy)
+        })
+    });
+    let intent = Memo::new(move |_| {
+        node.with(|node| {
+            (
+                node.intent,
+                node.intent_reason.clone(),
+                node.intent_by.clone(),
+                node.intent_since,
+            )
+        })
+    });
+    let tasks =
+        Memo::new(move |_| node.with(|node| (node.intent == Intent::Draining).then(|| left(node))));
+    let seen = Memo::new(move |_| {
+        node.with(|node| {
+            (
+                node.health,
+                node.health_since,
+                node.last_heartbeat,
+                node.heartbeat_ms,
+                node.failures,
+            )
+        })
+    });
     let rows = move || {
         let mut rows: Vec<(&'static str, AnyView)> = Vec::new();
         let (wanted, reason, by, at) = intent.get();
         if wanted != Intent::Enabled {
-            let who = by.filter(|by| !by.is_empty()).map(|by| format!(" by {by}")).unwrap_or_default();
-            let word = if wanted == Intent::Draining { "draining" } else { "disabled" };
+            let who = by
+                .filter(|by| !by.is_empty())
+                .map(|by| format!(" by {by}"))
+                .unwrap_or_default();
+            let word = if wanted == Intent::Draining {
+                "draining"
+            } else {
+                "disabled"
+            };
             rows.push(("Intent", format!("{word}{who}, {}", moment(at)).into_any()));
             if let Some(reason) = reason {
                 rows.push(("Reason", reason.into_any()));
@@ -110,12 +154,20 @@ fn why(node: Signal<Arc<Node>>) -> AnyView {
             rows.push(("Since", moment(since).into_any()));
         }
         if failures > 0 {
-            rows.push(("Tries", format!("{} failed in a row", count(u64::from(failures))).into_any()));
+            rows.push((
+                "Tries",
+                format!("{} failed in a row", count(u64::from(failures))).into_any(),
+            ));
         }
         if let Some(last) = last {
             let age = ago(last);
-            let took = millis.map(|millis| format!(", took {}", duration(millis))).unwrap_or_default();
-            rows.push(("Last answer", view! { {move || age.get()}" ago"{took} }.into_any()));
+            let took = millis
+                .map(|millis| format!(", took {}", duration(millis)))
+                .unwrap_or_default();
+            rows.push((
+                "Last answer",
+                view! { {move || age.get()}" ago"{took} }.into_any(),
+            ));
         }
         facts(rows)
     };
@@ -124,16 +176,30 @@ fn why(node: Signal<Arc<Node>>) -> AnyView {
 
 /// What happened in the last 30 minutes: asked of the server when the details open, and again when the usable slots change.
 fn timeline(group: &'static Group, name: String, node: Signal<Arc<Node>>) -> AnyView {
-    let usable = Memo::new(move |_| node.with(|node| node.slots.iter().filter(|slot| slot.state.is_usable()).count()));
+    let usable = Memo::new(move |_| {
+        node.with(|node| {
+            node.slots
+                .iter()
+                .filter(|slot| slot.state.is_usable())
+                .count()
+        })
+    });
     let found = RwSignal::new(None::<Result<Vec<TimelinePoint>, Trouble>>);
     let asked = {
         let name = name.clone();
         move || {
             let name = name.clone();
             spawn_local(async move {
-                let answer = group.act(|client| { let name = name.clone(); async move { client.node_timeline(&name).await } }).await;
+                let answer = group
+                    .act(|client| {
+                        let name = name.clone();
+                        async move { client.node_timeline(&name).await }
+                    })
+                    .await;
                 // The panel may be closed by now.
-                let _ = found.try_set(Some(answer.map_err(|error| trouble("Could not read what happened", &error))));
+                let _ = found.try_set(Some(
+                    answer.map_err(|error| trouble("Could not read what happened", &error)),
+                ));
             });
         }
     };
@@ -169,17 +235,35 @@ fn timeline(group: &'static Group, name: String, node: Signal<Arc<Node>>) -> Any
 
 /// What it is.
 fn what(group: &'static Group, node: Signal<Arc<Node>>) -> AnyView {
-    let known = Memo::new(move |_| node.with(|node| {
-        (address(node), node.user.clone(), runs_word(node.operating_type), node.slot_limit, node.labels.clone(), node.facts.clone(), node.created_at)
-    }));
+    let known = Memo::new(move |_| {
+        node.with(|node| {
+            (
+                address(node),
+                node.user.clone(),
+                runs_word(node.operating_type),
+                node.slot_limit,
+                node.labels.clone(),
+                node.facts.clone(),
+                node.created_at,
+            )
+        })
+    });
     let view = move || {
         let (place, user, runs, slots, labels, found, created) = known.get();
         let runtime = match &found {
-            Some(found) if !found.r_version.is_empty() => format!("R {}, Rserve {}, {runs}, {}", found.r_version, found.rserve_version, counted(slots as usize, "slot")),
+            Some(found) if !found.r_version.is_empty() => format!(
+                "R {}, Rserve {}, {runs}, {}",
+                found.r_version,
+                found.rserve_version,
+                counted(slots as usize, "slot")
+            ),
             _ => format!("{runs}, {}", counted(slots as usize, "slot")),
         };
         let mut rows: Vec<(&'static str, AnyView)> = vec![
-            ("Address", view! { <span class="mono">{place}</span> }.into_any()),
+            (
+                "Address",
+                view! { <span class="mono">{place}</span> }.into_any(),
+            ),
             ("Runtime", runtime.into_any()),
         ];
         if let Some(user) = user {
@@ -188,7 +272,10 @@ fn what(group: &'static Group, node: Signal<Arc<Node>>) -> AnyView {
         rows.extend(found.map(machine).unwrap_or_default());
         if !labels.is_empty() {
             let tag = |label: String| view! { <Tag line=true>{label}</Tag>" " };
-            rows.push(("Labels", labels.into_iter().map(tag).collect_view().into_any()));
+            rows.push((
+                "Labels",
+                labels.into_iter().map(tag).collect_view().into_any(),
+            ));
         }
         rows.push(("Group", group.name.clone().into_any()));
         if created > 0 {
@@ -205,8 +292,19 @@ fn machine(found: NodeFacts) -> Vec<(&'static str, AnyView)> {
         rows.push(("Host", found.host.into_any()));
     }
     if found.cores > 0 {
-        let memory = if found.memory_total > 0 { format!(", {} memory, {} free", bytes(found.memory_total), bytes(found.memory_available)) } else { String::new() };
-        rows.push(("Machine", format!("{}{memory}", counted(found.cores as usize, "core")).into_any()));
+        let memory = if found.memory_total > 0 {
+            format!(
+                ", {} memory, {} free",
+                bytes(found.memory_total),
+                bytes(found.memory_available)
+            )
+        } else {
+            String::new()
+        };
+        rows.push((
+            "Machine",
+            format!("{}{memory}", counted(found.cores as usize, "core")).into_any(),
+        ));
     }
     if found.disk_free > 0 {
         rows.push(("Free disk", bytes(found.disk_free).into_any()));
@@ -215,7 +313,10 @@ fn machine(found: NodeFacts) -> Vec<(&'static str, AnyView)> {
         rows.push(("Packages", count(u64::from(found.packages)).into_any()));
     }
     if found.at > 0 {
-        rows.push(("Clock", format!("off by {} ms", count(found.clock_offset_ms.unsigned_abs())).into_any()));
+        rows.push((
+            "Clock",
+            format!("off by {} ms", count(found.clock_offset_ms.unsigned_abs())).into_any(),
+        ));
         let age = ago(found.at);
         rows.push(("Probed", view! { {move || age.get()}" ago" }.into_any()));
     }

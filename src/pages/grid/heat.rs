@@ -6,7 +6,7 @@ use gridhelm_api::node::SlotState;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
-use super::heat_plan::{CELL, Item, PITCH, Plan, Part, Spot, Step, label, numbered, plan};
+use super::heat_plan::{CELL, Item, PITCH, Part, Plan, Spot, Step, label, numbered, plan};
 use super::select::{Grid, Line};
 use super::slot_card::slot_card;
 use crate::deployment::{SLOT_STATES, slot_glyph};
@@ -34,9 +34,25 @@ pub(crate) fn heat_panel(grid: Grid) -> AnyView {
     let width = RwSignal::new(600.0);
     let sets = Memo::new(move |_| sets(grid));
     let plan = Memo::new(move |_| Arc::new(plan(sets.get(), width.get())));
-    let heat = Heat { grid, plan, cursor: RwSignal::new(None), focus: RwSignal::new(false) };
-    let as_table = Memo::new(move |_| grid.view.with(|view| view.slots.as_deref() == Some("table")));
-    let turn = move |_| grid.replace(|view| view.slots = if view.slots.is_some() { None } else { Some("table".to_owned()) });
+    let heat = Heat {
+        grid,
+        plan,
+        cursor: RwSignal::new(None),
+        focus: RwSignal::new(false),
+    };
+    let as_table = Memo::new(move |_| {
+        grid.view
+            .with(|view| view.slots.as_deref() == Some("table"))
+    });
+    let turn = move |_| {
+        grid.replace(|view| {
+            view.slots = if view.slots.is_some() {
+                None
+            } else {
+                Some("table".to_owned())
+            }
+        })
+    };
     let none = Memo::new(move |_| plan.with(|plan| plan.rows.is_empty()));
     view! {
         <section class="panel heat-panel" aria-labelledby="h-heat" hidden=move || none.get()>
@@ -60,10 +76,17 @@ pub(crate) fn heat_panel(grid: Grid) -> AnyView {
 /// How many slots are in each state.
 fn legend(grid: Grid) -> AnyView {
     let entry = move |state: SlotState| {
-        let number = Memo::new(move |_| grid.groups().iter().map(|group| group.tally.with(|tally| tally.slots_in(state))).sum::<usize>());
+        let number = Memo::new(move |_| {
+            grid.groups()
+                .iter()
+                .map(|group| group.tally.with(|tally| tally.slots_in(state)))
+                .sum::<usize>()
+        });
         let shape = slot_glyph(state);
         let always = matches!(state, SlotState::Busy | SlotState::Idle);
-        let view = move || (always || number.get() > 0).then(|| view! { <span>{glyph(shape)}{shape.label()}" "{move || count(number.get() as u64)}</span> });
+        let view = move || {
+            (always || number.get() > 0).then(|| view! { <span>{glyph(shape)}{shape.label()}" "{move || count(number.get() as u64)}</span> })
+        };
         view! { {view} }.into_any()
     };
     view! { <div class="legend">{SLOT_STATES.map(entry).collect_view()}</div> }.into_any()
@@ -77,11 +100,21 @@ fn sets(grid: Grid) -> Vec<Part> {
     }
     for line in grid.lines.get().iter() {
         match line {
-            Line::Head(group) => sets.push(Part { group: *group, name: grid.deployment.groups[*group].name.clone(), items: Vec::new() }),
+            Line::Head(group) => sets.push(Part {
+                group: *group,
+                name: grid.deployment.groups[*group].name.clone(),
+                items: Vec::new(),
+            }),
             Line::Node(group, name) => {
-                let slots = grid.deployment.groups[*group].nodes.find(name).map_or(0, |node| node.with_untracked(|node| node.slots.len()));
+                let slots = grid.deployment.groups[*group]
+                    .nodes
+                    .find(name)
+                    .map_or(0, |node| node.with_untracked(|node| node.slots.len()));
                 if let Some(set) = sets.last_mut() {
-                    set.items.push(Item { name: Arc::clone(name), slots });
+                    set.items.push(Item {
+                        name: Arc::clone(name),
+                        slots,
+                    });
                 }
             }
         }
@@ -97,23 +130,35 @@ impl Heat {
 
     /// The slot that the address names. Tracks.
     fn chosen(self) -> Option<Spot> {
-        let slot: usize = self.grid.view.with(|view| view.slot.as_deref().and_then(|slot| slot.parse().ok()))?;
+        let slot: usize = self
+            .grid
+            .view
+            .with(|view| view.slot.as_deref().and_then(|slot| slot.parse().ok()))?;
         let (group, name) = self.grid.chosen_name()?;
-        self.plan.with(|plan| plan.find(group?, &name, slot.checked_sub(1)?))
+        self.plan
+            .with(|plan| plan.find(group?, &name, slot.checked_sub(1)?))
     }
 
     /// The states of the slots of a block's node. Tracks nothing.
     fn states(self, plan: &Plan, block: usize, item: usize) -> Vec<SlotState> {
         let set = &plan.blocks[block].set;
-        let node = self.grid.deployment.groups[set.group].nodes.find(&set.items[item].name);
-        node.map_or_else(Vec::new, |node| node.with_untracked(|node| node.slots.iter().map(|slot| slot.state).collect()))
+        let node = self.grid.deployment.groups[set.group]
+            .nodes
+            .find(&set.items[item].name);
+        node.map_or_else(Vec::new, |node| {
+            node.with_untracked(|node| node.slots.iter().map(|slot| slot.state).collect())
+        })
     }
 
     fn choose(self, spot: Spot) {
         self.cursor.set(Some(spot));
         let plan = self.plan.get_untracked();
-        let Some(block) = plan.blocks.get(spot.block) else { return };
-        let Some(item) = block.set.items.get(spot.item) else { return };
+        let Some(block) = plan.blocks.get(spot.block) else {
+            return;
+        };
+        let Some(item) = block.set.items.get(spot.item) else {
+            return;
+        };
         let key = self.grid.key(block.set.group, &item.name);
         let number = (spot.slot + 1).to_string();
         self.grid.replace(|view| {
@@ -131,7 +176,9 @@ fn canvas(heat: Heat, width: RwSignal<f64>) -> AnyView {
         let clock = use_clock();
         Memo::new(move |_| {
             clock.tenths();
-            document().document_element().and_then(|root| root.get_attribute("data-theme"))
+            document()
+                .document_element()
+                .and_then(|root| root.get_attribute("data-theme"))
         })
     };
     let measure = move || {
@@ -153,13 +200,23 @@ fn canvas(heat: Heat, width: RwSignal<f64>) -> AnyView {
         for index in heat.grid.scope() {
             heat.grid.deployment.groups[index].nodes.track_all();
         }
-        let ring = heat.present().filter(|_| heat.focus.get() || heat.chosen().is_some());
-        let (Some(canvas), plan, top) = (canvas.get(), heat.plan.get(), f64::from(scroll.get())) else { return };
-        super::heat_paint::paint(&canvas, &plan, top, HIGHEST, ring, |block, item| heat.states(&plan, block, item));
+        let ring = heat
+            .present()
+            .filter(|_| heat.focus.get() || heat.chosen().is_some());
+        let (Some(canvas), plan, top) = (canvas.get(), heat.plan.get(), f64::from(scroll.get()))
+        else {
+            return;
+        };
+        super::heat_paint::paint(&canvas, &plan, top, HIGHEST, ring, |block, item| {
+            heat.states(&plan, block, item)
+        });
     });
     let click = move |event: web_sys::MouseEvent| {
         let y = f64::from(event.offset_y()) + f64::from(scroll.get_untracked());
-        if let Some(spot) = heat.plan.with_untracked(|plan| plan.hit(f64::from(event.offset_x()), y)) {
+        if let Some(spot) = heat
+            .plan
+            .with_untracked(|plan| plan.hit(f64::from(event.offset_x()), y))
+        {
             heat.choose(spot);
         }
     };
@@ -178,14 +235,40 @@ fn twin(heat: Heat, as_table: Memo<bool>) -> AnyView {
     let rows = Memo::new(move |_| {
         let at = heat.present();
         heat.plan.with(|plan| {
-            let all: Vec<(usize, usize)> = plan.blocks.iter().enumerate().flat_map(|(block, whole)| (0..whole.set.items.len()).map(move |item| (block, item))).collect();
-            let here = at.and_then(|at| all.iter().position(|row| *row == (at.block, at.item))).unwrap_or(0);
-            let from = here.saturating_sub(TWIN / 2).min(all.len().saturating_sub(TWIN));
-            all.into_iter().skip(from).take(TWIN).map(|(block, item)| (block, item, Arc::clone(&plan.blocks[block].set.items[item].name), plan.blocks[block].set.group)).collect::<Vec<_>>()
+            let all: Vec<(usize, usize)> = plan
+                .blocks
+                .iter()
+                .enumerate()
+                .flat_map(|(block, whole)| {
+                    (0..whole.set.items.len()).map(move |item| (block, item))
+                })
+                .collect();
+            let here = at
+                .and_then(|at| all.iter().position(|row| *row == (at.block, at.item)))
+                .unwrap_or(0);
+            let from = here
+                .saturating_sub(TWIN / 2)
+                .min(all.len().saturating_sub(TWIN));
+            all.into_iter()
+                .skip(from)
+                .take(TWIN)
+                .map(|(block, item)| {
+                    (
+                        block,
+                        item,
+                        Arc::clone(&plan.blocks[block].set.items[item].name),
+                        plan.blocks[block].set.group,
+                    )
+                })
+                .collect::<Vec<_>>()
         })
     });
     let on_key = move |event: web_sys::KeyboardEvent| {
-        let at = untrack(|| heat.present()).unwrap_or(Spot { block: 0, item: 0, slot: 0 });
+        let at = untrack(|| heat.present()).unwrap_or(Spot {
+            block: 0,
+            item: 0,
+            slot: 0,
+        });
         if let Some(step) = Step::of_key(&event.key()) {
             event.prevent_default();
             let to = heat.plan.with_untracked(|plan| plan.step(at, step));
@@ -208,15 +291,27 @@ fn twin(heat: Heat, as_table: Memo<bool>) -> AnyView {
 }
 
 fn focus_cell() {
-    let cell = document().query_selector(".twin [tabindex='0']").ok().flatten();
+    let cell = document()
+        .query_selector(".twin [tabindex='0']")
+        .ok()
+        .flatten();
     if let Some(cell) = cell.and_then(|cell| cell.dyn_into::<web_sys::HtmlElement>().ok()) {
         let _ = cell.focus();
     }
 }
 
 fn twin_row(heat: Heat, group: usize, name: &str) -> AnyView {
-    let Some(node) = heat.grid.deployment.groups[group].nodes.find(name) else { return ().into_any() };
-    let slots = Memo::new(move |_| node.with(|node| node.slots.iter().map(|slot| (slot.state, slot.held_by.clone())).collect::<Vec<_>>()));
+    let Some(node) = heat.grid.deployment.groups[group].nodes.find(name) else {
+        return ().into_any();
+    };
+    let slots = Memo::new(move |_| {
+        node.with(|node| {
+            node.slots
+                .iter()
+                .map(|slot| (slot.state, slot.held_by.clone()))
+                .collect::<Vec<_>>()
+        })
+    });
     let name: Arc<str> = Arc::from(name);
     let text = name.to_string();
     let cells = move || {
@@ -228,7 +323,18 @@ fn twin_row(heat: Heat, group: usize, name: &str) -> AnyView {
             };
             let here = {
                 let spot = spot.clone();
-                move || spot().is_some_and(|spot| heat.present().map_or(spot == Spot { block: 0, item: 0, slot: 0 }, |at| at == spot))
+                move || {
+                    spot().is_some_and(|spot| {
+                        heat.present().map_or(
+                            spot == Spot {
+                                block: 0,
+                                item: 0,
+                                slot: 0,
+                            },
+                            |at| at == spot,
+                        )
+                    })
+                }
             };
             let click = move |_| {
                 if let Some(spot) = untrack(&spot) {
@@ -237,7 +343,11 @@ fn twin_row(heat: Heat, group: usize, name: &str) -> AnyView {
             };
             let shape = slot_glyph(state);
             let words = match held {
-                Some(holder) => format!("{name} slot {}, {}, held by {holder}", index + 1, shape.word()),
+                Some(holder) => format!(
+                    "{name} slot {}, {}, held by {holder}",
+                    index + 1,
+                    shape.word()
+                ),
                 None => format!("{name} slot {}, {}", index + 1, shape.word()),
             };
             view! { <td role="gridcell" tabindex=move || if here() { "0" } else { "-1" } aria-label=words on:click=click>{glyph(shape)}</td> }.into_any()
@@ -257,5 +367,10 @@ pub(super) fn row_label(plan: &Plan, block: usize, item: usize) -> String {
 #[allow(clippy::cast_precision_loss)] // pixels
 pub(super) fn column_numbers(plan: &Plan, block: usize) -> impl Iterator<Item = (String, f64)> {
     let (cells, columns) = (plan.blocks[block].cells, plan.blocks[block].columns);
-    numbered(columns).map(move |column| (column.to_string(), cells + (column - 1) as f64 * PITCH + CELL / 2.0))
+    numbered(columns).map(move |column| {
+        (
+            column.to_string(),
+            cells + (column - 1) as f64 * PITCH + CELL / 2.0,
+        )
+    })
 }

@@ -16,20 +16,37 @@ struct Ink {
 impl Ink {
     fn read() -> Self {
         let root = document().document_element();
-        Self { style: root.and_then(|root| window().get_computed_style(&root).ok().flatten()) }
+        Self {
+            style: root.and_then(|root| window().get_computed_style(&root).ok().flatten()),
+        }
     }
 
     fn get(&self, token: &str) -> String {
-        self.style.as_ref().and_then(|style| style.get_property_value(token).ok()).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()).unwrap_or_else(|| "#888".to_owned())
+        self.style
+            .as_ref()
+            .and_then(|style| style.get_property_value(token).ok())
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
+            .unwrap_or_else(|| "#888".to_owned())
     }
 }
 
 /// Paints what lies between `top` and `top + highest` of the plan.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // pixels of a small canvas
-pub(crate) fn paint(canvas: &HtmlCanvasElement, plan: &Plan, top: f64, highest: f64, ring: Option<Spot>, states: impl Fn(usize, usize) -> Vec<SlotState>) {
+pub(crate) fn paint(
+    canvas: &HtmlCanvasElement,
+    plan: &Plan,
+    top: f64,
+    highest: f64,
+    ring: Option<Spot>,
+    states: impl Fn(usize, usize) -> Vec<SlotState>,
+) {
     let scale = window().device_pixel_ratio().max(1.0);
     let (width, height) = (plan.width + 4.0, plan.height.min(highest));
-    let (pixels_wide, pixels_high) = ((width * scale).ceil() as u32, (height * scale).ceil() as u32);
+    let (pixels_wide, pixels_high) = (
+        (width * scale).ceil() as u32,
+        (height * scale).ceil() as u32,
+    );
     if canvas.width() != pixels_wide || canvas.height() != pixels_high {
         canvas.set_width(pixels_wide);
         canvas.set_height(pixels_high);
@@ -37,7 +54,14 @@ pub(crate) fn paint(canvas: &HtmlCanvasElement, plan: &Plan, top: f64, highest: 
         let _ = style.set_property("width", &format!("{width}px"));
         let _ = style.set_property("height", &format!("{height}px"));
     }
-    let Some(brush) = canvas.get_context("2d").ok().flatten().and_then(|context| context.dyn_into::<Brush>().ok()) else { return };
+    let Some(brush) = canvas
+        .get_context("2d")
+        .ok()
+        .flatten()
+        .and_then(|context| context.dyn_into::<Brush>().ok())
+    else {
+        return;
+    };
     let ink = Ink::read();
     let _ = brush.set_transform(scale, 0.0, 0.0, scale, 0.0, 0.0);
     brush.clear_rect(0.0, 0.0, width, height);
@@ -59,7 +83,11 @@ pub(crate) fn paint(canvas: &HtmlCanvasElement, plan: &Plan, top: f64, highest: 
     }
     brush.set_text_align("left");
     brush.set_font(&format!("11px {}", ink.get("--font-mono")));
-    for row in plan.rows.iter().filter(|row| row.y + PITCH > top && row.y < top + height) {
+    for row in plan
+        .rows
+        .iter()
+        .filter(|row| row.y + PITCH > top && row.y < top + height)
+    {
         let block = &plan.blocks[row.block];
         if row.first == 0 {
             brush.set_fill_style_str(&ink.get("--ink-2"));
@@ -82,7 +110,12 @@ pub(crate) fn paint(canvas: &HtmlCanvasElement, plan: &Plan, top: f64, highest: 
 
 fn rounded(brush: &Brush, x: f64, y: f64, side: f64, radius: f64) {
     brush.begin_path();
-    let corners = [(x + side, y, x + side, y + side), (x + side, y + side, x, y + side), (x, y + side, x, y), (x, y, x + side, y)];
+    let corners = [
+        (x + side, y, x + side, y + side),
+        (x + side, y + side, x, y + side),
+        (x, y + side, x, y),
+        (x, y, x + side, y),
+    ];
     brush.move_to(x + radius, y);
     for (x1, y1, x2, y2) in corners {
         let _ = brush.arc_to(x1, y1, x2, y2, radius);
@@ -93,7 +126,11 @@ fn rounded(brush: &Brush, x: f64, y: f64, side: f64, radius: f64) {
 fn line(brush: &Brush, points: &[(f64, f64)]) {
     brush.begin_path();
     for (index, (x, y)) in points.iter().enumerate() {
-        if index % 2 == 0 { brush.move_to(*x, *y) } else { brush.line_to(*x, *y) }
+        if index % 2 == 0 {
+            brush.move_to(*x, *y)
+        } else {
+            brush.line_to(*x, *y)
+        }
     }
     brush.stroke();
 }
@@ -119,13 +156,29 @@ fn cell(brush: &Brush, ink: &Ink, state: SlotState, x: f64, y: f64) {
             filled("--stalled-f");
             brush.set_stroke_style_str(&ink.get("--cell-mark"));
             brush.set_line_width(2.0);
-            line(brush, &[(cx - 2.2, cy - 3.2), (cx - 2.2, cy + 3.2), (cx + 2.2, cy - 3.2), (cx + 2.2, cy + 3.2)]);
+            line(
+                brush,
+                &[
+                    (cx - 2.2, cy - 3.2),
+                    (cx - 2.2, cy + 3.2),
+                    (cx + 2.2, cy - 3.2),
+                    (cx + 2.2, cy + 3.2),
+                ],
+            );
         }
         SlotState::Lost => {
             brush.set_stroke_style_str(&ink.get("--lost-f"));
             brush.set_line_width(2.0);
             brush.set_line_cap("round");
-            line(brush, &[(cx - 4.0, cy - 4.0), (cx + 4.0, cy + 4.0), (cx + 4.0, cy - 4.0), (cx - 4.0, cy + 4.0)]);
+            line(
+                brush,
+                &[
+                    (cx - 4.0, cy - 4.0),
+                    (cx + 4.0, cy + 4.0),
+                    (cx + 4.0, cy - 4.0),
+                    (cx - 4.0, cy + 4.0),
+                ],
+            );
             brush.set_line_cap("butt");
         }
         SlotState::Zombie => {
@@ -150,7 +203,10 @@ fn cell(brush: &Brush, ink: &Ink, state: SlotState, x: f64, y: f64) {
         SlotState::Disabled => {
             filled("--disabled-s");
             framed("--disabled-f", 1.0);
-            line(brush, &[(x + 2.5, y + CELL - 2.5), (x + CELL - 2.5, y + 2.5)]);
+            line(
+                brush,
+                &[(x + 2.5, y + CELL - 2.5), (x + CELL - 2.5, y + 2.5)],
+            );
         }
     }
 }

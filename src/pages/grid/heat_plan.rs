@@ -82,8 +82,16 @@ pub(crate) struct Plan {
 
 /// A row's name: without the group in front, which stands in the head.
 pub(crate) fn label(group: &str, name: &str) -> String {
-    let rest = name.strip_prefix(group).and_then(|rest| rest.strip_prefix('-')).filter(|rest| !rest.is_empty()).unwrap_or(name);
-    if rest.chars().count() <= LETTERS { rest.to_owned() } else { rest.chars().take(LETTERS - 1).chain(['…']).collect() }
+    let rest = name
+        .strip_prefix(group)
+        .and_then(|rest| rest.strip_prefix('-'))
+        .filter(|rest| !rest.is_empty())
+        .unwrap_or(name);
+    if rest.chars().count() <= LETTERS {
+        rest.to_owned()
+    } else {
+        rest.chars().take(LETTERS - 1).chain(['…']).collect()
+    }
 }
 
 /// Groups side by side as far as the width goes, then below each other.
@@ -92,9 +100,21 @@ pub(crate) fn plan(sets: Vec<Part>, width: f64) -> Plan {
     let mut plan = Plan::default();
     let (mut x, mut top, mut bottom) = (0.0, 0.0, 0.0_f64);
     for set in sets.into_iter().filter(|set| !set.items.is_empty()) {
-        let columns = set.items.iter().map(|item| item.slots.min(COLUMNS)).max().unwrap_or(0).max(1);
-        let letters = set.items.iter().map(|item| label(&set.name, &item.name).chars().count()).max().unwrap_or(0);
-        let names = (letters.max(set.name.chars().count().min(LETTERS)) as f64 * LETTER + 7.0).ceil();
+        let columns = set
+            .items
+            .iter()
+            .map(|item| item.slots.min(COLUMNS))
+            .max()
+            .unwrap_or(0)
+            .max(1);
+        let letters = set
+            .items
+            .iter()
+            .map(|item| label(&set.name, &item.name).chars().count())
+            .max()
+            .unwrap_or(0);
+        let names =
+            (letters.max(set.name.chars().count().min(LETTERS)) as f64 * LETTER + 7.0).ceil();
         let own = names + columns as f64 * PITCH;
         if x > 0.0 && x + own > width {
             x = 0.0;
@@ -106,7 +126,13 @@ pub(crate) fn plan(sets: Vec<Part>, width: f64) -> Plan {
             let mut first = 0;
             loop {
                 let count = (item.slots - first).min(COLUMNS);
-                plan.rows.push(Row { block, item: index, y, first, count });
+                plan.rows.push(Row {
+                    block,
+                    item: index,
+                    y,
+                    first,
+                    count,
+                });
                 y += PITCH;
                 first += count;
                 if first >= item.slots {
@@ -116,7 +142,13 @@ pub(crate) fn plan(sets: Vec<Part>, width: f64) -> Plan {
         }
         bottom = bottom.max(y);
         plan.width = plan.width.max(x + own);
-        plan.blocks.push(Block { x, y: top, cells: x + names, columns, set });
+        plan.blocks.push(Block {
+            x,
+            y: top,
+            cells: x + names,
+            columns,
+            set,
+        });
         x += own + GAP;
     }
     plan.height = bottom;
@@ -125,7 +157,9 @@ pub(crate) fn plan(sets: Vec<Part>, width: f64) -> Plan {
 
 /// The columns whose numbers are written: 1, 4, 8, 12, …
 pub(crate) fn numbered(columns: usize) -> impl Iterator<Item = usize> {
-    std::iter::once(1).chain((1..).map(|step| step * 4)).take_while(move |column| *column <= columns)
+    std::iter::once(1)
+        .chain((1..).map(|step| step * 4))
+        .take_while(move |column| *column <= columns)
 }
 
 /// A slot: the block, the node within it, the slot on it, all from 0.
@@ -184,42 +218,94 @@ impl Plan {
     pub(crate) fn hit(&self, x: f64, y: f64) -> Option<Spot> {
         let row = self.rows.iter().find(|row| {
             let block = &self.blocks[row.block];
-            y >= row.y && y < row.y + PITCH && x >= block.cells && x < block.cells + row.count as f64 * PITCH
+            y >= row.y
+                && y < row.y + PITCH
+                && x >= block.cells
+                && x < block.cells + row.count as f64 * PITCH
         })?;
         let column = ((x - self.blocks[row.block].cells) / PITCH) as usize;
-        Some(Spot { block: row.block, item: row.item, slot: row.first + column.min(row.count.saturating_sub(1)) })
+        Some(Spot {
+            block: row.block,
+            item: row.item,
+            slot: row.first + column.min(row.count.saturating_sub(1)),
+        })
     }
 
     /// Left and upper edge of a slot's cell.
     #[allow(clippy::cast_precision_loss)] // pixels
     pub(crate) fn place(&self, spot: Spot) -> Option<(f64, f64)> {
-        let row = self.rows.iter().find(|row| row.block == spot.block && row.item == spot.item && (row.first..row.first + row.count).contains(&spot.slot))?;
-        Some((self.blocks[row.block].cells + (spot.slot - row.first) as f64 * PITCH, row.y))
+        let row = self.rows.iter().find(|row| {
+            row.block == spot.block
+                && row.item == spot.item
+                && (row.first..row.first + row.count).contains(&spot.slot)
+        })?;
+        Some((
+            self.blocks[row.block].cells + (spot.slot - row.first) as f64 * PITCH,
+            row.y,
+        ))
     }
 
     /// The slot of a node; none when it is not in the map or has no such slot.
     pub(crate) fn find(&self, group: usize, name: &str, slot: usize) -> Option<Spot> {
-        let block = self.blocks.iter().position(|block| block.set.group == group)?;
-        let item = self.blocks[block].set.items.iter().position(|item| &*item.name == name)?;
+        let block = self
+            .blocks
+            .iter()
+            .position(|block| block.set.group == group)?;
+        let item = self.blocks[block]
+            .set
+            .items
+            .iter()
+            .position(|item| &*item.name == name)?;
         (slot < self.blocks[block].set.items[item].slots).then_some(Spot { block, item, slot })
     }
 
     /// Where a key leads from a slot. Stays where there is no further way; never leaves the map.
     pub(crate) fn step(&self, from: Spot, step: Step) -> Spot {
-        let items = |block: usize| self.blocks.get(block).map_or(&[][..], |block| block.set.items.as_slice());
+        let items = |block: usize| {
+            self.blocks
+                .get(block)
+                .map_or(&[][..], |block| block.set.items.as_slice())
+        };
         let here = items(from.block);
         let last = |item: &Item| item.slots.saturating_sub(1);
-        let at = |item: usize| here.get(item).map_or(from, |node| Spot { item, slot: from.slot.min(last(node)), ..from });
+        let at = |item: usize| {
+            here.get(item).map_or(from, |node| Spot {
+                item,
+                slot: from.slot.min(last(node)),
+                ..from
+            })
+        };
         match step {
-            Step::Left => Spot { slot: from.slot.saturating_sub(1), ..from },
-            Step::Right => Spot { slot: (from.slot + 1).min(here.get(from.item).map_or(0, last)), ..from },
+            Step::Left => Spot {
+                slot: from.slot.saturating_sub(1),
+                ..from
+            },
+            Step::Right => Spot {
+                slot: (from.slot + 1).min(here.get(from.item).map_or(0, last)),
+                ..from
+            },
             Step::Up => at(from.item.saturating_sub(1)),
             Step::Down => at((from.item + 1).min(here.len().saturating_sub(1))),
             Step::Home => Spot { slot: 0, ..from },
-            Step::End => Spot { slot: here.get(from.item).map_or(0, last), ..from },
+            Step::End => Spot {
+                slot: here.get(from.item).map_or(0, last),
+                ..from
+            },
             Step::PageUp | Step::PageDown => {
-                let block = if step == Step::PageUp { from.block.saturating_sub(1) } else { (from.block + 1).min(self.blocks.len().saturating_sub(1)) };
-                if block == from.block { from } else { Spot { block, item: 0, slot: 0 } }
+                let block = if step == Step::PageUp {
+                    from.block.saturating_sub(1)
+                } else {
+                    (from.block + 1).min(self.blocks.len().saturating_sub(1))
+                };
+                if block == from.block {
+                    from
+                } else {
+                    Spot {
+                        block,
+                        item: 0,
+                        slot: 0,
+                    }
+                }
             }
         }
     }
@@ -231,12 +317,26 @@ mod tests {
     use super::*;
 
     fn set(group: usize, name: &str, slots: &[usize]) -> Part {
-        let items = slots.iter().enumerate().map(|(index, slots)| Item { name: Arc::from(format!("{name}-r{:02}", index + 1)), slots: *slots }).collect();
-        Part { group, name: name.to_owned(), items }
+        let items = slots
+            .iter()
+            .enumerate()
+            .map(|(index, slots)| Item {
+                name: Arc::from(format!("{name}-r{:02}", index + 1)),
+                slots: *slots,
+            })
+            .collect();
+        Part {
+            group,
+            name: name.to_owned(),
+            items,
+        }
     }
 
     fn two() -> Plan {
-        plan(vec![set(0, "east", &[12, 40, 3]), set(1, "west", &[4])], 900.0)
+        plan(
+            vec![set(0, "east", &[12, 40, 3]), set(1, "west", &[4])],
+            900.0,
+        )
     }
 
     #[test]
@@ -268,23 +368,62 @@ mod tests {
 
     #[test]
     fn a_node_with_many_slots_takes_several_rows() {
-        let rows: Vec<_> = two().rows.iter().filter(|row| row.block == 0 && row.item == 1).map(|row| (row.first, row.count)).collect();
+        let rows: Vec<_> = two()
+            .rows
+            .iter()
+            .filter(|row| row.block == 0 && row.item == 1)
+            .map(|row| (row.first, row.count))
+            .collect();
         assert_eq!(rows, [(0, 32), (32, 8)]);
     }
 
     #[test]
     fn keys_never_leave_the_map() {
         let plan = two();
-        let all = [Step::Left, Step::Right, Step::Up, Step::Down, Step::Home, Step::End, Step::PageUp, Step::PageDown];
-        let mut spot = Spot { block: 0, item: 0, slot: 0 };
+        let all = [
+            Step::Left,
+            Step::Right,
+            Step::Up,
+            Step::Down,
+            Step::Home,
+            Step::End,
+            Step::PageUp,
+            Step::PageDown,
+        ];
+        let mut spot = Spot {
+            block: 0,
+            item: 0,
+            slot: 0,
+        };
         for round in 0..400 {
             spot = plan.step(spot, all[(round * 7 + round / 3) % all.len()]);
             assert!(plan.place(spot).is_some(), "{spot:?} after {round}");
         }
-        let end = plan.step(Spot { block: 0, item: 1, slot: 0 }, Step::End);
+        let end = plan.step(
+            Spot {
+                block: 0,
+                item: 1,
+                slot: 0,
+            },
+            Step::End,
+        );
         assert_eq!(end.slot, 39);
-        assert_eq!(plan.step(end, Step::Down), Spot { block: 0, item: 2, slot: 2 });
-        assert_eq!(plan.step(end, Step::PageDown), Spot { block: 1, item: 0, slot: 0 });
+        assert_eq!(
+            plan.step(end, Step::Down),
+            Spot {
+                block: 0,
+                item: 2,
+                slot: 2
+            }
+        );
+        assert_eq!(
+            plan.step(end, Step::PageDown),
+            Spot {
+                block: 1,
+                item: 0,
+                slot: 0
+            }
+        );
     }
 
     #[test]

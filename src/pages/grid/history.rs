@@ -40,7 +40,9 @@ pub(crate) struct History {
 pub(crate) fn history(deployment: &'static Deployment) -> History {
     static ONE: OnceLock<History> = OnceLock::new();
     ONE.get_or_init(|| {
-        let history = History { revision: ArcRwSignal::new(0) };
+        let history = History {
+            revision: ArcRwSignal::new(0),
+        };
         let revision = history.revision.clone();
         let _ = set_interval_with_handle(
             move || {
@@ -67,14 +69,24 @@ impl History {
         let trace = store.traces.get(&(group, node.name.clone()));
         let line = |values: Option<&Vec<u8>>, now: Option<f64>| {
             let kept = values.map(Vec::as_slice).unwrap_or_default();
-            kept.iter().filter(|value| **value != GAP).map(|value| f64::from(*value) / 100.0).chain(now).collect()
+            kept.iter()
+                .filter(|value| **value != GAP)
+                .map(|value| f64::from(*value) / 100.0)
+                .chain(now)
+                .collect()
         };
-        (line(trace.map(|trace| &trace.load), node.load), line(trace.map(|trace| &trace.memory), node.memory_used))
+        (
+            line(trace.map(|trace| &trace.load), node.load),
+            line(trace.map(|trace| &trace.memory), node.memory_used),
+        )
     }
 }
 
 fn store() -> std::sync::MutexGuard<'static, Store> {
-    STORE.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+    STORE
+        .get_or_init(Mutex::default)
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 fn take(deployment: &'static Deployment) {
@@ -89,7 +101,9 @@ fn take(deployment: &'static Deployment) {
         }
         if store.traces.keys().filter(|(of, _)| *of == index).count() > rows.len() {
             let known: HashSet<&str> = rows.iter().map(|row| &*row.key).collect();
-            store.traces.retain(|(of, name), _| *of != index || known.contains(name.as_str()));
+            store
+                .traces
+                .retain(|(of, name), _| *of != index || known.contains(name.as_str()));
         }
     }
 }
@@ -99,7 +113,11 @@ fn push(values: &mut Vec<u8>, value: Option<f64>) {
     if values.len() == KEPT {
         values.remove(0);
     }
-    values.push(value.filter(|value| value.is_finite()).map_or(GAP, |value| (value * 100.0).clamp(0.0, 254.0) as u8));
+    values.push(
+        value
+            .filter(|value| value.is_finite())
+            .map_or(GAP, |value| (value * 100.0).clamp(0.0, 254.0) as u8),
+    );
 }
 
 #[cfg(test)]

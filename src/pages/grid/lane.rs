@@ -53,12 +53,24 @@ pub(crate) fn lane(points: &[TimelinePoint], now: Millis) -> Lane {
     let start = now - WINDOW;
     let known = points.partition_point(|point| point.at <= start);
     let shown = &points[known.saturating_sub(1)..];
-    let (Some(first), Some(last)) = (shown.first(), shown.last()) else { return Lane::default() };
-    let highest = shown.iter().map(|point| point.total.max(point.usable)).max().unwrap_or(1).max(1);
+    let (Some(first), Some(last)) = (shown.first(), shown.last()) else {
+        return Lane::default();
+    };
+    let highest = shown
+        .iter()
+        .map(|point| point.total.max(point.usable))
+        .max()
+        .unwrap_or(1)
+        .max(1);
     let place = |at: Millis| ((at - start).max(0) as f64 / WINDOW as f64 * WIDTH).clamp(0.0, WIDTH);
     let height = |usable: u32| BOTTOM - (BOTTOM - TOP) * f64::from(usable) / f64::from(highest);
 
-    let mut lane = Lane { line: format!("M{:.1} {:.1}", place(first.at), height(first.usable)), total: last.total, usable: last.usable, ..Lane::default() };
+    let mut lane = Lane {
+        line: format!("M{:.1} {:.1}", place(first.at), height(first.usable)),
+        total: last.total,
+        usable: last.usable,
+        ..Lane::default()
+    };
     for pair in shown.windows(2) {
         let (before, after) = (pair[0], pair[1]);
         let x = place(after.at);
@@ -67,7 +79,13 @@ pub(crate) fn lane(points: &[TimelinePoint], now: Millis) -> Lane {
             lane.lost.push((place(before.at), x - place(before.at)));
         }
         if before.usable != after.usable {
-            lane.marks.push(Mark { at: after.at, x, usable: after.usable, up: after.usable > before.usable, reason: after.reason.clone() });
+            lane.marks.push(Mark {
+                at: after.at,
+                x,
+                usable: after.usable,
+                up: after.usable > before.usable,
+                reason: after.reason.clone(),
+            });
         }
     }
     let _ = write!(lane.line, "H{WIDTH}");
@@ -79,7 +97,11 @@ pub(crate) fn lane(points: &[TimelinePoint], now: Millis) -> Lane {
 
 /// The line closed to an area.
 pub(crate) fn area(lane: &Lane) -> String {
-    let start = lane.line.strip_prefix('M').and_then(|line| line.split(' ').next()).unwrap_or("0");
+    let start = lane
+        .line
+        .strip_prefix('M')
+        .and_then(|line| line.split(' ').next())
+        .unwrap_or("0");
     format!("{}V{BOTTOM}H{start}Z", lane.line)
 }
 
@@ -90,7 +112,12 @@ pub(crate) fn spoken(name: &str, lane: &Lane, clock: impl Fn(Millis) -> String) 
         let verb = if mark.up { "expanded" } else { "contracted" };
         let _ = write!(text, "at {} {verb} to {}, ", clock(mark.at), mark.usable);
     }
-    let _ = write!(text, "now {} of {}", lane.usable, counted(lane.total as usize, "slot"));
+    let _ = write!(
+        text,
+        "now {} of {}",
+        lane.usable,
+        counted(lane.total as usize, "slot")
+    );
     text
 }
 
@@ -100,7 +127,12 @@ mod tests {
     use super::*;
 
     fn point(minutes_ago: i64, usable: u32) -> TimelinePoint {
-        TimelinePoint { at: 10_000_000 - minutes_ago * 60_000, usable, total: 16, reason: "why".to_owned() }
+        TimelinePoint {
+            at: 10_000_000 - minutes_ago * 60_000,
+            usable,
+            total: 16,
+            reason: "why".to_owned(),
+        }
     }
 
     #[test]
@@ -110,11 +142,23 @@ mod tests {
 
     #[test]
     fn contraction_and_expansion_are_marked_where_they_were() {
-        let lane = lane(&[point(15, 0), point(90, 16), point(20, 14), point(18, 16)], 10_000_000);
+        let lane = lane(
+            &[point(15, 0), point(90, 16), point(20, 14), point(18, 16)],
+            10_000_000,
+        );
         assert_eq!(lane.line, "M0.0 12.0H92.0V16.0H110.4V12.0H138.0V44.0H276");
-        assert_eq!(lane.marks.iter().map(|mark| (mark.usable, mark.up)).collect::<Vec<_>>(), [(14, false), (16, true), (0, false)]);
+        assert_eq!(
+            lane.marks
+                .iter()
+                .map(|mark| (mark.usable, mark.up))
+                .collect::<Vec<_>>(),
+            [(14, false), (16, true), (0, false)]
+        );
         assert_eq!(lane.lost, [(138.0, 138.0)]);
-        assert_eq!(area(&lane), "M0.0 12.0H92.0V16.0H110.4V12.0H138.0V44.0H276V44H0.0Z");
+        assert_eq!(
+            area(&lane),
+            "M0.0 12.0H92.0V16.0H110.4V12.0H138.0V44.0H276V44H0.0Z"
+        );
         assert_eq!(
             spoken("r07", &lane, |at| format!("{}", (10_000_000 - at) / 60_000)),
             "Usable slots of r07 in the last 30 minutes: at 20 contracted to 14, at 18 expanded to 16, at 15 contracted to 0, now 0 of 16 slots"
@@ -130,7 +174,12 @@ mod tests {
 
     #[test]
     fn points_of_the_future_and_a_grid_without_slots_do_no_harm() {
-        let none = TimelinePoint { at: 9_000_000, usable: 0, total: 0, reason: String::new() };
+        let none = TimelinePoint {
+            at: 9_000_000,
+            usable: 0,
+            total: 0,
+            reason: String::new(),
+        };
         let lane = lane(&[none, point(-5, 3)], 10_000_000);
         assert!(lane.lost.is_empty() && !lane.line.contains("NaN"));
     }

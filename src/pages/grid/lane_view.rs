@@ -17,10 +17,20 @@ pub(crate) fn draw(name: &str, lane: &Lane, now: Millis) -> AnyView {
     if lane.line.is_empty() {
         return view! { <p class="ink2">"Nothing is recorded of it yet."</p> }.into_any();
     }
-    let lost = |(x, width): &(f64, f64)| view! { <rect class="lane-lost" x=x.to_string() y="12" width=width.to_string() height="32"/> }.into_any();
+    let lost = |(x, width): &(f64, f64)| {
+        view! { <rect class="lane-lost" x=x.to_string() y="12" width=width.to_string() height="32"/> }.into_any()
+    };
     let arrow = |mark: &Mark| {
-        let (class, path) = if mark.up { ("lane-up", format!("M{:.1} 9l4-4 4 4", mark.x - 4.0)) } else { ("lane-down", format!("M{:.1} 5l4 4 4-4", mark.x - 4.0)) };
-        let class = if mark.usable == 0 { "lane-down lane-down--lost" } else { class };
+        let (class, path) = if mark.up {
+            ("lane-up", format!("M{:.1} 9l4-4 4 4", mark.x - 4.0))
+        } else {
+            ("lane-down", format!("M{:.1} 5l4 4 4-4", mark.x - 4.0))
+        };
+        let class = if mark.usable == 0 {
+            "lane-down lane-down--lost"
+        } else {
+            class
+        };
         view! { <path class=class d=path><title>{[mark.reason.as_str(), ", ", &minute(mark.at)].concat()}</title></path> }.into_any()
     };
     // Labels of changes are written where they have room: not over each other, nor over the ends.
@@ -32,7 +42,10 @@ pub(crate) fn draw(name: &str, lane: &Lane, now: Millis) -> AnyView {
             free = mark.x + 40.0;
         }
     }
-    let end = lane.lost.last().filter(|(x, width)| lane.usable == 0 && x + width >= WIDTH - 0.1 && *width > 96.0);
+    let end = lane
+        .lost
+        .last()
+        .filter(|(x, width)| lane.usable == 0 && x + width >= WIDTH - 0.1 && *width > 96.0);
     let words = match end {
         Some((x, _)) => view! { <text class="lane-word" x=format!("{:.1}", x + 6.0) y="32">{format!("0 of {}", counted(lane.total as usize, "slot"))}</text> }.into_any(),
         None => view! { <text x="2" y="40">{format!("{} of {} usable", lane.usable, counted(lane.total as usize, "slot"))}</text> }.into_any(),

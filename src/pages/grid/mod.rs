@@ -36,11 +36,14 @@ pub fn Page() -> AnyView {
     let grid = Grid::new();
     // Starts to collect what the lines of the table show.
     let _ = history(use_deployment());
-    let register = Callback::new(move |()| grid.go(|view| view.panel = Some("register".to_owned())));
+    let register =
+        Callback::new(move |()| grid.go(|view| view.panel = Some("register".to_owned())));
     let panel = Memo::new(move |_| grid.view.with(|view| view.panel.clone()));
     let drawer = move || match panel.get().as_deref() {
         Some("register") => Some(register::register_drawer(grid)),
-        Some("edit") => grid.chosen_untracked().map(|(group, node)| register::edit_drawer(grid, group, node)),
+        Some("edit") => grid
+            .chosen_untracked()
+            .map(|(group, node)| register::edit_drawer(grid, group, node)),
         _ => None,
     };
     let wide = move || grid.view.with(|view| view.node.is_none());
@@ -76,14 +79,30 @@ fn sentence(grid: Grid) -> String {
     use gridhelm_api::node::SlotState;
     let tally = total(grid);
     if tally.nodes == 0 {
-        return if grid.groups().iter().any(|group| group.age_ms(0.0).is_some()) { "No nodes yet.".to_owned() } else { "Asking the servers for their nodes.".to_owned() };
+        return if grid
+            .groups()
+            .iter()
+            .any(|group| group.age_ms(0.0).is_some())
+        {
+            "No nodes yet.".to_owned()
+        } else {
+            "Asking the servers for their nodes.".to_owned()
+        };
     }
-    format!("{}, {}, {} usable now. {} idle.", counted(tally.nodes, "node"), counted(tally.slots(), "slot"), count(tally.usable() as u64), count(tally.slots_in(SlotState::Idle) as u64))
+    format!(
+        "{}, {}, {} usable now. {} idle.",
+        counted(tally.nodes, "node"),
+        counted(tally.slots(), "slot"),
+        count(tally.usable() as u64),
+        count(tally.slots_in(SlotState::Idle) as u64)
+    )
 }
 
 fn toolbar(grid: Grid) -> AnyView {
     let q = Signal::derive(move || grid.view.with(|view| view.q.clone().unwrap_or_default()));
-    let search = Callback::new(move |text: String| grid.replace(|view| view.q = Some(text).filter(|text| !text.is_empty())));
+    let search = Callback::new(move |text: String| {
+        grid.replace(|view| view.q = Some(text).filter(|text| !text.is_empty()))
+    });
     let counts = Memo::new(move |_| {
         let mut counts = [0_usize; STATES.len()];
         for group in grid.groups() {
@@ -99,9 +118,18 @@ fn toolbar(grid: Grid) -> AnyView {
     });
     let chip = move |index: usize| {
         let (state, name, label) = STATES[index];
-        let on = Signal::derive(move || grid.view.with(|view| Filter::new(None, view.state.as_deref()).has_state(state)));
-        let toggle = Callback::new(move |()| grid.replace(|view| view.state = toggled(view.state.as_deref(), state)));
-        let shown = Memo::new(move |_| counts.with(|counts| counts[index] > 0) || on.get() || matches!(state, Glyph::Ready | Glyph::Lost));
+        let on = Signal::derive(move || {
+            grid.view
+                .with(|view| Filter::new(None, view.state.as_deref()).has_state(state))
+        });
+        let toggle = Callback::new(move |()| {
+            grid.replace(|view| view.state = toggled(view.state.as_deref(), state))
+        });
+        let shown = Memo::new(move |_| {
+            counts.with(|counts| counts[index] > 0)
+                || on.get()
+                || matches!(state, Glyph::Ready | Glyph::Lost)
+        });
         let _ = name;
         view! {
             <Show when=move || shown.get()>
@@ -110,7 +138,10 @@ fn toolbar(grid: Grid) -> AnyView {
         }
         .into_any()
     };
-    let filtered = move || grid.view.with(|view| view.q.is_some() || view.state.is_some());
+    let filtered = move || {
+        grid.view
+            .with(|view| view.q.is_some() || view.state.is_some())
+    };
     let clear = Callback::new(move |()| {
         grid.replace(|view| {
             view.q = None;
@@ -129,5 +160,10 @@ fn toolbar(grid: Grid) -> AnyView {
 
 /// The address of the grid with one node's details open, and the rest of the view as it is.
 pub(crate) fn node_href(view: &GridView, key: String) -> Route {
-    Route::Grid(GridView { node: Some(key), slot: None, panel: None, ..view.clone() })
+    Route::Grid(GridView {
+        node: Some(key),
+        slot: None,
+        panel: None,
+        ..view.clone()
+    })
 }

@@ -29,9 +29,26 @@ pub(crate) struct Filter {
 impl Filter {
     /// Reads the two parameters of the address. States that nobody knows are left out.
     pub(crate) fn new(q: Option<&str>, states: Option<&str>) -> Self {
-        let words = q.unwrap_or_default().to_lowercase().split_whitespace().map(str::to_owned).collect();
-        let named = |name: &str| STATES.iter().find(|(_, token, _)| *token == name).map(|(state, ..)| *state);
-        Self { words, states: states.unwrap_or_default().split(',').filter_map(named).collect() }
+        let words = q
+            .unwrap_or_default()
+            .to_lowercase()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
+        let named = |name: &str| {
+            STATES
+                .iter()
+                .find(|(_, token, _)| *token == name)
+                .map(|(state, ..)| *state)
+        };
+        Self {
+            words,
+            states: states
+                .unwrap_or_default()
+                .split(',')
+                .filter_map(named)
+                .collect(),
+        }
     }
 
     /// Whether it leaves all nodes.
@@ -51,8 +68,17 @@ impl Filter {
     }
 
     fn finds(&self, node: &Node, wall: f64) -> bool {
-        let mut text = format!("{} {}:{} {}", node.name, node.host, node.port, node.labels.join(" "));
-        for part in [&node.intent_reason, &node.intent_by, &node.health_reason].into_iter().flatten() {
+        let mut text = format!(
+            "{} {}:{} {}",
+            node.name,
+            node.host,
+            node.port,
+            node.labels.join(" ")
+        );
+        for part in [&node.intent_reason, &node.intent_by, &node.health_reason]
+            .into_iter()
+            .flatten()
+        {
             text.push(' ');
             text.push_str(part);
         }
@@ -75,7 +101,11 @@ pub(crate) fn toggled(states: Option<&str>, state: Glyph) -> Option<String> {
     } else {
         filter.states.push(state);
     }
-    let names: Vec<&str> = STATES.iter().filter(|(known, ..)| filter.has_state(*known)).map(|(_, name, _)| *name).collect();
+    let names: Vec<&str> = STATES
+        .iter()
+        .filter(|(known, ..)| filter.has_state(*known))
+        .map(|(_, name, _)| *name)
+        .collect();
     (!names.is_empty()).then(|| names.join(","))
 }
 
@@ -101,7 +131,15 @@ pub(crate) enum Column {
 
 impl Column {
     /// All of them, in the order of the table.
-    pub(crate) const ALL: [Self; 7] = [Self::Node, Self::State, Self::Used, Self::Load, Self::Memory, Self::R, Self::Heartbeat];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Node,
+        Self::State,
+        Self::Used,
+        Self::Load,
+        Self::Memory,
+        Self::R,
+        Self::Heartbeat,
+    ];
 
     /// Its name in the address.
     pub(crate) const fn name(self) -> &'static str {
@@ -156,15 +194,29 @@ impl Sort {
     /// Reads the parameter of the address.
     pub(crate) fn parse(text: Option<&str>) -> Self {
         let text = text.unwrap_or_default();
-        let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
-        Column::ALL.into_iter().find(|column| column.name() == name).map_or(Self::default(), |column| Self { column, descending })
+        let (name, descending) = text
+            .strip_prefix('-')
+            .map_or((text, false), |name| (name, true));
+        Column::ALL
+            .into_iter()
+            .find(|column| column.name() == name)
+            .map_or(Self::default(), |column| Self { column, descending })
     }
 
     /// The order of two nodes; equal ones go by name, so that it is total within a group.
     pub(crate) fn compare(self, a: &Node, b: &Node) -> Ordering {
         let by_name = natural(&a.name, &b.name);
-        let order = if self.column == Column::Node { by_name } else { self.column.compare(a, b) };
-        (if self.descending { order.reverse() } else { order }).then(by_name)
+        let order = if self.column == Column::Node {
+            by_name
+        } else {
+            self.column.compare(a, b)
+        };
+        (if self.descending {
+            order.reverse()
+        } else {
+            order
+        })
+        .then(by_name)
     }
 }
 
@@ -184,12 +236,17 @@ const fn severity(state: Glyph) -> u8 {
 /// Slots that run a task.
 pub(crate) fn used(node: &Node) -> usize {
     use gridhelm_api::node::SlotState::{Busy, Stalled, Zombie};
-    node.slots.iter().filter(|slot| matches!(slot.state, Busy | Stalled | Zombie) || slot.task.is_some()).count()
+    node.slots
+        .iter()
+        .filter(|slot| matches!(slot.state, Busy | Stalled | Zombie) || slot.task.is_some())
+        .count()
 }
 
 /// R's version there; empty before the first probe.
 pub(crate) fn r_version(node: &Node) -> &str {
-    node.facts.as_ref().map_or("", |facts| facts.r_version.as_str())
+    node.facts
+        .as_ref()
+        .map_or("", |facts| facts.r_version.as_str())
 }
 
 /// The R version that most of the nodes run, when they do not all run the same; the greater one of two as frequent ones.
@@ -204,7 +261,10 @@ pub(crate) fn common_r<'a>(versions: impl Iterator<Item = &'a str>) -> Option<St
     if counts.len() < 2 {
         return None;
     }
-    counts.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| natural(a.0, b.0))).map(|(version, _)| version.to_owned())
+    counts
+        .into_iter()
+        .max_by(|a, b| a.1.cmp(&b.1).then_with(|| natural(a.0, b.0)))
+        .map(|(version, _)| version.to_owned())
 }
 
 #[cfg(test)]
@@ -215,12 +275,19 @@ mod tests {
     use gridhelm_api::node::{Health, NodeFacts};
 
     fn lost(name: &str) -> Node {
-        Node { health: Health::Unreachable, health_reason: Some("connection refused".to_owned()), ..node(name) }
+        Node {
+            health: Health::Unreachable,
+            health_reason: Some("connection refused".to_owned()),
+            ..node(name)
+        }
     }
 
     #[test]
     fn every_word_must_be_found_somewhere() {
-        let node = Node { labels: vec!["rack b2".to_owned()], ..lost("east-r07") };
+        let node = Node {
+            labels: vec!["rack b2".to_owned()],
+            ..lost("east-r07")
+        };
         for q in ["r07", "B2", "refused 10.0.0.1", "6311", " "] {
             assert!(Filter::new(Some(q), None).leaves(&node, 0.0), "{q}");
         }
@@ -241,13 +308,23 @@ mod tests {
     fn a_state_is_turned_on_and_off_in_the_address() {
         let on = toggled(Some("stalled"), Glyph::Lost);
         assert_eq!(on.as_deref(), Some("stalled,lost"));
-        assert_eq!(toggled(on.as_deref(), Glyph::Stalled).as_deref(), Some("lost"));
+        assert_eq!(
+            toggled(on.as_deref(), Glyph::Stalled).as_deref(),
+            Some("lost")
+        );
         assert_eq!(toggled(Some("lost"), Glyph::Lost), None);
     }
 
     #[test]
     fn the_order_is_total_and_turns_round() {
-        let (a, b, c) = (lost("r10"), node("r2"), Node { load: Some(0.5), ..node("r1") });
+        let (a, b, c) = (
+            lost("r10"),
+            node("r2"),
+            Node {
+                load: Some(0.5),
+                ..node("r1")
+            },
+        );
         let order = |sort: Option<&str>| {
             let mut nodes = [&a, &b, &c];
             nodes.sort_by(|x, y| Sort::parse(sort).compare(x, y));
@@ -263,17 +340,44 @@ mod tests {
     #[test]
     fn every_column_is_known_by_its_name_in_the_address() {
         for column in Column::ALL {
-            assert_eq!(Sort::parse(Some(column.name())), Sort { column, descending: false });
-            assert_eq!(Sort::parse(Some(&["-", column.name()].concat())), Sort { column, descending: true });
+            assert_eq!(
+                Sort::parse(Some(column.name())),
+                Sort {
+                    column,
+                    descending: false
+                }
+            );
+            assert_eq!(
+                Sort::parse(Some(&["-", column.name()].concat())),
+                Sort {
+                    column,
+                    descending: true
+                }
+            );
         }
     }
 
     #[test]
     fn the_common_r_version_is_named_only_when_they_differ() {
         assert_eq!(common_r(["4.2.2", "4.2.2", ""].into_iter()), None);
-        assert_eq!(common_r(["4.1.3", "4.2.2", "4.2.2"].into_iter()).as_deref(), Some("4.2.2"));
-        assert_eq!(common_r(["4.10.0", "4.9.0"].into_iter()).as_deref(), Some("4.10.0"));
-        let facts = NodeFacts { r_version: "4.2.2".to_owned(), ..NodeFacts::default() };
-        assert_eq!(r_version(&Node { facts: Some(facts), ..node("a") }), "4.2.2");
+        assert_eq!(
+            common_r(["4.1.3", "4.2.2", "4.2.2"].into_iter()).as_deref(),
+            Some("4.2.2")
+        );
+        assert_eq!(
+            common_r(["4.10.0", "4.9.0"].into_iter()).as_deref(),
+            Some("4.10.0")
+        );
+        let facts = NodeFacts {
+            r_version: "4.2.2".to_owned(),
+            ..NodeFacts::default()
+        };
+        assert_eq!(
+            r_version(&Node {
+                facts: Some(facts),
+                ..node("a")
+            }),
+            "4.2.2"
+        );
     }
 }

@@ -16,7 +16,10 @@ pub(crate) fn reason(node: &Node, wall: f64) -> String {
             }
             why
         }
-        Glyph::Lost => node.health_reason.clone().unwrap_or_else(|| format!("no answer on {}:{}", node.host, node.port)),
+        Glyph::Lost => node
+            .health_reason
+            .clone()
+            .unwrap_or_else(|| format!("no answer on {}:{}", node.host, node.port)),
         Glyph::Zombie | Glyph::Stalled => trouble(node, wall),
         Glyph::Draining => {
             let mut why = left(node);
@@ -41,28 +44,58 @@ fn purpose(node: &Node) -> String {
 
 /// How many tasks a draining node still has to end.
 pub(crate) fn left(node: &Node) -> String {
-    let tasks = node.slots.iter().filter(|slot| slot.task.is_some() || matches!(slot.state, SlotState::Busy)).count();
-    if tasks == 0 { "no task left".to_owned() } else { format!("{} left", counted(tasks, "task")) }
+    let tasks = node
+        .slots
+        .iter()
+        .filter(|slot| slot.task.is_some() || matches!(slot.state, SlotState::Busy))
+        .count();
+    if tasks == 0 {
+        "no task left".to_owned()
+    } else {
+        format!("{} left", counted(tasks, "task"))
+    }
 }
 
 fn trouble(node: &Node, wall: f64) -> String {
-    let slots = |state: SlotState| node.slots.iter().filter(|slot| slot.state == state).collect::<Vec<_>>();
+    let slots = |state: SlotState| {
+        node.slots
+            .iter()
+            .filter(|slot| slot.state == state)
+            .collect::<Vec<_>>()
+    };
     let (zombies, stalled) = (slots(SlotState::Zombie), slots(SlotState::Stalled));
     let mut why = String::new();
     if !zombies.is_empty() {
-        let mut holders: Vec<String> = zombies.iter().filter_map(|slot| slot.held_by.clone()).collect();
+        let mut holders: Vec<String> = zombies
+            .iter()
+            .filter_map(|slot| slot.held_by.clone())
+            .collect();
         holders.sort_unstable();
         holders.dedup();
         add(&mut why, &counted(zombies.len(), "slot"));
-        why.push_str(if holders.is_empty() { " held by an older session" } else { " held by " });
+        why.push_str(if holders.is_empty() {
+            " held by an older session"
+        } else {
+            " held by "
+        });
         why.push_str(&listed(&holders));
     }
     if !stalled.is_empty() {
         let silent = longest(&stalled, wall);
-        add(&mut why, &format!("{} silent for {}", counted(stalled.len(), "slot"), age(silent)));
+        add(
+            &mut why,
+            &format!(
+                "{} silent for {}",
+                counted(stalled.len(), "slot"),
+                age(silent)
+            ),
+        );
     }
     if why.is_empty() {
-        add(&mut why, node.health_reason.as_deref().unwrap_or("answers late"));
+        add(
+            &mut why,
+            node.health_reason.as_deref().unwrap_or("answers late"),
+        );
     }
     why
 }
@@ -70,7 +103,10 @@ fn trouble(node: &Node, wall: f64) -> String {
 /// How long the longest of them has been in its state, milliseconds.
 #[allow(clippy::cast_precision_loss)] // exact until the year 287396
 pub(crate) fn longest(slots: &[&Slot], wall: f64) -> f64 {
-    slots.iter().map(|slot| wall - slot.since as f64).fold(0.0, f64::max)
+    slots
+        .iter()
+        .map(|slot| wall - slot.since as f64)
+        .fold(0.0, f64::max)
 }
 
 fn add(sentence: &mut String, part: &str) {
@@ -89,7 +125,11 @@ mod tests {
     use crate::pages::grid::sample::node;
 
     fn slot(state: SlotState) -> Slot {
-        Slot { state, since: 1_000, ..Slot::default() }
+        Slot {
+            state,
+            since: 1_000,
+            ..Slot::default()
+        }
     }
 
     #[test]
@@ -105,14 +145,27 @@ mod tests {
         disabled.intent_by = Some("m.ortiz".to_owned());
         assert_eq!(reason(&disabled, 0.0), "kernel update (m.ortiz)");
         disabled.health = Health::Unreachable;
-        assert_eq!(reason(&disabled, 0.0), "kernel update (m.ortiz), does not answer");
+        assert_eq!(
+            reason(&disabled, 0.0),
+            "kernel update (m.ortiz), does not answer"
+        );
     }
 
     #[test]
     fn zombies_and_silent_slots_are_both_told() {
         let mut sick = node("r1");
-        sick.slots = vec![slot(SlotState::Stalled), slot(SlotState::Stalled), Slot { held_by: Some("east-2, epoch 40".to_owned()), ..slot(SlotState::Zombie) }];
-        assert_eq!(reason(&sick, 241_000.0), "1 slot held by east-2, epoch 40, 2 slots silent for 4 min");
+        sick.slots = vec![
+            slot(SlotState::Stalled),
+            slot(SlotState::Stalled),
+            Slot {
+                held_by: Some("east-2, epoch 40".to_owned()),
+                ..slot(SlotState::Zombie)
+            },
+        ];
+        assert_eq!(
+            reason(&sick, 241_000.0),
+            "1 slot held by east-2, epoch 40, 2 slots silent for 4 min"
+        );
     }
 
     #[test]
@@ -128,7 +181,13 @@ mod tests {
     fn a_draining_node_counts_what_it_still_ends() {
         let mut draining = node("r1");
         draining.intent = Intent::Draining;
-        draining.slots = vec![Slot { task: Some("t-1".to_owned()), ..slot(SlotState::Draining) }, slot(SlotState::Disabled)];
+        draining.slots = vec![
+            Slot {
+                task: Some("t-1".to_owned()),
+                ..slot(SlotState::Draining)
+            },
+            slot(SlotState::Disabled),
+        ];
         assert_eq!(reason(&draining, 0.0), "1 task left");
         draining.slots.clear();
         assert_eq!(reason(&draining, 0.0), "no task left");

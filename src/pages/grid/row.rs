@@ -26,10 +26,22 @@ pub(crate) fn group_row(grid: Grid, index: usize) -> AnyView {
     let clock = use_clock();
     let text = move || {
         let tally = group.tally.get();
-        let active = group.active().map_or_else(|| "no active server is known".to_owned(), |server| format!("active server {}", server.name));
-        format!("{}, {}, {active}", counted(tally.nodes, "node"), counted(tally.slots(), "slot"))
+        let active = group.active().map_or_else(
+            || "no active server is known".to_owned(),
+            |server| format!("active server {}", server.name),
+        );
+        format!(
+            "{}, {}, {active}",
+            counted(tally.nodes, "node"),
+            counted(tally.slots(), "slot")
+        )
     };
-    let old = Memo::new(move |_| group.age_ms(clock.seconds()).filter(|age| *age >= 3_000.0).map(age));
+    let old = Memo::new(move |_| {
+        group
+            .age_ms(clock.seconds())
+            .filter(|age| *age >= 3_000.0)
+            .map(age)
+    });
     view! {
         <tr class="grp"><td colspan="8">
             <b class="strong">{group.name.as_str()}</b>" "{text}
@@ -42,7 +54,9 @@ pub(crate) fn group_row(grid: Grid, index: usize) -> AnyView {
 /// The line of a node.
 pub(crate) fn node_row(grid: Grid, index: usize, name: &str) -> AnyView {
     let group: &'static Group = &grid.deployment.groups[index];
-    let Some(item) = group.nodes.find(name) else { return ().into_any() };
+    let Some(item) = group.nodes.find(name) else {
+        return ().into_any();
+    };
     let node = Signal::derive(move || item.get());
     let key: Arc<str> = Arc::from(name);
     let chosen = {
@@ -64,7 +78,14 @@ pub(crate) fn node_row(grid: Grid, index: usize, name: &str) -> AnyView {
     };
     let state = Memo::new(move |_| node.with(|node| node_state(node)));
     let word = Memo::new(move |_| node.with(|node| node_word(node)));
-    let slots = Memo::new(move |_| node.with(|node| node.slots.iter().map(|slot| slot_glyph(slot.state)).collect::<Vec<_>>()));
+    let slots = Memo::new(move |_| {
+        node.with(|node| {
+            node.slots
+                .iter()
+                .map(|slot| slot_glyph(slot.state))
+                .collect::<Vec<_>>()
+        })
+    });
     view! {
         <tr data-node=key.to_string() aria-selected=move || if chosen.get() { "true" } else { "false" } on:click=open>
             <td><a class="node-name" href=href on:click=|event| event.stop_propagation()>{key.to_string()}</a>" "<span class="mono muted addr">{move || node.with(|node| address(node))}</span></td>
@@ -81,15 +102,25 @@ pub(crate) fn node_row(grid: Grid, index: usize, name: &str) -> AnyView {
 
 /// Host and port.
 pub(crate) fn address(node: &Node) -> String {
-    if node.host.contains(':') { format!("[{}]:{}", node.host, node.port) } else { format!("{}:{}", node.host, node.port) }
+    if node.host.contains(':') {
+        format!("[{}]:{}", node.host, node.port)
+    } else {
+        format!("{}:{}", node.host, node.port)
+    }
 }
 
 /// The reason, which is renewed every second only while it holds an age.
 fn why(node: Signal<Arc<Node>>) -> impl Fn() -> String + Send + Sync + 'static {
     let clock = use_clock();
-    let ages = Memo::new(move |_| node.with(|node| matches!(node_state(node), Glyph::Stalled | Glyph::Zombie)));
+    let ages = Memo::new(move |_| {
+        node.with(|node| matches!(node_state(node), Glyph::Stalled | Glyph::Zombie))
+    });
     move || {
-        let wall = if ages.get() { clock.wall_seconds() } else { clock::wall() };
+        let wall = if ages.get() {
+            clock.wall_seconds()
+        } else {
+            clock::wall()
+        };
         node.with(|node| reason(node, wall))
     }
 }
@@ -98,15 +129,37 @@ fn lines(grid: Grid, index: usize, node: Signal<Arc<Node>>) -> AnyView {
     let traces = Memo::new(move |_| node.with(|node| history(grid.deployment).of(index, node)));
     let name = move |what: &str, values: &[f64], now: Option<f64>| {
         let minutes = values.len().saturating_sub(1) * EVERY_S / 60;
-        let span = if minutes == 0 { String::new() } else { format!(", last {}", counted(minutes, "minute")) };
-        now.map_or_else(|| format!("{what} unknown"), |now| format!("{what}{span}, now {}", percent(now)))
+        let span = if minutes == 0 {
+            String::new()
+        } else {
+            format!(", last {}", counted(minutes, "minute"))
+        };
+        now.map_or_else(
+            || format!("{what} unknown"),
+            |now| format!("{what}{span}, now {}", percent(now)),
+        )
     };
     let load = Signal::derive(move || traces.with(|(load, _)| level(load)));
     let memory = Signal::derive(move || traces.with(|(_, memory)| level(memory)));
-    let load_name = Signal::derive(move || name("Load", &traces.with(|traces| traces.0.clone()), node.with(|node| node.load)));
-    let memory_name = Signal::derive(move || name("Memory", &traces.with(|traces| traces.1.clone()), node.with(|node| node.memory_used)));
-    let hot_load = Signal::derive(move || node.with(|node| node.load.is_some_and(|load| load > HOT_LOAD)));
-    let hot_memory = Signal::derive(move || node.with(|node| node.memory_used.is_some_and(|used| used > HOT_MEMORY)));
+    let load_name = Signal::derive(move || {
+        name(
+            "Load",
+            &traces.with(|traces| traces.0.clone()),
+            node.with(|node| node.load),
+        )
+    });
+    let memory_name = Signal::derive(move || {
+        name(
+            "Memory",
+            &traces.with(|traces| traces.1.clone()),
+            node.with(|node| node.memory_used),
+        )
+    });
+    let hot_load =
+        Signal::derive(move || node.with(|node| node.load.is_some_and(|load| load > HOT_LOAD)));
+    let hot_memory = Signal::derive(move || {
+        node.with(|node| node.memory_used.is_some_and(|used| used > HOT_MEMORY))
+    });
     view! {
         <td><Sparkline values=load top=1.25 width=38 height=15 hot=hot_load name=load_name/></td>
         <td><Sparkline values=memory top=1.0 width=38 height=15 hot=hot_memory name=memory_name/></td>
@@ -116,20 +169,28 @@ fn lines(grid: Grid, index: usize, node: Signal<Arc<Node>>) -> AnyView {
 
 /// One value alone is drawn as a level line.
 fn level(values: &[f64]) -> Vec<f64> {
-    if let [one] = values { vec![*one, *one] } else { values.to_vec() }
+    if let [one] = values {
+        vec![*one, *one]
+    } else {
+        values.to_vec()
+    }
 }
 
 /// R's version, marked where it differs from what most nodes of the group run.
 fn r_cell(grid: Grid, index: usize, node: Signal<Arc<Node>>) -> AnyView {
     let version = Memo::new(move |_| node.with(|node| r_version(node).to_owned()));
     let odd = Memo::new(move |_| {
-        let common = grid.common_r.with(|common| common.get(index).cloned().flatten());
+        let common = grid
+            .common_r
+            .with(|common| common.get(index).cloned().flatten());
         common.filter(|common| version.with(|own| !own.is_empty() && own != common))
     });
-    let view = move || match odd.get() {
+    let view = move || {
+        match odd.get() {
         Some(common) => view! { <span class="st t-stalled">{version.get()}{glyph(Glyph::Warn)}<span class="sr">", most nodes of the group run "{common}</span></span> }.into_any(),
         None if version.with(String::is_empty) => view! { <span class="muted" aria-label="not read yet">"–"</span> }.into_any(),
         None => version.get().into_any(),
+    }
     };
     view! { {view} }.into_any()
 }
@@ -138,7 +199,16 @@ fn r_cell(grid: Grid, index: usize, node: Signal<Arc<Node>>) -> AnyView {
 fn beat(node: Signal<Arc<Node>>) -> AnyView {
     let clock = use_clock();
     let last = Memo::new(move |_| node.with(|node| node.last_heartbeat));
-    let silent = Memo::new(move |_| last.get().map(|at| (clock.wall_seconds() - at as f64).max(0.0)));
-    let class = move || if silent.get().is_some_and(|age| age > LATE) { "t-lost" } else { "muted" };
+    let silent = Memo::new(move |_| {
+        last.get()
+            .map(|at| (clock.wall_seconds() - at as f64).max(0.0))
+    });
+    let class = move || {
+        if silent.get().is_some_and(|age| age > LATE) {
+            "t-lost"
+        } else {
+            "muted"
+        }
+    };
     view! { <span class=class>{move || silent.get().map_or_else(|| "never".to_owned(), age)}</span> }.into_any()
 }

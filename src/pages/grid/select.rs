@@ -57,9 +57,15 @@ impl Grid {
         });
         let scope = router.select(move |place| {
             let all = || (0..deployment.groups.len()).collect();
-            place.group.as_deref().map_or_else(all, |name| match deployment.groups.iter().position(|group| group.name == name) {
-                Some(index) => vec![index],
-                None => all(),
+            place.group.as_deref().map_or_else(all, |name| {
+                match deployment
+                    .groups
+                    .iter()
+                    .position(|group| group.name == name)
+                {
+                    Some(index) => vec![index],
+                    None => all(),
+                }
             })
         });
         let history = history(deployment);
@@ -67,17 +73,29 @@ impl Grid {
             history.track();
             let of_group = |group: &'static Group| {
                 let rows = group.nodes.rows();
-                let nodes: Vec<Arc<Node>> = rows.iter().map(|row| row.item.get_untracked()).collect();
+                let nodes: Vec<Arc<Node>> =
+                    rows.iter().map(|row| row.item.get_untracked()).collect();
                 common_r(nodes.iter().map(|node| r_version(node)))
             };
             deployment.groups.iter().map(of_group).collect()
         });
-        Self { deployment, view, lines: lines(deployment, view, scope), common_r, scope, router }
+        Self {
+            deployment,
+            view,
+            lines: lines(deployment, view, scope),
+            common_r,
+            scope,
+            router,
+        }
     }
 
     /// The groups shown. Tracks.
     pub(crate) fn groups(self) -> Vec<&'static Group> {
-        self.scope.get().into_iter().map(|index| &self.deployment.groups[index]).collect()
+        self.scope
+            .get()
+            .into_iter()
+            .map(|index| &self.deployment.groups[index])
+            .collect()
     }
 
     /// Indices of the groups shown. Tracks.
@@ -111,8 +129,17 @@ impl Grid {
 
     /// What the address calls a node: its name, with the group in front where another group has one of that name.
     pub(crate) fn key(self, group: usize, node: &str) -> String {
-        let elsewhere = self.deployment.groups.iter().enumerate().any(|(index, other)| index != group && other.nodes.find(node).is_some());
-        if elsewhere { [self.deployment.groups[group].name.as_str(), node].join("/") } else { node.to_owned() }
+        let elsewhere = self
+            .deployment
+            .groups
+            .iter()
+            .enumerate()
+            .any(|(index, other)| index != group && other.nodes.find(node).is_some());
+        if elsewhere {
+            [self.deployment.groups[group].name.as_str(), node].join("/")
+        } else {
+            node.to_owned()
+        }
     }
 
     /// An address in this page with that node's details open, for an `href`. Tracks.
@@ -125,7 +152,13 @@ impl Grid {
     pub(crate) fn chosen_name(self) -> Option<(Option<usize>, String)> {
         let key = self.view.with(|view| view.node.clone())?;
         if let Some((group, name)) = key.split_once('/') {
-            return Some((self.deployment.groups.iter().position(|other| other.name == group), name.to_owned()));
+            return Some((
+                self.deployment
+                    .groups
+                    .iter()
+                    .position(|other| other.name == group),
+                name.to_owned(),
+            ));
         }
         let home = self.deployment.groups.iter().position(|group| {
             let _ = group.nodes.rows();
@@ -138,7 +171,10 @@ impl Grid {
     pub(crate) fn chosen(self) -> Option<(usize, Arc<Node>)> {
         let (group, name) = self.chosen_name()?;
         let group = group?;
-        self.deployment.groups[group].nodes.get(&name).map(|node| (group, node))
+        self.deployment.groups[group]
+            .nodes
+            .get(&name)
+            .map(|node| (group, node))
     }
 
     /// The chosen node as it is now. Tracks nothing.
@@ -148,27 +184,43 @@ impl Grid {
 
     /// Whether that line is the chosen node. Tracks the choice.
     pub(crate) fn is_chosen(self, group: usize, node: &str) -> bool {
-        self.view.with(|view| match view.node.as_deref().map(|key| key.split_once('/').map_or((None, key), |(group, name)| (Some(group), name))) {
-            Some((None, name)) => name == node,
-            Some((Some(of), name)) => name == node && self.deployment.groups[group].name == of,
-            None => false,
+        self.view.with(|view| {
+            match view.node.as_deref().map(|key| {
+                key.split_once('/')
+                    .map_or((None, key), |(group, name)| (Some(group), name))
+            }) {
+                Some((None, name)) => name == node,
+                Some((Some(of), name)) => name == node && self.deployment.groups[group].name == of,
+                None => false,
+            }
         })
     }
 }
 
 /// Sorted when someone asks for it or a node comes or goes, and filtered by what is now: data that flows in moves no line.
-fn lines(deployment: &'static Deployment, view: Memo<GridView>, scope: Memo<Vec<usize>>) -> Memo<Arc<Vec<Line>>> {
+fn lines(
+    deployment: &'static Deployment,
+    view: Memo<GridView>,
+    scope: Memo<Vec<usize>>,
+) -> Memo<Arc<Vec<Line>>> {
     let sort = Memo::new(move |_| view.with(|view| Sort::parse(view.sort.as_deref())));
-    let filter = Memo::new(move |_| view.with(|view| Filter::new(view.q.as_deref(), view.state.as_deref())));
+    let filter =
+        Memo::new(move |_| view.with(|view| Filter::new(view.q.as_deref(), view.state.as_deref())));
     let sorted = Memo::new(move |_| {
         let sort = sort.get();
         let of_group = |index: usize| {
             let rows = deployment.groups[index].nodes.rows();
-            let mut nodes: Vec<(Arc<str>, Arc<Node>)> = rows.iter().map(|row| (Arc::clone(&row.key), row.item.get_untracked())).collect();
+            let mut nodes: Vec<(Arc<str>, Arc<Node>)> = rows
+                .iter()
+                .map(|row| (Arc::clone(&row.key), row.item.get_untracked()))
+                .collect();
             if sort != Sort::default() {
                 nodes.sort_by(|a, b| sort.compare(&a.1, &b.1));
             }
-            (index, nodes.into_iter().map(|(key, _)| key).collect::<Vec<_>>())
+            (
+                index,
+                nodes.into_iter().map(|(key, _)| key).collect::<Vec<_>>(),
+            )
         };
         Arc::new(scope.get().into_iter().map(of_group).collect::<Vec<_>>())
     });
@@ -184,7 +236,10 @@ fn lines(deployment: &'static Deployment, view: Memo<GridView>, scope: Memo<Vec<
             let head = lines.len();
             lines.push(Line::Head(*group));
             for name in names {
-                let leaves = filter.is_empty() || nodes.find(name).is_some_and(|node| node.with_untracked(|node| filter.leaves(node, wall)));
+                let leaves = filter.is_empty()
+                    || nodes
+                        .find(name)
+                        .is_some_and(|node| node.with_untracked(|node| filter.leaves(node, wall)));
                 if leaves {
                     lines.push(Line::Node(*group, Arc::clone(name)));
                 }
@@ -202,8 +257,16 @@ pub(crate) fn on_key(grid: Grid, event: &web_sys::KeyboardEvent) {
     if event.default_prevented() || event.ctrl_key() || event.meta_key() || event.alt_key() {
         return;
     }
-    let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-    if target.is_some_and(|target| target.closest("input, textarea, select, [role=dialog], [role=grid]").ok().flatten().is_some()) {
+    let target = event
+        .target()
+        .and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    if target.is_some_and(|target| {
+        target
+            .closest("input, textarea, select, [role=dialog], [role=grid]")
+            .ok()
+            .flatten()
+            .is_some()
+    }) {
         return;
     }
     let step: isize = match event.key().as_str() {
@@ -221,10 +284,22 @@ pub(crate) fn on_key(grid: Grid, event: &web_sys::KeyboardEvent) {
         _ => return,
     };
     let lines = grid.lines.get_untracked();
-    let nodes: Vec<(usize, &Arc<str>)> = lines.iter().filter_map(|line| match line { Line::Node(group, name) => Some((*group, name)), Line::Head(_) => None }).collect();
-    let at = untrack(|| nodes.iter().position(|(group, name)| grid.is_chosen(*group, name)));
+    let nodes: Vec<(usize, &Arc<str>)> = lines
+        .iter()
+        .filter_map(|line| match line {
+            Line::Node(group, name) => Some((*group, name)),
+            Line::Head(_) => None,
+        })
+        .collect();
+    let at = untrack(|| {
+        nodes
+            .iter()
+            .position(|(group, name)| grid.is_chosen(*group, name))
+    });
     let next = match at {
-        Some(at) => at.saturating_add_signed(step).min(nodes.len().saturating_sub(1)),
+        Some(at) => at
+            .saturating_add_signed(step)
+            .min(nodes.len().saturating_sub(1)),
         None => 0,
     };
     if let Some((group, name)) = nodes.get(next) {
@@ -241,7 +316,11 @@ pub(crate) fn on_key(grid: Grid, event: &web_sys::KeyboardEvent) {
 /// Brings a line into view.
 fn table_row(name: &str) {
     let rows = document().query_selector_all("[data-node]").ok();
-    let found = rows.into_iter().flat_map(|rows| (0..rows.length()).filter_map(move |index| rows.get(index))).filter_map(|row| row.dyn_into::<web_sys::Element>().ok()).find(|row| row.get_attribute("data-node").as_deref() == Some(name));
+    let found = rows
+        .into_iter()
+        .flat_map(|rows| (0..rows.length()).filter_map(move |index| rows.get(index)))
+        .filter_map(|row| row.dyn_into::<web_sys::Element>().ok())
+        .find(|row| row.get_attribute("data-node").as_deref() == Some(name));
     if let Some(row) = found {
         let options = web_sys::ScrollIntoViewOptions::new();
         options.set_block(web_sys::ScrollLogicalPosition::Nearest);

@@ -11,7 +11,9 @@ use crate::ui::{ago, state, time_of_day};
 
 /// The card beside the map; nothing when no slot is chosen.
 pub(crate) fn slot_card(grid: Grid) -> Option<AnyView> {
-    let number: usize = grid.view.with(|view| view.slot.as_deref().and_then(|slot| slot.parse().ok()))?;
+    let number: usize = grid
+        .view
+        .with(|view| view.slot.as_deref().and_then(|slot| slot.parse().ok()))?;
     let chosen = Memo::new(move |_| {
         let (_, node) = grid.chosen()?;
         let slot = node.slots.get(number.checked_sub(1)?)?.clone();
@@ -28,17 +30,27 @@ pub(crate) fn slot_card(grid: Grid) -> Option<AnyView> {
             rows.push(("Held by", holder.into_any()));
         }
         if let Some(task) = slot.task {
-            let href = router.href(Route::Tasks(TasksView { task: Some(task.clone()), ..TasksView::default() }));
-            rows.push(("Task", view! { <a class="mono" href=href>{task}</a> }.into_any()));
+            let href = router.href(Route::Tasks(TasksView {
+                task: Some(task.clone()),
+                ..TasksView::default()
+            }));
+            rows.push((
+                "Task",
+                view! { <a class="mono" href=href>{task}</a> }.into_any(),
+            ));
         }
         if slot.since > 0 {
             let age = ago(slot.since);
-            rows.push(("Since", view! { {time_of_day(slot.since)}", "{move || age.get()} }.into_any()));
+            rows.push((
+                "Since",
+                view! { {time_of_day(slot.since)}", "{move || age.get()} }.into_any(),
+            ));
         }
         if let Some(pid) = slot.pid {
             rows.push(("R process", format!("pid {pid}").into_any()));
         }
-        view! { <h3>{node}", slot "{number}</h3>{state(shape, shape.label())}{facts(rows)} }.into_any()
+        view! { <h3>{node}", slot "{number}</h3>{state(shape, shape.label())}{facts(rows)} }
+            .into_any()
     };
     Some(view! { <div class="slotcard" aria-live="polite">{view}</div> }.into_any())
 }

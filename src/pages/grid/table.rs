@@ -63,19 +63,27 @@ pub(crate) fn table(grid: Grid) -> AnyView {
     });
     let shown = move || {
         let (from, to, ..) = seen.get();
-        grid.lines.with(|lines| lines[from.min(lines.len())..to.min(lines.len())].to_vec())
+        grid.lines
+            .with(|lines| lines[from.min(lines.len())..to.min(lines.len())].to_vec())
     };
     let line = move |line: Line| match line {
         Line::Head(group) => group_row(grid, group),
         Line::Node(group, name) => node_row(grid, group, &name),
     };
-    let sort = Signal::derive(move || grid.view.with(|view| view.sort.clone().unwrap_or_else(|| "node".to_owned())));
-    let on_sort = Callback::new(move |sort: String| grid.replace(|view| view.sort = Some(sort).filter(|sort| sort != Column::Node.name())));
+    let sort = Signal::derive(move || {
+        grid.view
+            .with(|view| view.sort.clone().unwrap_or_else(|| "node".to_owned()))
+    });
+    let on_sort = Callback::new(move |sort: String| {
+        grid.replace(|view| view.sort = Some(sort).filter(|sort| sort != Column::Node.name()))
+    });
     let head = move |column: Column| {
         let number = matches!(column, Column::Used | Column::Heartbeat);
         view! { <SortHead column=column.name() label=column.title() sort=sort on_sort=on_sort number=number/> }
     };
-    let spacer = move |height: u32| (height > 0).then(|| view! { <tr class="spacer" aria-hidden="true"><td colspan="8" style:height=format!("{height}px")></td></tr> });
+    let spacer = move |height: u32| {
+        (height > 0).then(|| view! { <tr class="spacer" aria-hidden="true"><td colspan="8" style:height=format!("{height}px")></td></tr> })
+    };
     view! {
         <section class="panel scroll grow" aria-label="Nodes" tabindex="0" node_ref=scroller on:scroll=move |_| measure()>
             <table class="tbl tbl--nodes">
@@ -97,16 +105,30 @@ pub(crate) fn table(grid: Grid) -> AnyView {
 
 /// What stands under the head when no line does: nothing is known yet, nothing is registered, or all is filtered away.
 fn empty(grid: Grid) -> AnyView {
-    let nodes = Memo::new(move |_| grid.groups().iter().map(|group| group.nodes.len()).sum::<usize>());
-    let known = Memo::new(move |_| grid.groups().iter().any(|group| group.info.with(Option::is_some)));
-    let none = Memo::new(move |_| !grid.lines.with(|lines| lines.iter().any(|line| matches!(line, Line::Node(..)))));
+    let nodes = Memo::new(move |_| {
+        grid.groups()
+            .iter()
+            .map(|group| group.nodes.len())
+            .sum::<usize>()
+    });
+    let known = Memo::new(move |_| {
+        grid.groups()
+            .iter()
+            .any(|group| group.info.with(Option::is_some))
+    });
+    let none = Memo::new(move |_| {
+        !grid
+            .lines
+            .with(|lines| lines.iter().any(|line| matches!(line, Line::Node(..))))
+    });
     let clear = Callback::new(move |()| {
         grid.replace(|view: &mut GridView| {
             view.q = None;
             view.state = None;
         });
     });
-    let register = Callback::new(move |()| grid.go(|view| view.panel = Some("register".to_owned())));
+    let register =
+        Callback::new(move |()| grid.go(|view| view.panel = Some("register".to_owned())));
     let view = move || {
         if !none.get() {
             return None;
@@ -156,7 +178,10 @@ mod tests {
             let (from, to, before, behind) = window_of(&lines, top, 600);
             let shown: u32 = lines[from..to].iter().map(Line::height).sum();
             assert_eq!(before + shown + behind, whole, "{top}");
-            assert!(before <= top && before + shown >= (top + 600).min(whole), "{top}");
+            assert!(
+                before <= top && before + shown >= (top + 600).min(whole),
+                "{top}"
+            );
             assert!(to - from < 60, "{top}");
         }
         assert_eq!(window_of(&[], 0, 600), (0, 0, 0, 0));

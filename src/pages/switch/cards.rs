@@ -14,23 +14,39 @@ pub(super) fn card(group: &'static Group, chosen: Signal<bool>) -> AnyView {
     let router = use_router();
     let first_standby = move || {
         let active = group.active().map(|server| server.name.as_str());
-        group.servers.iter().find(|server| Some(server.name.as_str()) != active).map(|server| server.name.clone())
+        group
+            .servers
+            .iter()
+            .find(|server| Some(server.name.as_str()) != active)
+            .map(|server| server.name.clone())
     };
     let href = move || {
-        let to = first_standby().or_else(|| group.servers.first().map(|server| server.name.clone()));
+        let to =
+            first_standby().or_else(|| group.servers.first().map(|server| server.name.clone()));
         router.href(Route::Switch(SwitchView { to, panel: None }))
     };
     let since = move || {
         group.info.with(|info| match info {
             None => "not seen yet".to_owned(),
             Some(info) => {
-                let since = info.since.map(|since| format!(", since {}", moment(since))).unwrap_or_default();
-                let by = info.by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
+                let since = info
+                    .since
+                    .map(|since| format!(", since {}", moment(since)))
+                    .unwrap_or_default();
+                let by = info
+                    .by
+                    .as_ref()
+                    .map(|by| format!(", by {by}"))
+                    .unwrap_or_default();
                 format!("epoch {}{since}{by}", info.epoch)
             }
         })
     };
-    let reason = move || group.info.with(|info| info.as_ref().and_then(|info| info.reason.clone()));
+    let reason = move || {
+        group
+            .info
+            .with(|info| info.as_ref().and_then(|info| info.reason.clone()))
+    };
     view! {
         <a class="panel grpcard" href=href aria-current=move || chosen.get().then_some("true")>
             <div class="panel-head"><h2>{group.name.as_str()}</h2><span class="muted">{since}</span><div class="end">{move || standing(group)}</div></div>
@@ -55,7 +71,8 @@ fn standing(group: &'static Group) -> AnyView {
     match forced {
         Some(at) => {
             let ago = ago(at);
-            view! { <Tag state=Glyph::Warn shape=true>"forced "{move || ago.get()}</Tag> }.into_any()
+            view! { <Tag state=Glyph::Warn shape=true>"forced "{move || ago.get()}</Tag> }
+                .into_any()
         }
         None => view! { <Tag state=Glyph::Pass shape=true>"steady"</Tag> }.into_any(),
     }
@@ -72,12 +89,16 @@ fn server_line(group: &'static Group, server: &'static Server) -> AnyView {
     });
     let tag = move || match server.connection.get() {
         Connection::Down { .. } => view! { <Tag state=Glyph::Lost>"No answer"</Tag> }.into_any(),
-        _ if server.says_active() => view! { <Tag state=Glyph::Active>{role(server)}</Tag> }.into_any(),
+        _ if server.says_active() => {
+            view! { <Tag state=Glyph::Active>{role(server)}</Tag> }.into_any()
+        }
         _ => view! { <Tag>{role(server)}</Tag> }.into_any(),
     };
     let figure = move || match server.connection.get() {
         Connection::Live => server.round_trip.get().map(duration).unwrap_or_default(),
-        Connection::Down { since, .. } => age(clock.seconds() - server.heard.get().unwrap_or(since)),
+        Connection::Down { since, .. } => {
+            age(clock.seconds() - server.heard.get().unwrap_or(since))
+        }
         _ => String::new(),
     };
     view! {
@@ -87,9 +108,15 @@ fn server_line(group: &'static Group, server: &'static Server) -> AnyView {
 }
 
 fn role(server: &Server) -> String {
-    let word = server.status.with(|status| status.as_ref().map_or("unknown", |status| role_word(status.role)));
+    let word = server.status.with(|status| {
+        status
+            .as_ref()
+            .map_or("unknown", |status| role_word(status.role))
+    });
     let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
 }
 
 /// What is worth knowing of a server on one line.
@@ -99,10 +126,17 @@ fn facts(group: &Group, server: &Server) -> String {
     }
     server.status.with(|status| match status {
         None => "not seen yet".to_owned(),
-        Some(status) if matches!(status.role, ServerRole::Active | ServerRole::Leaving) => group.stats.with(|stats| {
-            let running = usize::try_from(stats.running).unwrap_or(usize::MAX);
-            format!("{} running, {} waiting, build {}", counted(running, "task"), stats.queued, status.version)
-        }),
+        Some(status) if matches!(status.role, ServerRole::Active | ServerRole::Leaving) => {
+            group.stats.with(|stats| {
+                let running = usize::try_from(stats.running).unwrap_or(usize::MAX);
+                format!(
+                    "{} running, {} waiting, build {}",
+                    counted(running, "task"),
+                    stats.queued,
+                    status.version
+                )
+            })
+        }
         Some(status) => match &status.not_ready {
             Some(why) if !status.ready => format!("not ready: {why}"),
             _ => format!("ready, build {}", status.version),

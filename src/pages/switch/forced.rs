@@ -18,31 +18,57 @@ pub(super) fn card(group: &'static Group, to: &'static Server, asking: Signal<bo
     let off = Signal::derive(move || {
         group
             .refuses_operator()
-            .or_else(|| (!to.is_live()).then(|| format!("{} does not answer; it cannot take over.", to.name)))
             .or_else(|| {
-                let active = group.active().filter(|active| active.is_live() && active.says_active());
-                active.filter(|active| active.name == to.name).map(|_| format!("{} is the active server.", to.name))
+                (!to.is_live())
+                    .then(|| format!("{} does not answer; it cannot take over.", to.name))
+            })
+            .or_else(|| {
+                let active = group
+                    .active()
+                    .filter(|active| active.is_live() && active.says_active());
+                active
+                    .filter(|active| active.name == to.name)
+                    .map(|_| format!("{} is the active server.", to.name))
             })
     });
     let goto = move |panel: Option<&str>| {
-        router.replace(Route::Switch(SwitchView { to: Some(to.name.clone()), panel: panel.map(str::to_owned) }));
+        router.replace(Route::Switch(SwitchView {
+            to: Some(to.name.clone()),
+            panel: panel.map(str::to_owned),
+        }));
     };
     let present = move || match group.active() {
         None => "No server of the group is active now.".to_owned(),
         Some(active) => {
             let now = match active.connection.get() {
-                Connection::Live => format!("It answers now{}.", active.round_trip.get().map(|ms| format!(", in {}", duration(ms))).unwrap_or_default()),
-                Connection::Down { since, .. } => format!("It has not answered for {}.", age(clock.seconds() - active.heard.get().unwrap_or(since))),
+                Connection::Live => format!(
+                    "It answers now{}.",
+                    active
+                        .round_trip
+                        .get()
+                        .map(|ms| format!(", in {}", duration(ms)))
+                        .unwrap_or_default()
+                ),
+                Connection::Down { since, .. } => format!(
+                    "It has not answered for {}.",
+                    age(clock.seconds() - active.heard.get().unwrap_or(since))
+                ),
                 _ => String::new(),
             };
             format!("For when {} does not answer. {now}", active.name)
         }
     };
     let loss = move || {
-        let running = group.stats.with(|stats| usize::try_from(stats.running).unwrap_or(usize::MAX));
+        let running = group
+            .stats
+            .with(|stats| usize::try_from(stats.running).unwrap_or(usize::MAX));
         match running {
-            0 => "Cuts the sessions of the old server. No task was running when it was last heard.".to_owned(),
-            running => format!("Cuts the sessions of the old server; {} may be lost or repeated.", counted(running, "running task")),
+            0 => "Cuts the sessions of the old server. No task was running when it was last heard."
+                .to_owned(),
+            running => format!(
+                "Cuts the sessions of the old server; {} may be lost or repeated.",
+                counted(running, "running task")
+            ),
         }
     };
     let busy = RwSignal::new(None::<String>);
@@ -50,7 +76,9 @@ pub(super) fn card(group: &'static Group, to: &'static Server, asking: Signal<bo
         let request = SwitchRequest {
             kind: SwitchKind::Forced,
             to: to.name.clone(),
-            expect_epoch: group.info.with_untracked(|info| info.as_ref().map_or(0, |info| info.epoch)),
+            expect_epoch: group
+                .info
+                .with_untracked(|info| info.as_ref().map_or(0, |info| info.epoch)),
             reason: reason.trim().to_owned(),
             drain_s: 0,
             confirm: Some(group.name.clone()),
@@ -64,7 +92,10 @@ pub(super) fn card(group: &'static Group, to: &'static Server, asking: Signal<bo
             match outcome {
                 Ok(record) => group.switch.set(Some(record)),
                 Err(error) => {
-                    let _ = fault.try_set(Some(trouble(&format!("{} did not take over", to.name), &error)));
+                    let _ = fault.try_set(Some(trouble(
+                        &format!("{} did not take over", to.name),
+                        &error,
+                    )));
                 }
             }
             goto(None);

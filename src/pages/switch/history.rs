@@ -21,17 +21,23 @@ pub(super) fn table(groups: Vec<&'static Group>) -> AnyView {
                 return;
             }
             spawn_local(async move {
-                match group.act(|client| async move { client.switches().await }).await {
-                    Ok(page) => {
+                match group
+                    .act(|client| async move { client.switches().await })
+                    .await
+                {
+                    Ok(found) => {
                         let _ = records.try_update(|records| {
                             records.retain(|record| record.group != group.name);
-                            records.extend(page.items);
+                            records.extend(found);
                             records.sort_by_key(|record| std::cmp::Reverse(record.started_at));
                         });
                         let _ = faults.try_set(Vec::new());
                     }
                     Err(error) => {
-                        let trouble = trouble(&format!("The history of {} is not to be had", group.name), &error);
+                        let trouble = trouble(
+                            &format!("The history of {} is not to be had", group.name),
+                            &error,
+                        );
                         let _ = faults.try_update(|faults| faults.push(trouble));
                     }
                 }
@@ -65,9 +71,18 @@ pub(super) fn table(groups: Vec<&'static Group>) -> AnyView {
 
 fn row(record: &SwitchRecord) -> AnyView {
     let (shape, word) = words::kind(record);
-    #[allow(clippy::cast_precision_loss, reason = "a length of time in milliseconds")]
-    let took = record.ended_at.map(|ended| duration((ended - record.started_at) as f64)).unwrap_or_default();
-    let gap = record.gap_ms.map(|gap| format!("{gap} ms")).unwrap_or_default();
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "a length of time in milliseconds"
+    )]
+    let took = record
+        .ended_at
+        .map(|ended| duration((ended - record.started_at) as f64))
+        .unwrap_or_default();
+    let gap = record
+        .gap_ms
+        .map(|gap| format!("{gap} ms"))
+        .unwrap_or_default();
     let epochs = match record.epoch_after {
         Some(after) => format!("{} → {after}", record.epoch_before),
         None => record.epoch_before.to_string(),

@@ -29,18 +29,32 @@ pub fn Page() -> AnyView {
     // The chosen group and the server that would take over; only a change of either makes the cards anew.
     let choice: Memo<Option<(String, String)>> = Memo::new(move |_| {
         let groups = deployment.in_scope(scope.get().as_deref());
-        let named = wanted.get().and_then(|to| groups.iter().find(|group| group.server(&to).is_some()).map(|group| (group.name.clone(), to)));
+        let named = wanted.get().and_then(|to| {
+            groups
+                .iter()
+                .find(|group| group.server(&to).is_some())
+                .map(|group| (group.name.clone(), to))
+        });
         named.or_else(|| {
-            let group = groups.iter().find(|group| group.servers.len() > 1).or_else(|| groups.first())?;
+            let group = groups
+                .iter()
+                .find(|group| group.servers.len() > 1)
+                .or_else(|| groups.first())?;
             Some((group.name.clone(), standby_of(group)?.name.clone()))
         })
     });
     let cards = move || {
         let card = |group: &'static Group| {
-            let chosen = Signal::derive(move || choice.with(|choice| choice.as_ref().is_some_and(|(name, _)| *name == group.name)));
+            let chosen = Signal::derive(move || {
+                choice.with(|choice| choice.as_ref().is_some_and(|(name, _)| *name == group.name))
+            });
             cards::card(group, chosen)
         };
-        deployment.in_scope(scope.get().as_deref()).into_iter().map(card).collect_view()
+        deployment
+            .in_scope(scope.get().as_deref())
+            .into_iter()
+            .map(card)
+            .collect_view()
     };
     let parts = move || {
         let chosen = choice.get().and_then(|(group, to)| {
@@ -65,8 +79,16 @@ pub fn Page() -> AnyView {
 
 /// The server that would take over when none is named: the first that is not the active one.
 fn standby_of(group: &'static Group) -> Option<&'static Server> {
-    let active = group.source.get().and_then(|index| group.servers.get(index)).map(|server| server.name.as_str());
-    group.servers.iter().find(|server| Some(server.name.as_str()) != active).or_else(|| group.servers.first())
+    let active = group
+        .source
+        .get()
+        .and_then(|index| group.servers.get(index))
+        .map(|server| server.name.as_str());
+    group
+        .servers
+        .iter()
+        .find(|server| Some(server.name.as_str()) != active)
+        .or_else(|| group.servers.first())
 }
 
 fn body(group: &'static Group, to: &'static Server, asking: Signal<bool>) -> AnyView {
@@ -77,7 +99,12 @@ fn body(group: &'static Group, to: &'static Server, asking: Signal<bool>) -> Any
         .into_any();
     }
     let checked = preflight::Checked::new();
-    let active = Memo::new(move |_| group.active().filter(|active| active.name != to.name).map(|active| active.name.clone()));
+    let active = Memo::new(move |_| {
+        group
+            .active()
+            .filter(|active| active.name != to.name)
+            .map(|active| active.name.clone())
+    });
     Effect::new(move |_| {
         // Asked again whenever who is active, or whether it lives, changes.
         active.track();

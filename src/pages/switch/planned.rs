@@ -25,15 +25,25 @@ pub(super) fn card(group: &'static Group, to: String, checked: Checked) -> AnyVi
             .or_else(|| running(group).then(|| "A switch of this group is under way.".to_owned()))
             .or_else(|| match group.active() {
                 Some(active) if active.name == to => Some(format!("{to} is the active server.")),
-                Some(active) if !active.is_live() => Some(format!("{} does not answer; only a forced failover can take its place.", active.name)),
+                Some(active) if !active.is_live() => Some(format!(
+                    "{} does not answer; only a forced failover can take its place.",
+                    active.name
+                )),
                 Some(_) => None,
                 None => Some("No server of the group is active.".to_owned()),
             })
             .or_else(|| checked.blocks(&to))
-            .or_else(|| check_reason("reason", &reason.get()).err().map(|_| "Give a reason of at least 3 characters.".to_owned()))
+            .or_else(|| {
+                check_reason("reason", &reason.get())
+                    .err()
+                    .map(|_| "Give a reason of at least 3 characters.".to_owned())
+            })
     });
     let start = Callback::new(move |()| {
-        let Some(epoch) = checked.answer.with_untracked(|answer| answer.as_ref().map(|(preflight, _)| preflight.epoch)) else {
+        let Some(epoch) = checked
+            .answer
+            .with_untracked(|answer| answer.as_ref().map(|(preflight, _)| preflight.epoch))
+        else {
             return;
         };
         let request = SwitchRequest {
@@ -48,13 +58,18 @@ pub(super) fn card(group: &'static Group, to: String, checked: Checked) -> AnyVi
         fault.set(None);
         spawn_local(async move {
             let request = &request;
-            let outcome = group.act(|client| async move { client.switch(request).await }).await;
+            let outcome = group
+                .act(|client| async move { client.switch(request).await })
+                .await;
             let _ = busy.try_set(None);
             match outcome {
                 // The next deltas tell more; this one shows the steps at once.
                 Ok(record) => group.switch.set(Some(record)),
                 Err(error) => {
-                    let _ = fault.try_set(Some(trouble(&format!("{} was not switched", group.name), &error)));
+                    let _ = fault.try_set(Some(trouble(
+                        &format!("{} was not switched", group.name),
+                        &error,
+                    )));
                     checked.ask(group, request.to.clone());
                 }
             }
@@ -81,5 +96,9 @@ pub(super) fn card(group: &'static Group, to: String, checked: Checked) -> AnyVi
 
 /// Whether a switch of the group is under way. Tracks.
 pub(super) fn running(group: &Group) -> bool {
-    group.switch.with(|switch| switch.as_ref().is_some_and(|record| record.state == SwitchState::Running))
+    group.switch.with(|switch| {
+        switch
+            .as_ref()
+            .is_some_and(|record| record.state == SwitchState::Running)
+    })
 }

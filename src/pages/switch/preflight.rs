@@ -23,7 +23,11 @@ pub(super) struct Checked {
 impl Checked {
     /// Nothing known.
     pub(super) fn new() -> Self {
-        Self { answer: RwSignal::new(None), fault: RwSignal::new(None), busy: RwSignal::new(None) }
+        Self {
+            answer: RwSignal::new(None),
+            fault: RwSignal::new(None),
+            busy: RwSignal::new(None),
+        }
     }
 
     /// Asks again.
@@ -34,7 +38,9 @@ impl Checked {
         self.busy.set(Some("Checking…".to_owned()));
         spawn_local(async move {
             let wanted = to.as_str();
-            let outcome = group.act(|client| async move { client.preflight(wanted).await }).await;
+            let outcome = group
+                .act(|client| async move { client.preflight(wanted).await })
+                .await;
             let _ = self.busy.try_set(None);
             match outcome {
                 Ok(preflight) => {
@@ -43,7 +49,9 @@ impl Checked {
                 }
                 Err(error) => {
                     let _ = self.answer.try_set(None);
-                    let _ = self.fault.try_set(Some(trouble("The checks could not be made", &error)));
+                    let _ = self
+                        .fault
+                        .try_set(Some(trouble("The checks could not be made", &error)));
                 }
             }
         });
@@ -62,7 +70,12 @@ impl Checked {
 }
 
 /// The panel of the checks.
-pub(super) fn panel(group: &'static Group, from: Option<String>, to: String, checked: Checked) -> AnyView {
+pub(super) fn panel(
+    group: &'static Group,
+    from: Option<String>,
+    to: String,
+    checked: Checked,
+) -> AnyView {
     let clock = use_clock();
     let title = match from {
         Some(from) => format!("Preflight for {}: {from} to {to}", group.name),
@@ -81,7 +94,11 @@ pub(super) fn panel(group: &'static Group, from: Option<String>, to: String, che
         })
     };
     let checked_at = move || {
-        checked.answer.with(|answer| answer.as_ref().map(|(_, at)| format!("checked {} ago", age(clock.seconds() - at))))
+        checked.answer.with(|answer| {
+            answer
+                .as_ref()
+                .map(|(_, at)| format!("checked {} ago", age(clock.seconds() - at)))
+        })
     };
     let lines = move || {
         if let Some(fault) = checked.fault.get() {

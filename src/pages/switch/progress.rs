@@ -15,8 +15,13 @@ pub(super) fn panel(group: &'static Group) -> AnyView {
     let clock = use_clock();
     let shown = Memo::new(move |_| {
         group.switch.with(|switch| switch.clone()).filter(|record| {
-            #[allow(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double exactly")]
-            record.ended_at.is_none_or(|ended| clock.wall_seconds() - (ended as f64) < LINGER)
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "milliseconds since 1970 fit a double exactly"
+            )]
+            record
+                .ended_at
+                .is_none_or(|ended| clock.wall_seconds() - (ended as f64) < LINGER)
         })
     });
     view! { {move || shown.get().map(|record| steps(&record))} }.into_any()
@@ -25,9 +30,13 @@ pub(super) fn panel(group: &'static Group) -> AnyView {
 fn steps(record: &SwitchRecord) -> AnyView {
     let clock = use_clock();
     let tag = match record.state {
-        SwitchState::Running => view! { <Tag state=Glyph::Now shape=true>"under way"</Tag> }.into_any(),
+        SwitchState::Running => {
+            view! { <Tag state=Glyph::Now shape=true>"under way"</Tag> }.into_any()
+        }
         SwitchState::Done => view! { <Tag state=Glyph::Pass shape=true>"done"</Tag> }.into_any(),
-        SwitchState::Failed => view! { <Tag state=Glyph::Fail shape=true>"stopped"</Tag> }.into_any(),
+        SwitchState::Failed => {
+            view! { <Tag state=Glyph::Fail shape=true>"stopped"</Tag> }.into_any()
+        }
     };
     // While it runs, times count up with the page's clock; afterwards nothing changes.
     let running = record.state == SwitchState::Running;

@@ -1,6 +1,8 @@
 //! The sentences of this page, as functions of what is known.
 
-use gridhelm_api::switch::{Check, Outcome, Step, StepState, SwitchKind, SwitchRecord, SwitchState};
+use gridhelm_api::switch::{
+    Check, Outcome, Step, StepState, SwitchKind, SwitchRecord, SwitchState,
+};
 
 use crate::ui::Glyph;
 use crate::ui::format::duration;
@@ -16,7 +18,10 @@ pub(super) fn outcome(outcome: Outcome) -> Glyph {
 
 /// How many checks ended in this way.
 pub(super) fn total(checks: &[Check], outcome: Outcome) -> usize {
-    checks.iter().filter(|check| check.outcome == outcome).count()
+    checks
+        .iter()
+        .filter(|check| check.outcome == outcome)
+        .count()
 }
 
 /// Why a planned switch is off by its checks; `None` when none fails.
@@ -45,10 +50,18 @@ pub(super) fn step_state(step: &Step) -> Glyph {
 
 /// How long a step took, or has taken so far.
 pub(super) fn step_time(step: &Step, now: f64) -> String {
-    let Some(began) = step.started_at else { return String::new() };
-    #[allow(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double exactly")]
+    let Some(began) = step.started_at else {
+        return String::new();
+    };
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "milliseconds since 1970 fit a double exactly"
+    )]
     let ended = step.ended_at.map_or(now, |ended| ended as f64);
-    #[allow(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double exactly")]
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "milliseconds since 1970 fit a double exactly"
+    )]
     let took = (ended - began as f64).max(0.0);
     duration(took)
 }
@@ -70,18 +83,32 @@ pub(super) fn progress(record: &SwitchRecord) -> String {
     };
     match record.state {
         SwitchState::Running if is_before_no_return(record) => {
-            format!("{way}. It fails safely until the release: {} stays active.", record.from.as_deref().unwrap_or("the old server"))
+            format!(
+                "{way}. It fails safely until the release: {} stays active.",
+                record.from.as_deref().unwrap_or("the old server")
+            )
         }
-        SwitchState::Running => format!("{way}. Past the point of no return: {} takes over.", record.to),
+        SwitchState::Running => format!(
+            "{way}. Past the point of no return: {} takes over.",
+            record.to
+        ),
         SwitchState::Done => match (record.epoch_after, record.gap_ms) {
-            (Some(epoch), Some(gap)) => format!("{way}. Done at epoch {epoch}, {gap} ms without an active server."),
+            (Some(epoch), Some(gap)) => {
+                format!("{way}. Done at epoch {epoch}, {gap} ms without an active server.")
+            }
             (Some(epoch), None) => format!("{way}. Done at epoch {epoch}."),
             _ => format!("{way}. Done."),
         },
         SwitchState::Failed => {
-            let stuck = record.steps.iter().find(|step| step.state == StepState::Failed);
+            let stuck = record
+                .steps
+                .iter()
+                .find(|step| step.state == StepState::Failed);
             match stuck {
-                Some(step) => format!("{way}. Stopped at \u{201c}{}\u{201d}: {}", step.title, step.note),
+                Some(step) => format!(
+                    "{way}. Stopped at \u{201c}{}\u{201d}: {}",
+                    step.title, step.note
+                ),
                 None => format!("{way}. Stopped."),
             }
         }
@@ -103,7 +130,13 @@ mod tests {
     use super::*;
 
     fn check(title: &str, outcome: Outcome) -> Check {
-        Check { id: title.into(), title: title.into(), outcome, evidence: String::new(), repair: None }
+        Check {
+            id: title.into(),
+            title: title.into(),
+            outcome,
+            evidence: String::new(),
+            repair: None,
+        }
     }
 
     fn record(release: StepState, state: SwitchState) -> SwitchRecord {
@@ -135,27 +168,53 @@ mod tests {
 
     #[test]
     fn the_reason_names_every_failed_check_and_no_other() {
-        assert_eq!(blocked(&[check("Standby ready", Outcome::Pass), check("Tasks", Outcome::Warn)]), None);
-        let two = [check("Standby ready", Outcome::Fail), check("Nodes", Outcome::Fail)];
-        assert_eq!(blocked(&two).as_deref(), Some("2 checks fail: Standby ready, Nodes."));
-        assert_eq!(blocked(&two[..1]).as_deref(), Some("1 check fails: Standby ready."));
+        assert_eq!(
+            blocked(&[
+                check("Standby ready", Outcome::Pass),
+                check("Tasks", Outcome::Warn)
+            ]),
+            None
+        );
+        let two = [
+            check("Standby ready", Outcome::Fail),
+            check("Nodes", Outcome::Fail),
+        ];
+        assert_eq!(
+            blocked(&two).as_deref(),
+            Some("2 checks fail: Standby ready, Nodes.")
+        );
+        assert_eq!(
+            blocked(&two[..1]).as_deref(),
+            Some("1 check fails: Standby ready.")
+        );
     }
 
     #[test]
     fn the_point_of_no_return_is_the_release() {
-        assert!(is_before_no_return(&record(StepState::Todo, SwitchState::Running)));
-        assert!(!is_before_no_return(&record(StepState::Now, SwitchState::Running)));
+        assert!(is_before_no_return(&record(
+            StepState::Todo,
+            SwitchState::Running
+        )));
+        assert!(!is_before_no_return(&record(
+            StepState::Now,
+            SwitchState::Running
+        )));
     }
 
     #[test]
     fn a_stopped_switch_names_the_step_it_stopped_at() {
         let text = progress(&record(StepState::Todo, SwitchState::Failed));
-        assert!(text.contains("drain") && text.contains("2 tasks left"), "{text}");
+        assert!(
+            text.contains("drain") && text.contains("2 tasks left"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_step_tells_its_time_once_it_began() {
-        let mut step = record(StepState::Todo, SwitchState::Running).steps.remove(0);
+        let mut step = record(StepState::Todo, SwitchState::Running)
+            .steps
+            .remove(0);
         assert_eq!(step_time(&step, 5_000.0), "");
         step.started_at = Some(1_000);
         assert_eq!(step_time(&step, 5_000.0), duration(4_000.0));

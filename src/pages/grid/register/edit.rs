@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use gridhelm_api::node::{Node, NodePatch};
 use gridhelm_api::Code;
+use gridhelm_api::node::{Node, NodePatch};
 use gridhelm_client::Error;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -39,9 +39,18 @@ pub(crate) fn edit_drawer(grid: Grid, index: usize, node: Arc<Node>) -> AnyView 
             let mut nodes = nodes_of(target);
             nodes.retain(|node| node.name != name);
             write_off(target)
-                .or_else(|| mend(&form.with(|form| form.wrong(&target.name, &nodes))).map(|why| why.replace("to register", "to save")))
-                .or_else(|| (patch() == NodePatch::default()).then(|| "Nothing is changed yet.".to_owned()))
-                .or_else(|| theirs.with(Option::is_some).then(|| "Decide about the other change first.".to_owned()))
+                .or_else(|| {
+                    mend(&form.with(|form| form.wrong(&target.name, &nodes)))
+                        .map(|why| why.replace("to register", "to save"))
+                })
+                .or_else(|| {
+                    (patch() == NodePatch::default()).then(|| "Nothing is changed yet.".to_owned())
+                })
+                .or_else(|| {
+                    theirs
+                        .with(Option::is_some)
+                        .then(|| "Decide about the other change first.".to_owned())
+                })
         }
     });
     let save = Callback::new({
@@ -52,9 +61,18 @@ pub(crate) fn edit_drawer(grid: Grid, index: usize, node: Arc<Node>) -> AnyView 
             saving.set(Some("Saving…".to_owned()));
             failed.set(None);
             spawn_local(async move {
-                match target.act(|client| { let (name, patch) = (name.clone(), patch.clone()); async move { client.patch_node(&name, version, &patch).await } }).await {
+                match target
+                    .act(|client| {
+                        let (name, patch) = (name.clone(), patch.clone());
+                        async move { client.patch_node(&name, version, &patch).await }
+                    })
+                    .await
+                {
                     Ok(node) => {
-                        toasts.good(format!("{} saved", node.name), format!("It is at version {} now.", node.version));
+                        toasts.good(
+                            format!("{} saved", node.name),
+                            format!("It is at version {} now.", node.version),
+                        );
                         close.run(());
                     }
                     Err(error) if error.code() == Some(Code::VersionMismatch) => {
@@ -96,7 +114,17 @@ pub(crate) fn edit_drawer(grid: Grid, index: usize, node: Arc<Node>) -> AnyView 
             }
         }
     };
-    let conflict = move || theirs.get().map(|now| both(&base.get_untracked(), &now, &untrack(patch), take_theirs, keep_mine));
+    let conflict = move || {
+        theirs.get().map(|now| {
+            both(
+                &base.get_untracked(),
+                &now,
+                &untrack(patch),
+                take_theirs,
+                keep_mine,
+            )
+        })
+    };
     view! {
         <Drawer title=format!("Edit {name}") text=format!("Changes take effect in {} as soon as they are saved; running tasks end first.", target.name) on_close=close footer=footer>
             {conflict}
@@ -111,15 +139,21 @@ pub(crate) fn edit_drawer(grid: Grid, index: usize, node: Arc<Node>) -> AnyView 
 
 /// The node as the server says it is now; what the console has seen of it, where the answer does not tell.
 fn current(group: &'static Group, name: &str, error: &Error) -> Arc<Node> {
-    let told = error.problem().and_then(|problem| problem.current.clone()).and_then(|current| serde_json::from_value::<Node>(current).ok());
+    let told = error
+        .problem()
+        .and_then(|problem| problem.current.clone())
+        .and_then(|current| serde_json::from_value::<Node>(current).ok());
     let seen = || untrack(|| group.nodes.get(name));
-    told.map(Arc::new).or_else(seen).unwrap_or_else(|| Arc::new(empty(name)))
+    told.map(Arc::new)
+        .or_else(seen)
+        .unwrap_or_else(|| Arc::new(empty(name)))
 }
 
 /// Never shown but when a node was removed while it was edited: the next save says so.
 fn empty(name: &str) -> Node {
     let json = serde_json::json!({"name": name, "host": "", "port": 1, "slot_limit": 1, "operating_type": "mixed", "intent": "enabled", "intent_since": 0, "version": 0, "created_at": 0});
-    serde_json::from_value(json).unwrap_or_else(|_| unreachable!("all fields that a node must have are here"))
+    serde_json::from_value(json)
+        .unwrap_or_else(|_| unreachable!("all fields that a node must have are here"))
 }
 
 /// A node with a patch put onto it.
@@ -146,13 +180,27 @@ fn patched(node: &Node, patch: &NodePatch) -> Node {
     node
 }
 
-fn both(seen: &Node, now: &Node, patch: &NodePatch, take: Callback<()>, keep: Callback<()>) -> AnyView {
+fn both(
+    seen: &Node,
+    now: &Node,
+    patch: &NodePatch,
+    take: Callback<()>,
+    keep: Callback<()>,
+) -> AnyView {
     let list = changes(seen, now, patch);
     let row = |change: &Change| {
-        let yours = change.yours.clone().map(|yours| view! { <span class="t-zombie">"you: "{yours}</span> });
+        let yours = change
+            .yours
+            .clone()
+            .map(|yours| view! { <span class="t-zombie">"you: "{yours}</span> });
         view! { <li>{glyph(if change.yours.is_some() { Glyph::Conflict } else { Glyph::Newer })}<b>{change.field}</b>" "<span class="ink2">{change.before.clone()}</span>" → "{change.now.clone()}" "{yours}</li> }.into_any()
     };
-    let rows = if list.is_empty() { view! { <p class="ink2">"No field of this form: only its intent or version."</p> }.into_any() } else { view! { <ul class="merge">{list.iter().map(row).collect_view()}</ul> }.into_any() };
+    let rows = if list.is_empty() {
+        view! { <p class="ink2">"No field of this form: only its intent or version."</p> }
+            .into_any()
+    } else {
+        view! { <ul class="merge">{list.iter().map(row).collect_view()}</ul> }.into_any()
+    };
     view! {
         <section class="trouble trouble--warn" role="alert">
             {glyph(Glyph::Warn)}

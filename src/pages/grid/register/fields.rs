@@ -29,7 +29,14 @@ pub(crate) struct Sheet {
 impl Sheet {
     /// The fields of a form.
     pub(crate) fn new(grid: Grid, group: RwSignal<usize>, form: RwSignal<Form>, new: bool) -> Self {
-        Self { grid, group, form, test: Test::new(), new, refusal: RwSignal::new(None) }
+        Self {
+            grid,
+            group,
+            form,
+            test: Test::new(),
+            new,
+            refusal: RwSignal::new(None),
+        }
     }
 
     /// Where the server's refusal stands, once there is one: what it says of a field is shown at the field.
@@ -39,11 +46,15 @@ impl Sheet {
 
     /// What the last test of the present values found.
     pub(crate) fn found(self) -> Option<NodeTest> {
-        self.form.with(|form| self.test.of(self.group.get(), form)).and_then(Result::ok)
+        self.form
+            .with(|form| self.test.of(self.group.get(), form))
+            .and_then(Result::ok)
     }
 
     fn hint(self, field: Field) -> Option<Word> {
-        let refused = self.refusal.get().and_then(|failed| failed.with(|error| of_problem(error.as_ref().and_then(Error::problem), field)));
+        let refused = self.refusal.get().and_then(|failed| {
+            failed.with(|error| of_problem(error.as_ref().and_then(Error::problem), field))
+        });
         if refused.is_some() {
             return refused;
         }
@@ -55,7 +66,8 @@ impl Sheet {
             nodes.retain(|node| node.name != own);
         }
         let found = self.found();
-        self.form.with(|form| form.hint(field, &group.name, &nodes, found.as_ref()))
+        self.form
+            .with(|form| form.hint(field, &group.name, &nodes, found.as_ref()))
     }
 }
 
@@ -64,10 +76,21 @@ pub(crate) fn field(sheet: Sheet, field: Field, help: &'static str, autofocus: b
     let id = next_id("field");
     let hint_id = [id.as_str(), "-hint"].concat();
     let word = Memo::new(move |_| sheet.hint(field));
-    let bad = move || word.with(|word| word.as_ref().is_some_and(|word| word.tone == Glyph::Fail)).then_some("true");
-    let kind = if field == Field::Password { "password" } else { "text" };
+    let bad = move || {
+        word.with(|word| word.as_ref().is_some_and(|word| word.tone == Glyph::Fail))
+            .then_some("true")
+    };
+    let kind = if field == Field::Password {
+        "password"
+    } else {
+        "text"
+    };
     let numeric = matches!(field, Field::Port | Field::Slots).then_some("numeric");
-    let class = if matches!(field, Field::Host | Field::Port | Field::User) { "input input--mono" } else { "input" };
+    let class = if matches!(field, Field::Host | Field::Port | Field::User) {
+        "input input--mono"
+    } else {
+        "input"
+    };
     let hint = {
         let hint_id = hint_id.clone();
         move || {
@@ -80,7 +103,12 @@ pub(crate) fn field(sheet: Sheet, field: Field, help: &'static str, autofocus: b
                         Glyph::Pass => "hint hint--ok",
                         _ => "hint",
                     };
-                    (class, (word.tone != Glyph::Info).then_some(word.tone), word.text, word.repair)
+                    (
+                        class,
+                        (word.tone != Glyph::Info).then_some(word.tone),
+                        word.text,
+                        word.repair,
+                    )
                 }
             };
             let mend = repair.map(|value| {
@@ -117,7 +145,10 @@ pub(crate) fn field(sheet: Sheet, field: Field, help: &'static str, autofocus: b
 /// What kinds of task it takes.
 pub(crate) fn runs(sheet: Sheet) -> AnyView {
     let value = Signal::derive(move || sheet.form.with(|form| runs_word(form.runs).to_owned()));
-    let choices: Vec<(String, String)> = RUNS.iter().map(|(runs, word)| ((*word).to_owned(), runs_label(*runs).to_owned())).collect();
+    let choices: Vec<(String, String)> = RUNS
+        .iter()
+        .map(|(runs, word)| ((*word).to_owned(), runs_label(*runs).to_owned()))
+        .collect();
     let pick = Callback::new(move |word: String| {
         if let Some((runs, _)) = RUNS.iter().find(|(_, known)| *known == word) {
             sheet.form.update(|form| form.runs = *runs);

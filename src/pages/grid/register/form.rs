@@ -27,7 +27,15 @@ pub(crate) enum Field {
 
 impl Field {
     /// All of them, in the order of the form.
-    pub(crate) const ALL: [Self; 7] = [Self::Name, Self::Host, Self::Port, Self::User, Self::Password, Self::Slots, Self::Labels];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Name,
+        Self::Host,
+        Self::Port,
+        Self::User,
+        Self::Password,
+        Self::Slots,
+        Self::Labels,
+    ];
 
     /// Its label.
     pub(crate) const fn label(self) -> &'static str {
@@ -68,7 +76,11 @@ pub(crate) struct Form {
 
 impl Default for Form {
     fn default() -> Self {
-        let mut form = Self { texts: Default::default(), runs: OperatingType::Mixed, start: Intent::Enabled };
+        let mut form = Self {
+            texts: Default::default(),
+            runs: OperatingType::Mixed,
+            start: Intent::Enabled,
+        };
         form.set(Field::Port, "6311");
         form.set(Field::Slots, "3");
         form
@@ -88,14 +100,22 @@ pub(crate) struct Hint {
 
 impl Hint {
     fn new(tone: Glyph, text: impl Into<String>) -> Self {
-        Self { tone, text: text.into(), repair: None }
+        Self {
+            tone,
+            text: text.into(),
+            repair: None,
+        }
     }
 }
 
 impl Form {
     /// The fields as a registered node has them; the password, which never comes back, is empty.
     pub(crate) fn of_node(node: &Node) -> Self {
-        let mut form = Self { runs: node.operating_type, start: node.intent, ..Self::default() };
+        let mut form = Self {
+            runs: node.operating_type,
+            start: node.intent,
+            ..Self::default()
+        };
         form.set(Field::Name, &node.name);
         form.set(Field::Host, &node.host);
         form.set(Field::Port, &node.port.to_string());
@@ -117,7 +137,11 @@ impl Form {
 
     /// The node to be. Numbers that are none become 0, which the checks refuse.
     pub(crate) fn draft(&self) -> NodeDraft {
-        let some = |field: Field| Some(self.get(field)).filter(|text| !text.is_empty()).map(str::to_owned);
+        let some = |field: Field| {
+            Some(self.get(field))
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
+        };
         NodeDraft {
             name: self.get(Field::Name).trim().to_owned(),
             host: self.get(Field::Host).trim().to_owned(),
@@ -138,20 +162,44 @@ impl Form {
     }
 
     /// What can be said of each field, worst first where there are several.
-    pub(crate) fn hint(&self, field: Field, group: &str, nodes: &[Node], test: Option<&NodeTest>) -> Option<Hint> {
+    pub(crate) fn hint(
+        &self,
+        field: Field,
+        group: &str,
+        nodes: &[Node],
+        test: Option<&NodeTest>,
+    ) -> Option<Hint> {
         let draft = self.draft();
-        if let Some(error) = draft.check().into_iter().find(|error| error.field == field.api()) {
-            return Some(Hint { repair: self.repair(field, group, nodes), ..Hint::new(Glyph::Fail, error.message) });
+        if let Some(error) = draft
+            .check()
+            .into_iter()
+            .find(|error| error.field == field.api())
+        {
+            return Some(Hint {
+                repair: self.repair(field, group, nodes),
+                ..Hint::new(Glyph::Fail, error.message)
+            });
         }
         match field {
-            Field::Name if nodes.iter().any(|node| node.name == draft.name) => {
-                Some(Hint { repair: Some(next_free(group, nodes)), ..Hint::new(Glyph::Fail, "Already registered. Next free:") })
-            }
-            Field::Host => Some(match nodes.iter().find(|node| node.host == draft.host && node.port == draft.port) {
-                Some(other) => Hint::new(Glyph::Fail, format!("{}:{} is {} already.", other.host, other.port, other.name)),
-                None => Hint::new(Glyph::Pass, "Not used by another node"),
+            Field::Name if nodes.iter().any(|node| node.name == draft.name) => Some(Hint {
+                repair: Some(next_free(group, nodes)),
+                ..Hint::new(Glyph::Fail, "Already registered. Next free:")
             }),
-            Field::User if draft.user.is_none() && draft.password.is_some() => Some(Hint::new(Glyph::Fail, "A password needs a user.")),
+            Field::Host => Some(
+                match nodes
+                    .iter()
+                    .find(|node| node.host == draft.host && node.port == draft.port)
+                {
+                    Some(other) => Hint::new(
+                        Glyph::Fail,
+                        format!("{}:{} is {} already.", other.host, other.port, other.name),
+                    ),
+                    None => Hint::new(Glyph::Pass, "Not used by another node"),
+                },
+            ),
+            Field::User if draft.user.is_none() && draft.password.is_some() => {
+                Some(Hint::new(Glyph::Fail, "A password needs a user."))
+            }
             Field::Slots => slots_hint(draft.slot_limit, test),
             _ => None,
         }
@@ -167,7 +215,10 @@ impl Form {
 
     /// The fields that must be mended before it can be registered.
     pub(crate) fn wrong(&self, group: &str, nodes: &[Node]) -> Vec<Field> {
-        let bad = |field: &Field| self.hint(*field, group, nodes, None).is_some_and(|hint| hint.tone == Glyph::Fail);
+        let bad = |field: &Field| {
+            self.hint(*field, group, nodes, None)
+                .is_some_and(|hint| hint.tone == Glyph::Fail)
+        };
         Field::ALL.into_iter().filter(bad).collect()
     }
 
@@ -204,13 +255,22 @@ pub(crate) fn mend(wrong: &[Field]) -> Option<String> {
         return None;
     }
     let names: Vec<&str> = wrong.iter().map(|field| field.label()).collect();
-    Some(format!("Fix {} to register: {}.", counted(wrong.len(), "field"), names.join(", ")))
+    Some(format!(
+        "Fix {} to register: {}.",
+        counted(wrong.len(), "field"),
+        names.join(", ")
+    ))
 }
 
 /// What the server found wrong, for the fields that it names.
 pub(crate) fn of_problem(problem: Option<&Problem>, field: Field) -> Option<Hint> {
-    let errors: &[FieldError] = problem.map(|problem| problem.errors.as_slice()).unwrap_or_default();
-    errors.iter().find(|error| error.field == field.api()).map(|error| Hint::new(Glyph::Fail, error.message.clone()))
+    let errors: &[FieldError] = problem
+        .map(|problem| problem.errors.as_slice())
+        .unwrap_or_default();
+    errors
+        .iter()
+        .find(|error| error.field == field.api())
+        .map(|error| Hint::new(Glyph::Fail, error.message.clone()))
 }
 
 fn slots_hint(slots: u32, test: Option<&NodeTest>) -> Option<Hint> {
@@ -222,16 +282,26 @@ fn slots_hint(slots: u32, test: Option<&NodeTest>) -> Option<Hint> {
     } else if slots > suggested {
         "More than its memory suggests.".to_owned()
     } else if slots < suggested {
-        return Some(Hint { repair: Some(suggested.to_string()), ..Hint::new(Glyph::Info, format!("It could take {suggested}.")) });
+        return Some(Hint {
+            repair: Some(suggested.to_string()),
+            ..Hint::new(Glyph::Info, format!("It could take {suggested}."))
+        });
     } else {
         return Some(Hint::new(Glyph::Pass, "As the test suggests"));
     };
-    Some(Hint { repair: Some(suggested.to_string()), ..Hint::new(Glyph::Warn, doubt) })
+    Some(Hint {
+        repair: Some(suggested.to_string()),
+        ..Hint::new(Glyph::Warn, doubt)
+    })
 }
 
 fn labels(text: &str) -> Vec<String> {
     let mut labels: Vec<String> = Vec::new();
-    for label in text.split(',').map(str::trim).filter(|label| !label.is_empty()) {
+    for label in text
+        .split(',')
+        .map(str::trim)
+        .filter(|label| !label.is_empty())
+    {
         if !labels.iter().any(|known| known == label) {
             labels.push(label.to_owned());
         }
@@ -246,7 +316,10 @@ pub(crate) fn next_free(group: &str, nodes: &[Node]) -> String {
         let digits = &name[stem.len()..];
         Some((stem.to_owned(), digits.parse().ok()?, digits.len()))
     };
-    let greatest = nodes.iter().filter_map(|node| numbered(&node.name)).max_by_key(|(_, number, _)| *number);
+    let greatest = nodes
+        .iter()
+        .filter_map(|node| numbered(&node.name))
+        .max_by_key(|(_, number, _)| *number);
     let (stem, number, width) = greatest.unwrap_or_else(|| (format!("{group}-r"), 0, 2));
     format!("{stem}{:0width$}", number.saturating_add(1))
 }
@@ -271,7 +344,9 @@ pub(crate) const RUNS: [(OperatingType, &str); 4] = [
 
 /// An operating type in one word.
 pub(crate) fn runs_word(runs: OperatingType) -> &'static str {
-    RUNS.iter().find(|(known, _)| *known == runs).map_or("mixed", |(_, word)| word)
+    RUNS.iter()
+        .find(|(known, _)| *known == runs)
+        .map_or("mixed", |(_, word)| word)
 }
 
 #[cfg(test)]

@@ -20,7 +20,10 @@ use super::actions::write_off;
 use super::select::Grid;
 use crate::deployment::{Group, trouble};
 use crate::ui::format::counted;
-use crate::ui::{Button, Choice, Drawer, ErrorBox, Icon, RadioCard, Segment, Trouble, Weight, next_id, use_toasts};
+use crate::ui::{
+    Button, Choice, Drawer, ErrorBox, Icon, RadioCard, Segment, Trouble, Weight, next_id,
+    use_toasts,
+};
 
 /// A test of the connection, and what it tested.
 #[derive(Clone, PartialEq)]
@@ -46,12 +49,19 @@ pub(crate) struct Test {
 
 impl Test {
     fn new() -> Self {
-        Self { last: RwSignal::new(None), busy: RwSignal::new(None) }
+        Self {
+            last: RwSignal::new(None),
+            busy: RwSignal::new(None),
+        }
     }
 
     /// What was found for the present values; none when there was no test of them. Tracks.
     fn of(self, group: usize, form: &Form) -> Option<Result<NodeTest, Box<Trouble>>> {
-        self.last.with(|last| last.as_ref().filter(|last| last.group == group && last.values == form.tested()).map(|last| last.found.clone()))
+        self.last.with(|last| {
+            last.as_ref()
+                .filter(|last| last.group == group && last.values == form.tested())
+                .map(|last| last.found.clone())
+        })
     }
 
     /// Tests the present values at the group's active server.
@@ -65,9 +75,20 @@ impl Test {
         let values = form.tested();
         self.busy.set(Some("Testing…".to_owned()));
         spawn_local(async move {
-            let answer = target.act(|client| { let draft = draft.clone(); async move { client.test_node(&draft).await } }).await;
-            let found = answer.map_err(|error| Box::new(trouble("The connection could not be tested", &error)));
-            let _ = self.last.try_set(Some(Tested { group, values, found, at: crate::ui::clock::now() }));
+            let answer = target
+                .act(|client| {
+                    let draft = draft.clone();
+                    async move { client.test_node(&draft).await }
+                })
+                .await;
+            let found = answer
+                .map_err(|error| Box::new(trouble("The connection could not be tested", &error)));
+            let _ = self.last.try_set(Some(Tested {
+                group,
+                values,
+                found,
+                at: crate::ui::clock::now(),
+            }));
             let _ = self.busy.try_set(None);
         });
     }
@@ -75,7 +96,12 @@ impl Test {
 
 /// The nodes of a group as they are now. Tracks which there are.
 pub(crate) fn nodes_of(group: &'static Group) -> Vec<Node> {
-    group.nodes.rows().iter().map(|row| row.item.with_untracked(|node| Node::clone(node))).collect()
+    group
+        .nodes
+        .rows()
+        .iter()
+        .map(|row| row.item.with_untracked(|node| Node::clone(node)))
+        .collect()
 }
 
 /// The drawer that registers a node.
@@ -83,7 +109,15 @@ pub(crate) fn register_drawer(grid: Grid) -> AnyView {
     let first = grid.scope().first().copied().unwrap_or(0);
     let group = RwSignal::new(first);
     let mut form = Form::default();
-    form.set(form::Field::Name, &untrack(|| next_free(&grid.deployment.groups[first].name, &nodes_of(&grid.deployment.groups[first]))));
+    form.set(
+        form::Field::Name,
+        &untrack(|| {
+            next_free(
+                &grid.deployment.groups[first].name,
+                &nodes_of(&grid.deployment.groups[first]),
+            )
+        }),
+    );
     form.set(form::Field::Host, "127.0.0.1");
     let form = RwSignal::new(form);
     let sheet = Sheet::new(grid, group, form, true);
@@ -103,7 +137,9 @@ pub(crate) fn register_drawer(grid: Grid) -> AnyView {
             mend(&form.wrong(&target.name, &nodes)).or_else(|| match test.of(group.get(), form) {
                 Some(Ok(found)) if found.ok => None,
                 Some(_) => Some("The connection does not work yet: the test says why.".to_owned()),
-                None if test.last.with(Option::is_some) => Some("The values changed since the test. Test the connection again.".to_owned()),
+                None if test.last.with(Option::is_some) => {
+                    Some("The values changed since the test. Test the connection again.".to_owned())
+                }
                 None => Some("Test the connection first.".to_owned()),
             })
         })
@@ -114,10 +150,31 @@ pub(crate) fn register_drawer(grid: Grid) -> AnyView {
         saving.set(Some("Registering…".to_owned()));
         failed.set(None);
         spawn_local(async move {
-            match target.act(|client| { let draft = draft.clone(); async move { client.create_node(&draft).await } }).await {
+            match target
+                .act(|client| {
+                    let draft = draft.clone();
+                    async move { client.create_node(&draft).await }
+                })
+                .await
+            {
                 Ok(node) => {
-                    toasts.good(format!("{} registered", node.name), format!("{} offers {} to {}.", target.active().map_or("The active server", |server| server.name.as_str()), counted(node.slot_limit as usize, "slot"), target.name));
-                    let index = grid.deployment.groups.iter().position(|other| std::ptr::eq(other, target)).unwrap_or(0);
+                    toasts.good(
+                        format!("{} registered", node.name),
+                        format!(
+                            "{} offers {} to {}.",
+                            target
+                                .active()
+                                .map_or("The active server", |server| server.name.as_str()),
+                            counted(node.slot_limit as usize, "slot"),
+                            target.name
+                        ),
+                    );
+                    let index = grid
+                        .deployment
+                        .groups
+                        .iter()
+                        .position(|other| std::ptr::eq(other, target))
+                        .unwrap_or(0);
                     grid.open(index, &node.name);
                 }
                 Err(error) => {
@@ -141,8 +198,25 @@ pub(crate) fn register_drawer(grid: Grid) -> AnyView {
             }
         }
     };
-    let start = Signal::derive(move || form.with(|form| if form.start == Intent::Disabled { "disabled" } else { "enabled" }.to_owned()));
-    let pick_start = Callback::new(move |value: String| form.update(|form| form.start = if value == "disabled" { Intent::Disabled } else { Intent::Enabled }));
+    let start = Signal::derive(move || {
+        form.with(|form| {
+            if form.start == Intent::Disabled {
+                "disabled"
+            } else {
+                "enabled"
+            }
+            .to_owned()
+        })
+    });
+    let pick_start = Callback::new(move |value: String| {
+        form.update(|form| {
+            form.start = if value == "disabled" {
+                Intent::Disabled
+            } else {
+                Intent::Enabled
+            }
+        })
+    });
     view! {
         <Drawer title="Register node" text="The active server of the group starts to use it as soon as it is registered." on_close=close footer=footer>
             {groups(grid, group, form)}
@@ -165,8 +239,15 @@ fn groups(grid: Grid, group: RwSignal<usize>, form: RwSignal<Form>) -> AnyView {
         let target: &'static Group = &grid.deployment.groups[index];
         let text = Signal::derive(move || {
             let tally = target.tally.get();
-            let active = target.active().map_or_else(|| "no active server".to_owned(), |server| format!("active server {}", server.name));
-            format!("{}, {}, {active}", counted(tally.nodes, "node"), counted(tally.slots(), "slot"))
+            let active = target.active().map_or_else(
+                || "no active server".to_owned(),
+                |server| format!("active server {}", server.name),
+            );
+            format!(
+                "{}, {}, {active}",
+                counted(tally.nodes, "node"),
+                counted(tally.slots(), "slot")
+            )
         });
         let pick = Callback::new(move |()| {
             let before = &grid.deployment.groups[group.get_untracked()];
@@ -174,7 +255,10 @@ fn groups(grid: Grid, group: RwSignal<usize>, form: RwSignal<Form>) -> AnyView {
             let suggested = untrack(|| next_free(&before.name, &nodes_of(before)));
             form.update(|form| {
                 if form.get(form::Field::Name) == suggested {
-                    form.set(form::Field::Name, &untrack(|| next_free(&target.name, &nodes_of(target))));
+                    form.set(
+                        form::Field::Name,
+                        &untrack(|| next_free(&target.name, &nodes_of(target))),
+                    );
                 }
             });
             group.set(index);
