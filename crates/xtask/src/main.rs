@@ -65,6 +65,9 @@ struct Run {
     /// Take the server and the console as they were built before.
     #[arg(long)]
     no_build: bool,
+    /// Start this server program instead of the built one; for tests.
+    #[arg(long, hide = true)]
+    server: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -84,11 +87,13 @@ fn main() -> ExitCode {
             ports_from,
             ready_file,
             no_build,
+            server,
         }) => run::run(&Options {
             dir,
             ports_from,
             ready_file,
             no_build,
+            server,
         })
         .map(|()| true),
         Command::Test { name } => checks::run(name.as_deref()),

@@ -19,20 +19,26 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Finds the folders from the environment. `cargo run` names the package's folder, two levels below the root.
+    /// Finds the folders: the checkout is the one that `GRIDHELM_ROOT` names, else the one of the package that cargo runs, else
+    /// the one we stand in, else the one we were built from.
     pub fn find() -> Result<Self, Error> {
-        let package = std::env::var_os("CARGO_MANIFEST_DIR")
-            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-        let root = package
-            .ancestors()
-            .find(|folder| folder.join("crates/xtask/Cargo.toml").is_file())
+        let named = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let places = [
+            named("GRIDHELM_ROOT"),
+            named("CARGO_MANIFEST_DIR"),
+            std::env::current_dir().ok(),
+            Some(PathBuf::from(env!("CARGO_MANIFEST_DIR"))),
+        ];
+        let root = places
+            .into_iter()
+            .flatten()
+            .find_map(|place| checkout_of(&place))
             .ok_or_else(|| {
                 Error::Usage(
                     "the checkout of Gridhelm was not found: run this as `cargo xtask` inside it"
                         .into(),
                 )
-            })?
-            .to_path_buf();
+            })?;
         let target = folder_from("CARGO_TARGET_DIR", &root).unwrap_or_else(|| root.join("target"));
         let wasm_target =
             folder_from("GRIDHELM_WASM_TARGET_DIR", &root).unwrap_or_else(|| target.join("wasm"));
@@ -53,6 +59,13 @@ impl Workspace {
     pub fn own_target(&self) -> PathBuf {
         self.root.join("target")
     }
+}
+
+fn checkout_of(place: &Path) -> Option<PathBuf> {
+    place
+        .ancestors()
+        .find(|folder| folder.join("crates/xtask/Cargo.toml").is_file())
+        .map(Path::to_path_buf)
 }
 
 fn folder_from(variable: &str, root: &Path) -> Option<PathBuf> {

@@ -37,6 +37,8 @@ pub struct Options {
     pub ready_file: Option<PathBuf>,
     /// Take the server and the console as they were built before.
     pub no_build: bool,
+    /// Another server program than the built one; nothing is built then.
+    pub server: Option<PathBuf>,
 }
 
 /// Runs a deployment until a signal comes. A signal is an orderly end, not an error.
@@ -52,12 +54,6 @@ pub fn run(options: &Options) -> Result<(), Error> {
 
 fn deploy(options: &Options, workspace: &Workspace, plan: &Plan, stop: &Stop) -> Result<(), Error> {
     let ready_file = options.ready_file.as_deref().map(absolute).transpose()?;
-    if let Some(file) = &ready_file {
-        // An old one would say that all is ready.
-        let _ = std::fs::remove_file(file);
-    }
-    let server = prepare_programs(options, workspace, stop)?;
-    let begun = Instant::now();
     let dir = options
         .dir
         .clone()
@@ -67,6 +63,13 @@ fn deploy(options: &Options, workspace: &Workspace, plan: &Plan, stop: &Stop) ->
     let sweep = Sweep::new(&folder, ready_file.as_deref());
     // What a run before left, if both it and its guard were killed.
     sweep.end(&[], GRACE_REST);
+    if let Some(file) = &ready_file {
+        // An old one would say that all is ready.
+        let _ = std::fs::remove_file(file);
+    }
+    ports_are_free(plan)?;
+    let server = prepare_programs(options, workspace, stop)?;
+    let begun = Instant::now();
     ports_are_free(plan)?;
     let guard = Guard::start(&folder, &sweep)?;
     let mut children = Children::default();
@@ -102,10 +105,14 @@ fn prepare_programs(
     workspace: &Workspace,
     stop: &Stop,
 ) -> Result<PathBuf, Error> {
-    let tools = set_up::set_up(workspace, Need::Run, stop)?;
-    if options.no_build {
-        return build::server_program(workspace);
+    if options.no_build || options.server.is_some() {
+        set_up::set_up_to_start(workspace, stop)?;
+        return options
+            .server
+            .clone()
+            .map_or_else(|| build::server_program(workspace), Ok);
     }
+    let tools = set_up::set_up(workspace, Need::Run, stop)?;
     let server = build::server(workspace, stop)?;
     build::console(workspace, &tools, stop)?;
     Ok(server)

@@ -53,8 +53,8 @@ impl Start<'_> {
         write_with_mode(&self.folder.path("deployment.json"), &deployment, 0o600)?;
         let mut started = Started::new();
         self.start_nodes(children, &node_password, &mut started)?;
-        self.start_servers(children, &admin_password, &mut started)?;
         self.start_balancer(children)?;
+        self.start_servers(children, &admin_password, &mut started)?;
         self.await_groups(children)?;
         for node in &self.plan.nodes {
             let ready = || {

@@ -78,6 +78,9 @@ pub const LLD: Packaged = Packaged {
     packages: &["lld-19"],
 };
 
+/// What starting a deployment asks of Debian.
+pub const TO_START: &[Packaged] = &[R, R_SERVE, HAPROXY];
+
 /// What `need` asks of Debian.
 pub fn packages(need: Need) -> &'static [Packaged] {
     const ALL: [Packaged; 7] = [NODE, NPM, R, R_SERVE, HAPROXY, CHROMIUM, DRIVER];

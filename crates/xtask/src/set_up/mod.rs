@@ -39,6 +39,12 @@ pub struct Tools {
     pub axe: PathBuf,
 }
 
+/// Finds what running what is built already needs, or installs it: R, Rserve and the load balancer.
+pub fn set_up_to_start(workspace: &Workspace, stop: &Stop) -> Result<(), Error> {
+    let cache = cache::Cache::open(&workspace.cache)?;
+    apt::install_missing(&cache, apt::TO_START, stop)
+}
+
 /// Finds everything that `need` asks for, or installs it.
 pub fn set_up(workspace: &Workspace, need: Need, stop: &Stop) -> Result<Tools, Error> {
     let begun = Instant::now();

@@ -1,0 +1,230 @@
+//! `cargo xtask run` leaves no process, port, lock or work folder behind, however it ends. Real R nodes and a real load balancer;
+//! in place of the server a program that ends at once, or one that never answers.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+use xtask::deployment::MARK;
+use xtask::deployment::plan::Plan;
+use xtask::processes::{self, listens};
+
+/// A deployment's folder and ports of its own.
+struct Scene {
+    dir: tempfile::TempDir,
+    plan: Plan,
+}
+
+impl Scene {
+    fn new(offset: u16) -> Self {
+        let from =
+            20_000 + (u16::try_from(std::process::id() % 500).unwrap() * 4 + offset) % 2_000 * 10;
+        let plan = (0..40)
+            .map(|step| Plan::new(from + step * 25).unwrap())
+            .find(|plan| plan.ports().iter().all(|(port, _)| !listens(*port)));
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            plan: plan.expect("free ports"),
+        }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn command(&self, server: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args([
+            "run",
+            "--ports-from",
+            &self.plan.ports_from.to_string(),
+            "--dir",
+        ]);
+        command.arg(self.data()).arg("--server").arg(server);
+        command
+            .arg("--ready-file")
+            .arg(self.dir.path().join("ready.json"));
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// A server that starts and never answers.
+    fn silent_server(&self) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.dir.path().join("silent");
+        std::fs::write(&path, "#!/bin/sh\nexec sleep 600\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    fn start_silent(&self) -> Running {
+        let child = Running(Some(self.command(&self.silent_server()).spawn().unwrap()));
+        wait("the nodes listen", || {
+            self.plan.nodes.iter().all(|node| listens(node.port))
+        });
+        wait("the load balancer listens", || {
+            listens(self.plan.ports_from)
+        });
+        child
+    }
+
+    fn living(&self) -> Vec<u32> {
+        let data = self.data().canonicalize().unwrap_or_else(|_| self.data());
+        let mark = format!("{MARK}={}", data.display());
+        let mut all = processes::all();
+        all.retain(|process| process.lives() && process.marked(&mark));
+        all.iter().map(|process| process.pid).collect()
+    }
+
+    /// Where the nodes' folders are, as their environment tells.
+    fn node_folder(&self) -> PathBuf {
+        let node = self.living().into_iter().find_map(|pid| {
+            let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+            let home = environment.split(|byte| *byte == 0).find_map(|variable| {
+                std::str::from_utf8(variable)
+                    .ok()?
+                    .strip_prefix("HOME=")
+                    .filter(|home| home.ends_with("/work"))
+            })?;
+            Some(PathBuf::from(home).parent()?.to_path_buf())
+        });
+        node.expect("a node's process")
+    }
+
+    fn assert_clean(&self) {
+        assert_eq!(self.living(), Vec::<u32>::new(), "processes are left");
+        for (port, role) in self.plan.ports() {
+            assert!(!listens(port), "port {port} ({role}) is left");
+        }
+        let lock = std::fs::File::open(self.data().join("lock")).unwrap();
+        assert!(lock.try_lock().is_ok(), "the lock is left");
+        assert!(
+            !self.dir.path().join("ready.json").exists(),
+            "the ready file is left"
+        );
+        assert!(
+            !self.data().join("haproxy/admin.sock").exists(),
+            "a socket is left"
+        );
+        assert!(self.data().join("admin-password").exists(), "data stays");
+    }
+}
+
+fn wait(what: &str, mut done: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_mins(1);
+    while !done() {
+        assert!(Instant::now() < until, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A run that is stopped when its test fails.
+struct Running(Option<Child>);
+
+impl Running {
+    fn child(&self) -> &Child {
+        self.0.as_ref().unwrap()
+    }
+
+    fn send(&self, signal: Signal) {
+        rustix::process::kill_process(Pid::from_child(self.child()), signal).unwrap();
+    }
+
+    fn end(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            let _ = rustix::process::kill_process(Pid::from_child(&child), Signal::TERM);
+            let _ = child.wait();
+        }
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_failed_start_tells_why_and_leaves_nothing() {
+    let scene = Scene::new(0);
+    let output = scene.command(Path::new("/bin/false")).output().unwrap();
+    assert!(!output.status.success());
+    let text = said(&output);
+    assert!(
+        text.contains("ended while starting") && text.contains("east-1"),
+        "{text}"
+    );
+    scene.assert_clean();
+}
+
+#[test]
+fn sigterm_while_starting_leaves_nothing() {
+    let scene = Scene::new(500);
+    let child = scene.start_silent();
+    let folder = scene.node_folder();
+    child.send(Signal::TERM);
+    let output = child.end();
+    assert!(output.status.success(), "{}", said(&output));
+    scene.assert_clean();
+    assert!(!folder.join("work").exists(), "work folders are left");
+}
+
+#[test]
+fn a_killed_run_is_cleaned_up_by_its_guard_and_the_folder_can_be_used_again() {
+    let scene = Scene::new(1000);
+    let child = scene.start_silent();
+    let folder = scene.node_folder();
+    // What a drill does: a process started again by hand, tied to nobody.
+    let before = scene.living();
+    let mut again = Command::new(scene.data().join("servers/west-1/start"))
+        .spawn()
+        .unwrap();
+    wait("it lives", || scene.living().len() > before.len());
+
+    child.send(Signal::KILL);
+    child.end();
+    wait("the guard cleans up", || {
+        let _ = again.try_wait();
+        scene.living().is_empty()
+    });
+    again.wait().unwrap();
+    wait("the lock is free", || {
+        std::fs::File::open(scene.data().join("lock")).is_ok_and(|lock| lock.try_lock().is_ok())
+    });
+    scene.assert_clean();
+    assert!(!folder.join("work").exists(), "work folders are left");
+
+    let next = scene.start_silent();
+    next.send(Signal::INT);
+    assert!(next.end().status.success());
+    scene.assert_clean();
+}
+
+#[test]
+fn a_second_run_on_the_folder_is_refused_and_harms_nothing() {
+    let scene = Scene::new(1500);
+    let first = scene.start_silent();
+    let before = scene.living();
+    let second = scene.command(Path::new("/bin/false")).output().unwrap();
+    let text = said(&second);
+    assert!(
+        !second.status.success()
+            && text.contains(&format!("pid {}", first.child().id()))
+            && text.contains("--dir"),
+        "{text}"
+    );
+    assert_eq!(scene.living(), before, "the first run's processes live");
+    first.send(Signal::TERM);
+    first.end();
+    scene.assert_clean();
+}
