@@ -18,6 +18,7 @@ mod select;
 mod slot_card;
 mod table;
 
+pub(crate) use heat_plan::label as row_label;
 pub(crate) use history::history;
 
 use leptos::prelude::*;
