@@ -130,6 +130,7 @@ pub fn prepare(
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into(),
+        without: &[],
         // R code sees the node's environment: nothing of ours may be in it.
         bare: true,
         user,

@@ -18,6 +18,8 @@ pub struct Script<'a> {
     pub log: &'a Path,
     /// Environment to set.
     pub environment: Vec<(String, String)>,
+    /// Variables that the program must not find, whoever calls the script.
+    pub without: &'a [&'a str],
     /// Start with this environment only.
     pub bare: bool,
     /// Another user and group to become, as numbers.
@@ -51,9 +53,14 @@ impl Script<'_> {
              umask 077\n\
              cd {folder}\n\
              # The user changes first: the kernel forgets the tie when it does.\n\
-             exec env{bare} {variables} setpriv{user} $tied -- {program} >>{log} 2>&1 </dev/null\n",
+             exec env{bare}{without} {variables} setpriv{user} $tied -- {program} >>{log} 2>&1 </dev/null\n",
             what = self.what,
             folder = quoted(&self.folder.display().to_string()),
+            without = self
+                .without
+                .iter()
+                .map(|name| format!(" -u {name}"))
+                .collect::<String>(),
             bare = if self.bare { " -i" } else { "" },
             variables = variables.collect::<Vec<_>>().join(" "),
             program = program.collect::<Vec<_>>().join(" "),
@@ -87,6 +94,7 @@ mod tests {
                 ("PATH".into(), "/usr/bin:/bin".into()),
                 ("WORD".into(), "a 'b' $c".into()),
             ],
+            without: &[],
             bare: true,
             user: None,
             program: ["sh", "-c", "echo \"$WORD\"; pwd; env | wc -l; umask"]
@@ -117,6 +125,7 @@ mod tests {
             folder: Path::new("/"),
             log: &log,
             environment: vec![],
+            without: &[],
             bare: false,
             user: Some((65534, 65534)),
             program: ["sleep", "60"].map(String::from).into(),

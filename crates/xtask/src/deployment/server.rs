@@ -8,6 +8,15 @@ use super::plan::{HOST, Plan, Server};
 use super::script::Script;
 use crate::error::Error;
 
+/// What would override a server's configuration file: set for one server, it must not reach all of them.
+const OVERRIDES: [&str; 5] = [
+    "GRIDHELM_CONFIG",
+    "GRIDHELM_LISTEN",
+    "GRIDHELM_PUBLIC_URL",
+    "GRIDHELM_DATABASE_PATH",
+    "GRIDHELM_CONSOLE_DIR",
+];
+
 /// Writes what starting the server needs and gives its start script.
 pub fn prepare(
     folder: &Folder,
@@ -34,6 +43,7 @@ pub fn prepare(
         folder: &home,
         log: &log,
         environment: vec![(MARK.to_owned(), folder.root().display().to_string())],
+        without: &OVERRIDES,
         bare: false,
         user: None,
         program: vec![

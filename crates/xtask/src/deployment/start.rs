@@ -165,6 +165,7 @@ impl Start<'_> {
             folder: &home,
             log: &log,
             environment: vec![(MARK.to_owned(), self.folder.root().display().to_string())],
+            without: &[],
             bare: false,
             user: None,
             // In the foreground, without a master process.
