@@ -239,8 +239,11 @@ fn inputs_part(form: Form) -> AnyView {
         })
     });
     let row = move |(index, (name, value)): (usize, (RwSignal<String>, RwSignal<String>))| {
-        let remove =
-            Callback::new(move |()| form.inputs.update(|inputs| drop(inputs.remove(index))));
+        let remove = Callback::new(move |()| {
+            form.inputs.update(|inputs| {
+                inputs.remove(index);
+            })
+        });
         view! {
             <div class="form-row form-row--input">
                 <TextField label=format!("Input {}", index + 1) value=name mono=true placeholder="n" limit=255/>
