@@ -16,6 +16,8 @@
 //! rows. The committed events come back with their ids, in commit order, so that the caller can publish
 //! them; nothing is published before its commit.
 
+#[cfg(test)]
+mod contract;
 mod error;
 mod sqlite;
 mod types;

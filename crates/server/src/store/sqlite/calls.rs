@@ -19,6 +19,15 @@ use gridhelm_api::switch::SwitchRecord;
 use gridhelm_api::task::{ConsoleChunk, Task, TaskState};
 use gridhelm_api::{Millis, Page};
 
+/// A job outlives the call that brought it: it takes its arguments along.
+macro_rules! own {
+    ($($argument:ident),+) => {
+        $(let $argument = $argument.to_owned();)+
+    };
+}
+
+// A table: what is called, what it takes along, what does it. By hand, for it reads better.
+#[rustfmt::skip]
 #[async_trait]
 impl Store for SqliteStore {
     async fn epoch(&self) -> Result<EpochRow> {
@@ -26,60 +35,40 @@ impl Store for SqliteStore {
     }
 
     async fn take_epoch(
-        &self,
-        seen: i64,
-        owner: &Owner,
-        by: &str,
-        reason: &str,
-        notes: Notes,
+        &self, seen: i64, owner: &Owner, by: &str, reason: &str, notes: Notes,
     ) -> Result<(EpochRow, Vec<Event>)> {
-        let owner = owner.clone();
-        let by = by.to_owned();
-        let reason = reason.to_owned();
-        self.write("take epoch", move |tx| {
-            group::take_epoch(tx, seen, &owner, &by, &reason, &notes)
-        })
-        .await
+        own!(owner, by, reason);
+        self.write("take epoch", move |tx| group::take_epoch(tx, seen, &owner, &by, &reason, &notes)).await
     }
 
     async fn renew_lease(&self, fence: &Fence) -> Result<i64> {
-        let fence = fence.clone();
-        self.write("renew lease", move |tx| group::renew_lease(tx, &fence))
-            .await
+        own!(fence);
+        self.write("renew lease", move |tx| group::renew_lease(tx, &fence)).await
     }
 
     async fn release_lease(&self, fence: &Fence, successor: Option<&str>) -> Result<()> {
-        let fence = fence.clone();
+        own!(fence);
         let successor = successor.map(str::to_owned);
-        self.write("release lease", move |tx| {
-            group::release_lease(tx, &fence, successor.as_deref())
-        })
-        .await
+        self.write("release lease", move |tx| group::release_lease(tx, &fence, successor.as_deref())).await
     }
 
     async fn announce(&self, member: &Member) -> Result<()> {
-        let member = member.clone();
-        self.write("announce", move |tx| group::announce(tx, &member))
-            .await
+        own!(member);
+        self.write("announce", move |tx| group::announce(tx, &member)).await
     }
 
     async fn group(&self) -> Result<Group> {
         let name = self.group.clone();
-        self.read("read group", move |tx| group::group(tx, &name))
-            .await
+        self.read("read group", move |tx| group::group(tx, &name)).await
     }
 
     async fn put_switch(&self, record: &SwitchRecord, notes: Notes) -> Result<Vec<Event>> {
-        let record = record.clone();
-        self.write("record switch", move |tx| {
-            group::put_switch(tx, &record, &notes)
-        })
-        .await
+        own!(record);
+        self.write("record switch", move |tx| group::put_switch(tx, &record, &notes)).await
     }
 
     async fn switches(&self, limit: u32) -> Result<Vec<SwitchRecord>> {
-        self.read("read switches", move |tx| group::switches(tx, limit))
-            .await
+        self.read("read switches", move |tx| group::switches(tx, limit)).await
     }
 
     async fn token_key(&self) -> Result<Vec<u8>> {
@@ -91,41 +80,25 @@ impl Store for SqliteStore {
     }
 
     async fn account(&self, username: &str) -> Result<Option<StoredAccount>> {
-        let username = username.to_owned();
-        self.read("read account", move |tx| accounts::one(tx, &username))
-            .await
+        own!(username);
+        self.read("read account", move |tx| accounts::one(tx, &username)).await
     }
 
     async fn create_account(&self, account: &StoredAccount, notes: Notes) -> Result<Vec<Event>> {
-        let account = account.clone();
-        self.write("create account", move |tx| {
-            accounts::create(tx, &account, &notes)
-        })
-        .await
+        own!(account);
+        self.write("create account", move |tx| accounts::create(tx, &account, &notes)).await
     }
 
     async fn update_account(
-        &self,
-        username: &str,
-        role: Option<Role>,
-        disabled: Option<bool>,
-        hash: Option<&str>,
-        notes: Notes,
+        &self, username: &str, role: Option<Role>, disabled: Option<bool>, hash: Option<&str>, notes: Notes,
     ) -> Result<Vec<Event>> {
-        let username = username.to_owned();
-        let hash = hash.map(str::to_owned);
-        self.write("update account", move |tx| {
-            accounts::update(tx, &username, role, disabled, hash.as_deref(), &notes)
-        })
-        .await
+        own!(username); let hash = hash.map(str::to_owned);
+        self.write("update account", move |tx| accounts::update(tx, &username, role, disabled, hash.as_deref(), &notes)).await
     }
 
     async fn revoke_token(&self, id: &str, expires_at: Millis, notes: Notes) -> Result<()> {
-        let id = id.to_owned();
-        self.write("revoke token", move |tx| {
-            accounts::revoke_token(tx, &id, expires_at, &notes)
-        })
-        .await
+        own!(id);
+        self.write("revoke token", move |tx| accounts::revoke_token(tx, &id, expires_at, &notes)).await
     }
 
     async fn token_state(&self) -> Result<TokenState> {
@@ -133,8 +106,7 @@ impl Store for SqliteStore {
     }
 
     async fn audit(&self, before: Option<i64>, limit: u32) -> Result<Page<AuditRow>> {
-        self.read("read audit", move |tx| journal::audit(tx, before, limit))
-            .await
+        self.read("read audit", move |tx| journal::audit(tx, before, limit)).await
     }
 
     async fn note(&self, notes: Notes) -> Result<Vec<Event>> {
@@ -142,9 +114,8 @@ impl Store for SqliteStore {
     }
 
     async fn events(&self, filter: &EventFilter) -> Result<Page<Event>> {
-        let filter = filter.clone();
-        self.read("read events", move |tx| journal::events(tx, &filter))
-            .await
+        own!(filter);
+        self.read("read events", move |tx| journal::events(tx, &filter)).await
     }
 
     async fn nodes(&self) -> Result<Vec<StoredNode>> {
@@ -152,205 +123,94 @@ impl Store for SqliteStore {
     }
 
     async fn create_node(
-        &self,
-        fence: &Fence,
-        node: &StoredNode,
-        notes: Notes,
+        &self, fence: &Fence, node: &StoredNode, notes: Notes,
     ) -> Result<(StoredNode, Vec<Event>)> {
-        let fence = fence.clone();
-        let node = node.clone();
-        self.write("create node", move |tx| {
-            nodes::create(tx, &fence, &node, &notes)
-        })
-        .await
+        own!(fence, node);
+        self.write("create node", move |tx| nodes::create(tx, &fence, &node, &notes)).await
     }
 
     async fn update_node(
-        &self,
-        fence: &Fence,
-        name: &str,
-        version: i64,
-        patch: &NodePatch,
-        notes: Notes,
+        &self, fence: &Fence, name: &str, version: i64, patch: &NodePatch, notes: Notes,
     ) -> Result<(StoredNode, Vec<Event>)> {
-        let fence = fence.clone();
-        let name = name.to_owned();
-        let patch = patch.clone();
-        self.write("update node", move |tx| {
-            nodes::update(tx, &fence, &name, version, &patch, &notes)
-        })
-        .await
+        own!(fence, name, patch);
+        self.write("update node", move |tx| nodes::update(tx, &fence, &name, version, &patch, &notes)).await
     }
 
     async fn set_intent(
-        &self,
-        fence: &Fence,
-        name: &str,
-        version: i64,
-        change: &IntentChange,
-        by: &str,
-        notes: Notes,
+        &self, fence: &Fence, name: &str, version: i64, change: &IntentChange, by: &str, notes: Notes,
     ) -> Result<(StoredNode, Vec<Event>)> {
-        let fence = fence.clone();
-        let name = name.to_owned();
-        let change = change.clone();
-        let by = by.to_owned();
-        self.write("set intent", move |tx| {
-            nodes::set_intent(tx, &fence, &name, version, &change, &by, &notes)
-        })
-        .await
+        own!(fence, name, change, by);
+        self.write("set intent", move |tx| nodes::set_intent(tx, &fence, &name, version, &change, &by, &notes)).await
     }
 
-    async fn remove_node(
-        &self,
-        fence: &Fence,
-        name: &str,
-        version: i64,
-        notes: Notes,
-    ) -> Result<Vec<Event>> {
-        let fence = fence.clone();
-        let name = name.to_owned();
-        self.write("remove node", move |tx| {
-            nodes::remove(tx, &fence, &name, version, &notes)
-        })
-        .await
+    async fn remove_node(&self, fence: &Fence, name: &str, version: i64, notes: Notes) -> Result<Vec<Event>> {
+        own!(fence, name);
+        self.write("remove node", move |tx| nodes::remove(tx, &fence, &name, version, &notes)).await
     }
 
     async fn record_capacity(
-        &self,
-        fence: &Fence,
-        node: &str,
-        point: &TimelinePoint,
-        notes: Notes,
+        &self, fence: &Fence, node: &str, point: &TimelinePoint, notes: Notes,
     ) -> Result<Vec<Event>> {
-        let fence = fence.clone();
-        let node = node.to_owned();
-        let point = point.clone();
-        self.write("record capacity", move |tx| {
-            nodes::record_capacity(tx, &fence, &node, &point, &notes)
-        })
-        .await
+        own!(fence, node, point);
+        self.write("record capacity", move |tx| nodes::record_capacity(tx, &fence, &node, &point, &notes)).await
     }
 
     async fn timeline(&self, node: &str, since: Millis) -> Result<Vec<TimelinePoint>> {
-        let node = node.to_owned();
-        self.read("read timeline", move |tx| nodes::timeline(tx, &node, since))
-            .await
+        own!(node);
+        self.read("read timeline", move |tx| nodes::timeline(tx, &node, since)).await
     }
 
     async fn open_sessions(&self, fence: &Fence, sessions: &[SessionRow]) -> Result<()> {
-        let fence = fence.clone();
-        let sessions = sessions.to_vec();
-        self.write("open sessions", move |tx| {
-            sessions::open(tx, &fence, &sessions)
-        })
-        .await
+        own!(fence, sessions);
+        self.write("open sessions", move |tx| sessions::open(tx, &fence, &sessions)).await
     }
 
     async fn close_sessions(&self, fence: &Fence, ids: &[String]) -> Result<()> {
-        let fence = fence.clone();
-        let ids = ids.to_vec();
-        self.write("close sessions", move |tx| {
-            sessions::close(tx, &fence, &ids)
-        })
-        .await
+        own!(fence, ids);
+        self.write("close sessions", move |tx| sessions::close(tx, &fence, &ids)).await
     }
 
     async fn sessions(&self) -> Result<Vec<SessionRow>> {
         self.read("read sessions", sessions::all).await
     }
 
-    async fn submit_task(
-        &self,
-        fence: &Fence,
-        task: &StoredTask,
-        notes: Notes,
-    ) -> Result<Vec<Event>> {
-        let fence = fence.clone();
-        let task = task.clone();
-        self.write("submit task", move |tx| {
-            tasks::submit(tx, &fence, &task, &notes)
-        })
-        .await
+    async fn submit_task(&self, fence: &Fence, task: &StoredTask, notes: Notes) -> Result<Vec<Event>> {
+        own!(fence, task);
+        self.write("submit task", move |tx| tasks::submit(tx, &fence, &task, &notes)).await
     }
 
     async fn submit_and_start(
-        &self,
-        fence: &Fence,
-        task: &StoredTask,
-        start: &AttemptStart,
-        session: Option<&SessionRow>,
-        notes: Notes,
+        &self, fence: &Fence, task: &StoredTask, start: &AttemptStart, session: Option<&SessionRow>, notes: Notes,
     ) -> Result<Vec<Event>> {
-        let fence = fence.clone();
-        let task = task.clone();
-        let start = start.clone();
-        let session = session.cloned();
-        self.write("submit task", move |tx| {
-            tasks::submit_and_start(tx, &fence, &task, &start, session.as_ref(), &notes)
-        })
-        .await
+        own!(fence, task, start); let session = session.cloned();
+        self.write("submit task", move |tx| tasks::submit_and_start(tx, &fence, &task, &start, session.as_ref(), &notes)).await
     }
 
     async fn start_attempt(
-        &self,
-        fence: &Fence,
-        task: &str,
-        start: &AttemptStart,
-        session: Option<&SessionRow>,
-        notes: Notes,
+        &self, fence: &Fence, task: &str, start: &AttemptStart, session: Option<&SessionRow>, notes: Notes,
     ) -> Result<Vec<Event>> {
-        let fence = fence.clone();
-        let task = task.to_owned();
-        let start = start.clone();
-        let session = session.cloned();
-        self.write("start attempt", move |tx| {
-            tasks::start_attempt(tx, &fence, &task, &start, session.as_ref(), &notes)
-        })
-        .await
+        own!(fence, task, start); let session = session.cloned();
+        self.write("start attempt", move |tx| tasks::start_attempt(tx, &fence, &task, &start, session.as_ref(), &notes)).await
     }
 
-    async fn end_attempt(
-        &self,
-        fence: &Fence,
-        end: &AttemptEnd,
-        notes: Notes,
-    ) -> Result<Vec<Event>> {
-        let fence = fence.clone();
-        let end = end.clone();
-        self.write("end attempt", move |tx| {
-            tasks::end_attempt(tx, &fence, &end, &notes)
-        })
-        .await
+    async fn end_attempt(&self, fence: &Fence, end: &AttemptEnd, notes: Notes) -> Result<Vec<Event>> {
+        own!(fence, end);
+        self.write("end attempt", move |tx| tasks::end_attempt(tx, &fence, &end, &notes)).await
     }
 
     async fn cancel_queued(&self, fence: &Fence, task: &str, notes: Notes) -> Result<Vec<Event>> {
-        let fence = fence.clone();
-        let task = task.to_owned();
-        self.write("cancel task", move |tx| {
-            tasks::cancel_queued(tx, &fence, &task, &notes)
-        })
-        .await
+        own!(fence, task);
+        self.write("cancel task", move |tx| tasks::cancel_queued(tx, &fence, &task, &notes)).await
     }
 
     async fn task(&self, id: &str) -> Result<Option<StoredTask>> {
-        let id = id.to_owned();
-        self.read("read task", move |tx| task_rows::one(tx, &id))
-            .await
+        own!(id);
+        self.read("read task", move |tx| task_rows::one(tx, &id)).await
     }
 
-    async fn tasks(
-        &self,
-        states: &[TaskState],
-        before: Option<&str>,
-        limit: u32,
-    ) -> Result<Page<Task>> {
-        let states = states.to_vec();
-        let before = before.map(str::to_owned);
-        self.read("read tasks", move |tx| {
-            task_rows::list(tx, &states, before.as_deref(), limit)
-        })
-        .await
+    async fn tasks(&self, states: &[TaskState], before: Option<&str>, limit: u32) -> Result<Page<Task>> {
+        own!(states); let before = before.map(str::to_owned);
+        self.read("read tasks", move |tx| task_rows::list(tx, &states, before.as_deref(), limit)).await
     }
 
     async fn open_tasks(&self) -> Result<Vec<StoredTask>> {
@@ -358,11 +218,8 @@ impl Store for SqliteStore {
     }
 
     async fn console(&self, task: &str, from: u64, limit: u32) -> Result<Vec<ConsoleChunk>> {
-        let task = task.to_owned();
-        self.read("read console", move |tx| {
-            task_rows::console(tx, &task, from, limit)
-        })
-        .await
+        own!(task);
+        self.read("read console", move |tx| task_rows::console(tx, &task, from, limit)).await
     }
 
     async fn put_blob(&self, sha256: &str, content: &[u8]) -> Result<()> {
@@ -370,104 +227,60 @@ impl Store for SqliteStore {
     }
 
     async fn missing_blobs(&self, sha256: &[String]) -> Result<Vec<String>> {
-        let sha256 = sha256.to_vec();
-        self.read("look for content", move |tx| content::missing(tx, &sha256))
-            .await
+        own!(sha256);
+        self.read("look for content", move |tx| content::missing(tx, &sha256)).await
     }
 
     async fn read_blob(&self, sha256: &str, offset: u64, length: u64) -> Result<Option<Vec<u8>>> {
-        let sha256 = sha256.to_owned();
-        self.read("read content", move |tx| {
-            content::read(tx, &sha256, offset, length)
-        })
-        .await
+        own!(sha256);
+        self.read("read content", move |tx| content::read(tx, &sha256, offset, length)).await
     }
 
     async fn files(&self, directory: Option<&str>) -> Result<Vec<FileMeta>> {
         let directory = directory.map(str::to_owned);
-        self.read("read files", move |tx| {
-            files::list(tx, directory.as_deref())
-        })
-        .await
+        self.read("read files", move |tx| files::list(tx, directory.as_deref())).await
     }
 
     async fn file(&self, id: &FileId, version: Option<i64>) -> Result<Option<FileMeta>> {
-        let id = id.clone();
-        self.read("read file", move |tx| files::one(tx, &id, version))
-            .await
+        own!(id);
+        self.read("read file", move |tx| files::one(tx, &id, version)).await
     }
 
-    async fn write_file(
-        &self,
-        fence: &Fence,
-        write: &FileWrite,
-        notes: Notes,
-    ) -> Result<(FileMeta, Vec<Event>)> {
-        let fence = fence.clone();
-        let write = write.clone();
-        self.write("write file", move |tx| {
-            files::write(tx, &fence, &write, &notes)
-        })
-        .await
+    async fn write_file(&self, fence: &Fence, write: &FileWrite, notes: Notes) -> Result<(FileMeta, Vec<Event>)> {
+        own!(fence, write);
+        self.write("write file", move |tx| files::write(tx, &fence, &write, &notes)).await
     }
 
     async fn delete_file(
-        &self,
-        fence: &Fence,
-        id: &FileId,
-        version: i64,
-        by: &str,
-        notes: Notes,
+        &self, fence: &Fence, id: &FileId, version: i64, by: &str, notes: Notes,
     ) -> Result<Vec<Event>> {
-        let fence = fence.clone();
-        let id = id.clone();
-        let by = by.to_owned();
-        self.write("delete file", move |tx| {
-            files::delete(tx, &fence, &id, version, &by, &notes)
-        })
-        .await
+        own!(fence, id, by);
+        self.write("delete file", move |tx| files::delete(tx, &fence, &id, version, &by, &notes)).await
     }
 
     async fn versions(&self, id: &FileId) -> Result<Vec<FileVersion>> {
-        let id = id.clone();
-        self.read("read versions", move |tx| files::versions(tx, &id))
-            .await
+        own!(id);
+        self.read("read versions", move |tx| files::versions(tx, &id)).await
     }
 
     async fn manifest(&self) -> Result<Manifest> {
         let group = self.group.clone();
-        self.read("read manifest", move |tx| files::manifest(tx, &group))
-            .await
+        self.read("read manifest", move |tx| files::manifest(tx, &group)).await
     }
 
-    async fn open_changeset(
-        &self,
-        fence: &Fence,
-        request: &ChangesetRequest,
-        by: &str,
-    ) -> Result<String> {
+    async fn open_changeset(&self, fence: &Fence, request: &ChangesetRequest, by: &str) -> Result<String> {
         self.stage(fence, request, by).await
     }
 
     async fn changeset(&self, id: &str) -> Result<Option<ChangesetRequest>> {
-        let id = id.to_owned();
-        self.read("read changeset", move |tx| changesets::request(tx, &id))
-            .await
+        own!(id);
+        self.read("read changeset", move |tx| changesets::request(tx, &id)).await
     }
 
     async fn commit_changeset(
-        &self,
-        fence: &Fence,
-        id: &str,
-        by: &str,
-        notes: Notes,
+        &self, fence: &Fence, id: &str, by: &str, notes: Notes,
     ) -> Result<(Committed, Vec<Event>)> {
-        let fence = fence.clone();
-        let id = id.to_owned();
-        let by = by.to_owned();
-        self.write("commit changeset", move |tx| {
-            changesets::commit(tx, &fence, &id, &by, &notes)
-        })
-        .await
+        own!(fence, id, by);
+        self.write("commit changeset", move |tx| changesets::commit(tx, &fence, &id, &by, &notes)).await
     }
 }

@@ -18,6 +18,8 @@ mod schema;
 mod sessions;
 mod task_rows;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod tx;
 mod uploads;
 mod writer;
