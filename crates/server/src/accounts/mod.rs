@@ -245,6 +245,19 @@ impl Accounts {
         Ok(())
     }
 
+    /// A token whose time was over a second ago.
+    #[cfg(test)]
+    pub(crate) fn token_that_expired(&self, username: &str) -> Result<String, AccountError> {
+        self.sign(&Claims {
+            id: random_id()?,
+            sub: username.to_owned(),
+            role: Role::Admin,
+            group: self.group.clone(),
+            generation: i64::MAX,
+            exp: clock::now() - 1000,
+        })
+    }
+
     /// A token, valid for 30 s, by which this server calls another one of the group.
     pub fn server_token(&self, server: &str) -> Result<String, AccountError> {
         let exp = clock::now() + SERVER_TOKEN_MS;

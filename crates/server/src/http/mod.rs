@@ -19,6 +19,8 @@ mod repository;
 mod routes;
 mod session;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod users;
 
 pub use routes::{Access, Place, Route, Rule};
@@ -45,13 +47,9 @@ pub(crate) struct Http {
     snapshot: tokio::sync::Mutex<Option<stream::Shared>>,
 }
 
-/// The interface of a server, and what it needs to run beside its requests (it ends with the server).
-/// Must be called within a tokio runtime.
-///
-/// # Errors
-/// When the system gives no TLS or DNS set-up for calls to the group's other servers.
-pub fn router(app: Arc<App>) -> Result<Router, reqwest::Error> {
-    let http = Arc::new(Http {
+/// What the handlers of a server reach.
+fn parts(app: Arc<App>) -> Result<Arc<Http>, reqwest::Error> {
+    Ok(Arc::new(Http {
         repository: Repository::new(
             Arc::clone(&app.store),
             app.hub.clone(),
@@ -64,7 +62,16 @@ pub fn router(app: Arc<App>) -> Result<Router, reqwest::Error> {
         streams: Arc::new(Semaphore::new(stream::STREAMS)),
         snapshot: tokio::sync::Mutex::new(None),
         app,
-    });
+    }))
+}
+
+/// The interface of a server, and what it needs to run beside its requests (it ends with the server).
+/// Must be called within a tokio runtime.
+///
+/// # Errors
+/// When the system gives no TLS or DNS set-up for calls to the group's other servers.
+pub fn router(app: Arc<App>) -> Result<Router, reqwest::Error> {
+    let http = parts(app)?;
     tokio::spawn(stream::tick(Arc::clone(&http)));
     let watching = Arc::clone(&http);
     tokio::spawn(async move {

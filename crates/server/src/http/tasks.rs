@@ -1,0 +1,257 @@
+//! Tasks: submit, look, cancel, console, plots and files.
+
+use super::Http;
+use super::extract::{Json, Params, Segments};
+use super::given::{self, Given};
+use super::journal::page_size;
+use super::refusal::{Answer, Refusal};
+use super::repository::one_time;
+use crate::accounts::Actor;
+use crate::store::Notes;
+use crate::tasks::{Submission, TaskError};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::{Extension, Json as Answered};
+use gridhelm_api::task::{ConsoleChunk, OneTimeLink, Source, Task, TaskRequest, TaskState};
+use gridhelm_api::{Code, Page};
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The longest code, bytes; also of a script that is run.
+const MAX_CODE: u64 = 1 << 20;
+/// The longest wait for an end, seconds.
+const MAX_WAIT: u32 = 60;
+/// How often a task is looked for in the database once another server works on it.
+const LOOK: Duration = Duration::from_millis(50);
+
+impl From<TaskError> for Refusal {
+    fn from(error: TaskError) -> Self {
+        let text = format!("{error}.");
+        match error {
+            TaskError::NotActive(error) => error.into(),
+            TaskError::QueueFull => {
+                Self::new(Code::QueueFull, text).retry_after(Duration::from_secs(5))
+            }
+            TaskError::NotFound(id) => Self::not_found(format_args!("Task {id}")),
+            TaskError::Conflict(_) => Self::new(Code::Conflict, text),
+            TaskError::Store(error) => error.into(),
+            TaskError::Random(_) => {
+                tracing::error!(error = text, "a task got no id");
+                Self::new(Code::Internal, text)
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Wait {
+    wait: Option<u32>,
+}
+
+impl Wait {
+    fn time(&self) -> Answer<Option<Duration>> {
+        match self.wait {
+            Some(seconds) if seconds > MAX_WAIT => {
+                Err(Refusal::invalid("wait", "Give 0 to 60 seconds."))
+            }
+            wait => Ok(wait.map(|s| Duration::from_secs(s.into()))),
+        }
+    }
+}
+
+/// Accepts a task. With `wait` the answer is the task when it has ended, or as it is when the time is over.
+pub(crate) async fn submit(
+    State(http): State<Arc<Http>>,
+    Extension(actor): Extension<Actor>,
+    Params(wait): Params<Wait>,
+    Json(request): Json<TaskRequest>,
+) -> Answer<(StatusCode, Answered<Task>)> {
+    let errors = request.check();
+    if !errors.is_empty() {
+        return Err(errors.into());
+    }
+    let wait = wait.time()?;
+    let submission = resolve(&http, &actor, request, wait.is_some()).await?;
+    let tasks = &http.app.tasks;
+    let Some(wait) = wait else {
+        let task = tasks.submit(submission).await?;
+        return Ok((StatusCode::ACCEPTED, Answered(task)));
+    };
+    let started = Instant::now();
+    let task = tasks.submit_and_wait(submission, wait).await?;
+    let left = wait.saturating_sub(started.elapsed());
+    let task = follow(&http, task, left).await?;
+    let status = if task.state.is_final() {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
+    Ok((status, Answered(task)))
+}
+
+/// A task that outlived this server's active role ends at another one: its end is read from the database.
+async fn follow(http: &Http, mut task: Task, left: Duration) -> Answer<Task> {
+    let until = Instant::now() + left;
+    let settled = |t: &Task| t.state.is_final() || t.state == TaskState::Uncertain;
+    while !settled(&task) && Instant::now() < until && http.app.standing.borrow().fence().is_err() {
+        tokio::time::sleep(LOOK).await;
+        if let Some(stored) = http.app.store.task(&task.id).await? {
+            task = stored.task;
+        }
+    }
+    Ok(task)
+}
+
+/// The request with the code that it will run.
+async fn resolve(
+    http: &Http,
+    actor: &Actor,
+    request: TaskRequest,
+    waited_for: bool,
+) -> Answer<Submission> {
+    let (code, title, script, script_version) = match &request.source {
+        Source::Code { code } => (code.clone(), "Code".to_owned(), None, None),
+        Source::Script { file, version } => {
+            let meta = http.repository.file(file, *version).await?;
+            let path = file.path();
+            if meta.size > MAX_CODE {
+                let text = format!("{path} is larger than 1 MiB and cannot be run as a script.");
+                return Err(Refusal::invalid("source", text));
+            }
+            let bytes = http
+                .app
+                .store
+                .read_blob(&meta.sha256, 0, meta.size)
+                .await?
+                .ok_or_else(|| Refusal::not_found(format_args!("The content of {path}")))?;
+            let code = String::from_utf8(bytes).map_err(|_| {
+                Refusal::invalid("source", format!("{path} is not text in UTF-8; R cannot run it."))
+            })?;
+            (code, path, Some(file.clone()), Some(meta.version))
+        }
+    };
+    let mut audit = actor.audit("task.submit", &title);
+    audit.after = script_version.map(|v| serde_json::json!({ "version": v }));
+    Ok(Submission {
+        request,
+        code,
+        title,
+        script,
+        script_version,
+        by: actor.name.clone(),
+        waited_for,
+        notes: Notes {
+            events: Vec::new(),
+            audit: vec![audit],
+        },
+    })
+}
+
+#[derive(Deserialize)]
+pub(crate) struct TasksQuery {
+    #[serde(default)]
+    state: String,
+    before: Option<String>,
+    limit: Option<u32>,
+}
+
+/// Newest first; `state` takes several, with commas between them.
+pub(crate) async fn list(
+    State(http): State<Arc<Http>>,
+    Params(query): Params<TasksQuery>,
+) -> Answer<Answered<Page<Task>>> {
+    let states: Result<Vec<TaskState>, _> = query
+        .state
+        .split(',')
+        .map(str::trim)
+        .filter(|s| !s.is_empty())
+        .map(|s| serde_json::from_value(s.into()))
+        .collect();
+    let states = states.map_err(|_| {
+        Refusal::invalid(
+            "state",
+            "Give queued, running, succeeded, failed, cancelled or uncertain, with commas between them.",
+        )
+    })?;
+    let limit = page_size(query.limit)?;
+    let before = query.before.as_deref();
+    Ok(Answered(http.app.store.tasks(&states, before, limit).await?))
+}
+
+async fn find(http: &Http, id: &str, within: Duration) -> Answer<Task> {
+    http.app
+        .tasks
+        .wait(id, within)
+        .await?
+        .ok_or_else(|| Refusal::not_found(format_args!("Task {id}")))
+}
+
+/// One task; with `wait` when it has ended, or as it is when the time is over.
+pub(crate) async fn one(
+    State(http): State<Arc<Http>>,
+    Segments(id): Segments<String>,
+    Params(wait): Params<Wait>,
+) -> Answer<Answered<Task>> {
+    let wait = wait.time()?.unwrap_or_default();
+    let started = Instant::now();
+    let task = find(&http, &id, wait).await?;
+    let left = wait.saturating_sub(started.elapsed());
+    follow(&http, task, left).await.map(Answered)
+}
+
+pub(crate) async fn cancel(
+    State(http): State<Arc<Http>>,
+    Extension(actor): Extension<Actor>,
+    Segments(id): Segments<String>,
+) -> Answer<Answered<Task>> {
+    let notes = Notes {
+        events: Vec::new(),
+        audit: vec![actor.audit("task.cancel", &id)],
+    };
+    http.app.tasks.cancel(&id, &actor.name, notes).await?;
+    find(&http, &id, Duration::ZERO).await.map(Answered)
+}
+
+#[derive(Deserialize)]
+pub(crate) struct ConsoleQuery {
+    #[serde(default)]
+    from: u64,
+}
+
+pub(crate) async fn console(
+    State(http): State<Arc<Http>>,
+    Segments(id): Segments<String>,
+    Params(query): Params<ConsoleQuery>,
+) -> Answer<Answered<Vec<ConsoleChunk>>> {
+    find(&http, &id, Duration::ZERO).await?;
+    Ok(Answered(http.app.tasks.console(&id, query.from).await?))
+}
+
+async fn artifact_of(http: &Http, id: &str, name: &str) -> Answer<Given> {
+    let task = find(http, id, Duration::ZERO).await?;
+    let artifact = task.artifacts.into_iter().find(|a| a.name == name);
+    let artifact = artifact.ok_or_else(|| Refusal::not_found(format_args!("{name} of task {id}")))?;
+    Ok(Given {
+        sha256: artifact.sha256,
+        size: artifact.size,
+        name: artifact.name,
+    })
+}
+
+pub(crate) async fn artifact(
+    State(http): State<Arc<Http>>,
+    Segments((id, name)): Segments<(String, String)>,
+) -> Answer<Response> {
+    let given = artifact_of(&http, &id, &name).await?;
+    given::give(&http, given).await
+}
+
+pub(crate) async fn link(
+    State(http): State<Arc<Http>>,
+    Segments((id, name)): Segments<(String, String)>,
+) -> Answer<Answered<OneTimeLink>> {
+    let given = artifact_of(&http, &id, &name).await?;
+    one_time(&http, given)
+}
