@@ -10,7 +10,6 @@ use crate::identity;
 use crate::store::{SqliteStore, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::work::Work;
-use axum::serve::ListenerExt as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -193,7 +192,7 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
     });
     let router = crate::http::router(Arc::clone(&app))
         .map_err(|error| StartError::Calls(error.to_string()))?;
-    let http = serve(listener, router, app.stopping.clone());
+    let http = tokio::spawn(crate::http::serve(listener, router, app.stopping.clone()));
     tracing::info!(name = app.config.name, group = app.config.group, %address, "listening");
     Ok(Running {
         app,
@@ -233,28 +232,6 @@ fn peer_token(accounts: &Arc<Accounts>, server: &str) -> PeerToken {
         accounts
             .server_token(&server)
             .map_err(|error| error.to_string())
-    })
-}
-
-fn serve(
-    listener: TcpListener,
-    router: axum::Router,
-    stopping: CancellationToken,
-) -> JoinHandle<()> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    // Small answers leave at once instead of waiting for more to send.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps Nagle's delay");
-        }
-    });
-    tokio::spawn(async move {
-        let served = axum::serve(listener, service)
-            .with_graceful_shutdown(stopping.cancelled_owned())
-            .await;
-        if let Err(error) = served {
-            tracing::error!(%error, "the HTTP interface ended");
-        }
     })
 }
 

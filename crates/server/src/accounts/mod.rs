@@ -147,7 +147,7 @@ impl Accounts {
             })
             .await?;
         self.lock_throttle().succeeded(name, address);
-        if !self.state().accounts.contains_key(name) {
+        if !self.state().accounts.contains_key(&claims.sub) {
             self.refresh().await?;
         }
         Ok(SignedIn {

@@ -255,7 +255,7 @@ mod tests {
                 .err()
                 .unwrap(),
         );
-        assert_eq!(text, "port (at line 1, column 32): expected u16.");
+        assert_eq!(text, "port (at line 1, column 33): expected u16.");
         let text = detail(parse::<NodeDraft>(b"{}").err().unwrap());
         assert!(text.contains("missing field `name`"), "{text}");
     }

