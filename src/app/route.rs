@@ -101,16 +101,16 @@ views! {
     EventsView {
         /// Text that the event must contain.
         q,
-        /// Kinds shown, comma between them; all when absent.
+        /// Topics shown, comma between them; all when absent.
         kind,
         /// Severities shown, comma between them; all when absent.
         severity,
         /// Id of the event that is expanded.
         event,
-        /// Start of the time shown, milliseconds since 1970.
-        from,
-        /// End of the time shown, milliseconds since 1970.
-        to,
+        /// How far back: `1h`, `24h`, `7d`; all that is loaded when absent.
+        period,
+        /// `audit` shows who tried to write what.
+        tab,
     }
 }
 

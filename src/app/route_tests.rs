@@ -54,7 +54,7 @@ fn every_kind() -> Vec<(Place, &'static str)> {
     let events = EventsView {
         q: some("größer 5%"),
         severity: some("warn,error"),
-        from: some("1"),
+        period: some("24h"),
         ..EventsView::default()
     };
     vec![
@@ -104,7 +104,7 @@ fn every_kind() -> Vec<(Place, &'static str)> {
         (place(None, Page::Events.route()), "?page=events"),
         (
             place(None, Route::Events(events)),
-            "?page=events&q=gr%C3%B6%C3%9Fer+5%25&severity=warn,error&from=1",
+            "?page=events&q=gr%C3%B6%C3%9Fer+5%25&severity=warn,error&period=24h",
         ),
         (
             place(None, Route::Unknown("no such".to_owned())),

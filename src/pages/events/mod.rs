@@ -1,19 +1,90 @@
-//! What happened.
+//! Events and audit: what the grid did and what people did, in one order.
 
+mod audit;
+mod changes;
+mod filter;
+mod histogram;
+mod log;
+mod older;
+
+use gridhelm_api::event::Severity;
 use leptos::prelude::*;
 
-use crate::ui::PageHead;
+use crate::app::route::EventsView;
+use crate::app::{Route, Router, use_router};
+use crate::deployment::{Deployment, use_deployment};
+use crate::ui::{Choice, Glyph, PageHead, Segment};
 
-/// What happened.
+/// What of the page is chosen: it is all in the address.
+#[derive(Clone, Copy)]
+pub(crate) struct View {
+    /// The deployment.
+    pub(crate) deployment: &'static Deployment,
+    /// What the address says.
+    pub(crate) address: Memo<EventsView>,
+    /// Indices of the groups shown.
+    pub(crate) scope: Memo<Vec<usize>>,
+    router: Router,
+}
+
+impl View {
+    /// Changes the address in place of the present entry.
+    pub(crate) fn replace(self, change: impl FnOnce(&mut EventsView)) {
+        let mut address = self.address.get_untracked();
+        change(&mut address);
+        self.router.replace(Route::Events(address));
+    }
+}
+
+/// The page.
 #[component]
 pub fn Page() -> AnyView {
-    view! { <section aria-labelledby="page-title"><PageHead title="Events & audit" answer=""/></section> }.into_any()
+    let (deployment, router) = (use_deployment(), use_router());
+    let address = router.select(|place| match &place.route {
+        Route::Events(view) => view.clone(),
+        _ => EventsView::default(),
+    });
+    let scope = router.select(move |place| {
+        let named = place.group.as_deref().and_then(|name| {
+            deployment
+                .groups
+                .iter()
+                .position(|group| group.name == name)
+        });
+        named.map_or_else(
+            || (0..deployment.groups.len()).collect(),
+            |index| vec![index],
+        )
+    });
+    let view = View {
+        deployment,
+        address,
+        scope,
+        router,
+    };
+    let audits =
+        Memo::new(move |_| address.with(|address| address.tab.as_deref() == Some("audit")));
+    let answer = RwSignal::new(String::new());
+    let tab = Signal::derive(move || if audits.get() { "audit" } else { "events" }.to_owned());
+    let pick = Callback::new(move |tab: String| {
+        router.go(Route::Events(EventsView {
+            tab: Some(tab).filter(|tab| tab == "audit"),
+            ..EventsView::default()
+        }));
+    });
+    view! {
+        <section data-fit="" aria-labelledby="page-title">
+            <PageHead title="Events & audit" answer=answer>
+                <Segment label="What is shown" choices=vec![Choice::new("events", "Events"), Choice::new("audit", "Audit")] value=tab on_pick=pick/>
+            </PageHead>
+            {move || if audits.get() { audit::audit(view, answer) } else { log::log(view, answer) }}
+        </section>
+    }
+    .into_any()
 }
 
 /// The shape of a severity.
-pub(crate) const fn severity_glyph(severity: gridhelm_api::event::Severity) -> crate::ui::Glyph {
-    use crate::ui::Glyph;
-    use gridhelm_api::event::Severity;
+pub(crate) const fn severity_glyph(severity: Severity) -> Glyph {
     match severity {
         Severity::Info => Glyph::Info,
         Severity::Good => Glyph::Pass,
