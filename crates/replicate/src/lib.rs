@@ -18,7 +18,9 @@ pub use compare::{Compared, Comparison, Parity, ParityCounts, compare};
 pub use matrix::{Matrix, MatrixRow, matrix};
 pub use plan::{Choice, Counts, Plan, Selection, plan};
 pub use stale::{Change, Side, stale};
-pub use tree::{File, content_hash, hex, root, root_of};
+pub use tree::{
+    Directory, File, content_hash, directory_hash, hex, root, root_of, root_of_directories,
+};
 pub use verify::{Verified, Wrong, verify};
 
 #[cfg(test)]

@@ -24,23 +24,51 @@ where
     if !files.is_sorted() {
         files.sort_unstable();
     }
+    let directories = files
+        .chunk_by(|a, b| (a.author, a.directory) == (b.author, b.directory))
+        .map(|files| Directory {
+            author: files[0].author,
+            directory: files[0].directory,
+            hash: directory_hash(files.iter().map(|f| (f.name, f.sha256))),
+        });
+    root_of_directories(&directories.collect::<Vec<_>>())
+}
+
+/// The hash of a directory of its files' names and hashes, in order of names; see [`root_of`].
+pub fn directory_hash<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for (name, sha256) in files {
+        put(&mut hash, name);
+        put(&mut hash, sha256);
+    }
+    hash.finalize().into()
+}
+
+/// The root hash of directories that have files, in order of author and directory; see [`root_of`].
+pub fn root_of_directories(directories: &[Directory<'_>]) -> String {
     let mut root = Sha256::new();
     root.update(DOMAIN);
-    for by_author in files.chunk_by(|a, b| a.author == b.author) {
+    for of_author in directories.chunk_by(|a, b| a.author == b.author) {
         let mut author = Sha256::new();
-        for by_directory in by_author.chunk_by(|a, b| a.directory == b.directory) {
-            let mut directory = Sha256::new();
-            for file in by_directory {
-                put(&mut directory, file.name);
-                put(&mut directory, file.sha256);
-            }
-            put(&mut author, by_directory[0].directory);
-            author.update(directory.finalize());
+        for directory in of_author {
+            put(&mut author, directory.directory);
+            author.update(directory.hash);
         }
-        put(&mut root, by_author[0].author);
+        put(&mut root, of_author[0].author);
         root.update(author.finalize());
     }
     hex(&root.finalize())
+}
+
+/// A directory with its hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Directory<'a> {
+    /// Its author.
+    pub author: &'a str,
+    /// Its name.
+    pub directory: &'a str,
+    /// The hash over its files.
+    pub hash: [u8; 32],
 }
 
 /// The root hash of a manifest's entries; see [`root_of`].

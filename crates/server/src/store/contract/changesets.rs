@@ -12,6 +12,7 @@ on_every_store!(
     missing_content_refuses_the_whole,
     a_lost_answer_can_be_asked_for_again,
     many_operations_are_one_commit,
+    the_committed_root_is_the_manifests_whatever_came_before,
 );
 
 fn operation(name: &str, expect: Option<&[u8]>, content: Option<&[u8]>) -> Operation {
@@ -260,4 +261,60 @@ async fn many_operations_are_one_commit(db: &dyn Database) {
         (manifest.entries.len(), &manifest.root),
         (12_000, &committed.root)
     );
+}
+
+/// The root after a commit may be computed from what is kept about directories; it must be the one that
+/// the whole manifest has, whatever was written, deleted and moved between directories before.
+async fn the_committed_root_is_the_manifests_whatever_came_before(db: &dyn Database) {
+    let store = db.open();
+    let fence = activate(&store, "east-1").await;
+    let contents: Vec<[u8; 1]> = (b'a'..=b'c').map(|b| [b]).collect();
+    for content in &contents {
+        store.put_blob(&sha256(content), content).await.unwrap();
+    }
+    let mut state = 7_u64;
+    let mut random = move |below: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 33) % below
+    };
+    for round in 0..30 {
+        let manifest = store.manifest().await.unwrap();
+        let mut operations: Vec<Operation> = Vec::new();
+        for _ in 0..=random(4) {
+            let path = format!("{}/{}/{}", random(2), random(3), random(3));
+            let id = gridhelm_api::repository::FileId::from_path(&path).unwrap();
+            let present = manifest.entries.iter().find(|e| e.id == id);
+            let content = contents.get(usize::try_from(random(4)).unwrap());
+            if operations.iter().all(|o| o.id != id) && (present.is_some() || content.is_some()) {
+                operations.push(Operation {
+                    id,
+                    expect: present.map(|e| e.sha256.clone()),
+                    sha256: content.map(|c| sha256(c)),
+                    size: 1,
+                });
+            }
+        }
+        if let Some(victim) = manifest.entries.first().filter(|_| round % 5 == 0) {
+            operations.retain(|o| o.id != victim.id);
+            store
+                .delete_file(&fence, &victim.id, victim.version, "ann", Notes::default())
+                .await
+                .unwrap();
+        }
+        let id = store
+            .open_changeset(&fence, &request(operations), "ann")
+            .await
+            .unwrap();
+        let outcome = store
+            .commit_changeset(&fence, &id, "ann", Notes::default())
+            .await;
+        let now = store.manifest().await.unwrap();
+        match outcome {
+            Ok((committed, _)) => assert_eq!(committed.root, now.root, "round {round}"),
+            Err(error) => assert!(matches!(error, StoreError::NotFound { .. }), "{error}"),
+        }
+        assert_eq!(now.root, gridhelm_replicate::root(&now.entries));
+    }
 }

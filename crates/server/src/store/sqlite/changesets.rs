@@ -11,9 +11,6 @@ use rusqlite::params;
 
 /// Operations written in one transaction while a changeset is opened.
 pub(super) const PIECE: usize = 5_000;
-/// How long a changeset that was never committed is kept: one day.
-const KEPT_MS: i64 = 24 * 3600 * 1000;
-
 /// A random id for a new changeset.
 pub(super) fn new_id() -> Result<String, StoreError> {
     let mut bytes = [0; 8];
@@ -34,10 +31,6 @@ pub(super) fn open(
 ) -> Done<()> {
     tx.fence(fence)?;
     let now = clock::now();
-    tx.execute(
-        "DELETE FROM changesets WHERE committed IS NULL AND opened_at < ?1",
-        [now - KEPT_MS],
-    )?;
     tx.execute(
         "INSERT INTO changesets (id, plan, source, reason, opened_by, opened_at, whole) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
         params![id, request.plan, request.source, request.reason, by, now],

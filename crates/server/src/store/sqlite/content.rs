@@ -10,11 +10,21 @@ pub(super) const CHUNK: usize = 256 << 10;
 /// Bytes written in one transaction.
 pub(super) const PIECE: usize = 4 * CHUNK;
 /// How long an upload that was given up, or content that nothing refers to, is kept: one day.
-const KEPT_MS: i64 = 24 * 3600 * 1000;
+pub(super) const KEPT_MS: i64 = 24 * 3600 * 1000;
 
 /// Whether all of a content is there.
 pub(super) fn is_whole(tx: Tx<'_>, sha256: &str) -> Done<bool> {
     Ok(size_of(tx, sha256)?.is_some())
+}
+
+/// Whether all of a content is there and will be for half a day at least, referred to or not.
+pub(super) fn is_fresh(tx: Tx<'_>, sha256: &str) -> Done<bool> {
+    let since = clock::now() - KEPT_MS / 2;
+    let found: Option<i64> = tx.value(
+        "SELECT id FROM blobs WHERE sha256 = ?1 AND created_at >= ?2",
+        params![sha256, since],
+    )?;
+    Ok(found.is_some())
 }
 
 /// A content's size, bytes; `None` when it is absent.
@@ -53,6 +63,11 @@ pub(super) fn put_piece(tx: Tx<'_>, piece: &Piece) -> Done<i64> {
         if let Some(upload) = piece.upload {
             tx.execute("DELETE FROM blobs WHERE id = ?1", [upload])?;
         }
+        // Put again, it is as good as new: its reference may follow.
+        tx.execute(
+            "UPDATE blobs SET created_at = ?2 WHERE sha256 = ?1",
+            params![sha256, clock::now()],
+        )?;
         return Ok(0);
     }
     let upload = match piece.upload {
@@ -76,10 +91,6 @@ pub(super) fn put_piece(tx: Tx<'_>, piece: &Piece) -> Done<i64> {
 
 fn begin(tx: Tx<'_>) -> Done<i64> {
     let now = clock::now();
-    tx.execute(
-        "DELETE FROM blobs WHERE sha256 IS NULL AND created_at < ?1",
-        [now - KEPT_MS],
-    )?;
     tx.execute(
         "INSERT INTO blobs (sha256, size, created_at) VALUES (NULL, 0, ?1)",
         [now],

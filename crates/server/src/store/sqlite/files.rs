@@ -231,28 +231,54 @@ pub(super) fn versions(tx: Tx<'_>, id: &FileId) -> Done<Vec<FileVersion>> {
     )
 }
 
-/// The root hash over the present files.
+/// The root hash over the present files. Computes and keeps the hashes of directories that were touched.
 pub(super) fn root(tx: Tx<'_>) -> Done<String> {
-    let files = tx.rows(
-        "SELECT author, directory, name, sha256 FROM files WHERE deleted = 0 ORDER BY author, directory, name",
+    let pair = |r: &Row<'_>| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?));
+    let touched = tx.rows(
+        "SELECT author, directory FROM directories WHERE hash IS NULL",
+        [],
+        pair,
+    )?;
+    for (author, directory) in &touched {
+        let files = tx.rows(
+            "SELECT name, sha256 FROM files WHERE author = ?1 AND directory = ?2 AND deleted = 0 ORDER BY name",
+            [author, directory],
+            pair,
+        )?;
+        if files.is_empty() {
+            tx.execute(
+                "DELETE FROM directories WHERE author = ?1 AND directory = ?2",
+                [author, directory],
+            )?;
+            continue;
+        }
+        let hash =
+            gridhelm_replicate::directory_hash(files.iter().map(|(n, h)| (n.as_str(), h.as_str())));
+        tx.execute(
+            "UPDATE directories SET hash = ?3 WHERE author = ?1 AND directory = ?2",
+            params![author, directory, hash],
+        )?;
+    }
+    let known = tx.rows(
+        "SELECT author, directory, hash FROM directories ORDER BY author, directory",
         [],
         |r| {
             Ok((
                 r.get::<_, String>(0)?,
                 r.get::<_, String>(1)?,
-                r.get::<_, String>(2)?,
-                r.get::<_, String>(3)?,
+                r.get::<_, [u8; 32]>(2)?,
             ))
         },
     )?;
-    Ok(gridhelm_replicate::root_of(files.iter().map(
-        |(author, directory, name, sha256)| gridhelm_replicate::File {
+    let directories: Vec<_> = known
+        .iter()
+        .map(|(author, directory, hash)| gridhelm_replicate::Directory {
             author,
             directory,
-            name,
-            sha256,
-        },
-    )))
+            hash: *hash,
+        })
+        .collect();
+    Ok(gridhelm_replicate::root_of_directories(&directories))
 }
 
 pub(super) fn manifest(tx: Tx<'_>, group: &str) -> Done<Manifest> {

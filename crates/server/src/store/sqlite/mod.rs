@@ -1,7 +1,7 @@
 //! The store on SQLite: one file, shared by the group's servers on one host.
 //!
 //! Writes go through one thread with group commit ([`writer`]), reads through threads of their own, each
-//! on a snapshot ([`reader`]), checkpoints through another. Several processes share the file: every write
+//! on a snapshot ([`reader`]), checkpoints and tidying through another. Several processes share the file: every write
 //! transaction is `BEGIN IMMEDIATE`, so what it reads (the fence above all) holds until its commit.
 
 mod accounts;
@@ -20,6 +20,7 @@ mod task_rows;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod tidy;
 mod tx;
 mod uploads;
 mod writer;
@@ -27,14 +28,17 @@ mod writer;
 use super::{Result, StoreError};
 use queue::Queue;
 use reader::Reads;
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tx::{Done, Tx, of_sqlite};
 use writer::Writes;
+
+/// How often content without a reference is looked for.
+const TIDY_EVERY: Duration = Duration::from_hours(1);
 
 /// How a [`SqliteStore`] works; the default suits.
 #[derive(Debug, Clone)]
@@ -96,9 +100,9 @@ impl SqliteStore {
         store.spawn("store-write", move || {
             writer::run(&writing, &writes, &nudge);
         })?;
-        let checkpoints = connect()?;
-        store.spawn("store-checkpoint", move || {
-            checkpoint_loop(&checkpoints, &nudges);
+        let caring = connect()?;
+        store.spawn("store-care", move || {
+            care(&caring, &nudges);
         })?;
         for _ in 0..options.readers.clamp(1, 16) {
             let reading = connect()?;
@@ -170,17 +174,25 @@ impl core::fmt::Debug for SqliteStore {
     }
 }
 
-/// A database belongs to one group; the first to open it says which.
+/// A database belongs to one group; the first to open it says which. Only that one writes: a start must not
+/// wait for another server's long write.
 fn claim_for(conn: &rusqlite::Connection, group: &str, path: &Path) -> Result<()> {
     let error = |e| of_sqlite("open", &e);
-    conn.execute(
-        "INSERT OR IGNORE INTO identity (id, group_name) VALUES (1, ?1)",
-        params![group],
-    )
-    .map_err(error)?;
-    let of: String = conn
-        .query_row("SELECT group_name FROM identity", [], |r| r.get(0))
+    let read = || {
+        conn.query_row("SELECT group_name FROM identity", [], |r| {
+            r.get::<_, String>(0)
+        })
+        .optional()
+        .map_err(error)
+    };
+    if read()?.is_none() {
+        conn.execute(
+            "INSERT OR IGNORE INTO identity (id, group_name) VALUES (1, ?1)",
+            params![group],
+        )
         .map_err(error)?;
+    }
+    let of = read()?.unwrap_or_default();
     if of == group {
         return Ok(());
     }
@@ -193,11 +205,25 @@ fn claim_for(conn: &rusqlite::Connection, group: &str, path: &Path) -> Result<()
     })
 }
 
-/// Copies the log into the file whenever the writer asks, beside the writes and without stopping them.
-fn checkpoint_loop(conn: &rusqlite::Connection, nudges: &Receiver<()>) {
+/// Copies the log into the file whenever the writer asks, beside the writes and without stopping them; once
+/// an hour it tidies up.
+fn care(conn: &rusqlite::Connection, nudges: &Receiver<()>) {
+    let mut tidied: Option<Instant> = None;
     while nudges.recv().is_ok() {
         if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
             tracing::warn!(%error, "a checkpoint of the database failed; the next one tries again");
+        }
+        if tidied.is_none_or(|at| at.elapsed() >= TIDY_EVERY) {
+            tidied = Some(Instant::now());
+            match tidy::tidy(conn, crate::clock::now()) {
+                Ok(0) => {}
+                Ok(removed) => {
+                    tracing::info!(removed, "contents that nothing refers to were removed");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the database could not be tidied; the next time tries again");
+                }
+            }
         }
     }
 }

@@ -10,15 +10,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The schema that this build writes.
-pub(super) const SCHEMA: i64 = 1;
+pub(super) const SCHEMA: i64 = 2;
 
 /// All migrations, in order. A published one is never changed: a change is a new one. First a release
 /// expands (older servers go on), a later one contracts and raises `oldest_served`.
 fn migrations() -> core::result::Result<Vec<Migration>, refinery::Error> {
-    Ok(vec![Migration::unapplied(
-        "V1__first",
-        include_str!("migrations/V1__first.sql"),
-    )?])
+    Ok(vec![
+        Migration::unapplied("V1__first", include_str!("migrations/V1__first.sql"))?,
+        Migration::unapplied(
+            "V2__directories",
+            include_str!("migrations/V2__directories.sql"),
+        )?,
+    ])
 }
 
 /// How long a server waits for another that migrates.

@@ -14,7 +14,7 @@ impl SqliteStore {
     pub(super) async fn upload(&self, sha256: &str, bytes: &[u8]) -> Result<()> {
         let wanted = sha256.to_owned();
         if self
-            .read("look for content", move |tx| content::is_whole(tx, &wanted))
+            .read("look for content", move |tx| content::is_fresh(tx, &wanted))
             .await?
         {
             return Ok(());

@@ -9,6 +9,7 @@
 mod crash;
 mod figures;
 mod opening;
+mod tidying;
 mod trouble;
 
 use super::{SqliteOptions, SqliteStore};
