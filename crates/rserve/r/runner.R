@@ -46,6 +46,11 @@ local({
     text
   }
 
+  # base::sink and sink.number, without the 20 us that each takes to match its arguments.
+  divert <- function(con) .Internal(sink(con, FALSE, FALSE, FALSE))
+  restore <- function() .Internal(sink(-1L, FALSE, FALSE, FALSE))
+  diversions <- function() .Internal(sink.number(TRUE))
+
   # Sends text under the limit of the whole run; past it, once, a notice.
   emit <- function(kind, text) {
     if (!nzchar(text) || state$left <= 0) return(invisible())
@@ -63,29 +68,29 @@ local({
 
   drain <- function(con, kind) {
     repeat {
-      bytes <- readBin(con, "raw", 65536L)
+      bytes <- readBin(con, "raw", 8192L)
       if (!length(bytes)) break
       if (state$left > 0) {
         # A chunk may end inside a character: take its rest with it.
-        while (length(bytes) %% 65536L == 0L) {
-          more <- readBin(con, "raw", 65536L)
-          if (!length(more) || length(bytes) > 2 * state$left) break
-          bytes <- c(bytes, more)
+        room <- 8192L
+        while (length(bytes) == room && room <= 2 * state$left) {
+          bytes <- c(bytes, readBin(con, "raw", room))
+          room <- 2L * room
         }
         emit(kind, utf8(rawToChar(bytes[bytes != as.raw(0L)])))
       }
     }
   }
 
-  flush <- function() {
+  flush <- function(kind = "output") {
     if (is.null(state$out)) return(invisible())
     state$flushed <- proc.time()[[3L]]
-    drain(state$out, "output")
-    drain(state$err, "message")
+    drain(state$out, kind)
     # Nobody will see more: do not fill the disk with it.
     if (state$left <= 0 && !state$muted) {
       state$muted <- TRUE
-      sink(state$null)
+      if (is.null(state$null)) state$null <- file("/dev/null", "wb")
+      divert(state$null)
     }
     invisible()
   }
@@ -96,36 +101,31 @@ local({
     invisible()
   }
 
-  scratch <- function(name) {
-    path <- file.path(state$work, name)
-    con <- file(path, "w+b")
-    unlink(path)
-    con
-  }
-
+  # What is printed goes to a file without a name, and from there to the client. Standard error goes
+  # there too, so that the order is kept; cat(file = stderr()) and message() are told from output.
   open_sinks <- function() {
     if (is.null(state$out)) {
-      state$out <- scratch(".gridhelm-out")
-      state$err <- scratch(".gridhelm-err")
-      state$null <- file("/dev/null", "wb")
+      path <- file.path(state$work, ".gridhelm-out")
+      state$out <- file(path, "w+b")
+      unlink(path)
     }
     state$muted <- FALSE
-    state$sinks <- sink.number()
-    sink(state$out)
-    sink(state$err, type = "message")
+    state$sinks <- diversions()
+    divert(state$out)
+    .Internal(sink(state$out, FALSE, TRUE, FALSE))
   }
 
   # The code may have opened or closed sinks of its own.
   check_sinks <- function() {
-    if (sink.number() <= state$sinks) {
-      sink(state$out)
-      if (state$muted) sink(state$null)
+    if (diversions() <= state$sinks) {
+      divert(state$out)
+      if (state$muted) divert(state$null)
     }
   }
 
   close_sinks <- function() {
-    sink(type = "message")
-    while (sink.number() > state$sinks) sink()
+    .Internal(sink(stderr(), FALSE, TRUE, FALSE))
+    while (diversions() > state$sinks) restore()
     flush()
   }
 
@@ -356,13 +356,26 @@ local({
     }
   }
 
+  # srcfilecopy() without what nobody asks of it here.
+  source_of <- function(file, lines) {
+    source <- new.env(hash = FALSE, parent = emptyenv())
+    source$filename <- file
+    source$wd <- state$work
+    source$lines <- lines
+    source$fixedNewlines <- TRUE
+    source$isFile <- FALSE
+    source$Enc <- "unknown"
+    class(source) <- c("srcfilecopy", "srcfile")
+    source
+  }
+
   run <- function(...) {
     state$jit <- jit(0L)
     on.exit(jit(state$jit))
     suspendInterrupts(run_all(...))
   }
 
-  run_all <- function(code, file, inputs, outputs, width, height, res, max_output, max_value, echo) {
+  run_all <- function(lines, file, inputs, outputs, width, height, res, max_output, max_value, echo) {
     started <- proc.time()[[3L]]
     state$limit <- state$left <- max_output
     state$max_value <- max_value
@@ -377,8 +390,9 @@ local({
     before <- listing()
     if (length(inputs)) list2env(inputs, globalenv())
 
-    lines <- strsplit(code, "\r?\n")[[1L]]
-    state$source <- srcfilecopy(file, lines, isFile = FALSE)
+    # What getParseData() would need: half a megabyte, whatever the size of the code.
+    options(keep.parse.data = FALSE)
+    state$source <- source_of(file, lines)
     failed <- NULL
     expressions <- tryCatch(parse(text = lines, keep.source = TRUE, srcfile = state$source, encoding = "UTF-8"),
                             error = function(e) { failed <<- parse_failed(e, file); NULL })
@@ -416,13 +430,18 @@ local({
     base::quit(save = "no", status = status, runLast = FALSE)
   }
 
-  started <- function(work) {
-    state$work <- work
+  # The first evaluation of a session: writes the marker and returns what identifies the session.
+  start <- function(marker) {
+    # First of all: whoever looks for left-over sessions must be able to tell whose this one is.
+    base::cat(marker, file = ".gridhelm")
+    state$work <- getwd()
     # Also when a package calls base::quit() itself.
     reg.finalizer(state, function(s) {
       path <- file.path(s$work, ".gridhelm-exit")
       if (dir.exists(s$work) && !file.exists(path)) try(base::cat("{\"status\":null}\n", file = path), silent = TRUE)
     }, onexit = TRUE)
+    c(readLines("/proc/self/stat", 1L), readLines("/proc/sys/kernel/random/boot_id", 1L), state$work,
+      paste(R.version$major, R.version$minor, sep = "."))
   }
 
   runner <- environment()
@@ -438,8 +457,10 @@ local({
     q = leave,
     quit = leave,
     cat = function(..., file = "", sep = " ", fill = FALSE, labels = NULL, append = FALSE) {
+      error <- !is.character(file) && inherits(file, "connection") && file == 2L
+      if (error) uncompiled(flush())
       base::cat(..., file = file, sep = sep, fill = fill, labels = labels, append = append)
-      soon()
+      if (error) uncompiled(flush("message")) else soon()
     },
     print = print,
     Sys.sleep = function(time) {

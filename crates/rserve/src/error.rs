@@ -77,7 +77,7 @@ pub enum Error {
         what: String,
     },
     /// Something exceeds a limit of this client or of the node.
-    #[error("{what} is too large for {endpoint}: {bytes} bytes where at most {limit} are allowed")]
+    #[error("{what} is too large for {endpoint}: {}", sizes(*bytes, *limit))]
     TooLarge {
         /// Where.
         endpoint: String,
@@ -85,7 +85,7 @@ pub enum Error {
         what: String,
         /// Its size, bytes.
         bytes: u64,
-        /// The limit, bytes.
+        /// The limit, bytes; 0 when it is the node's own and not known here.
         limit: u64,
     },
     /// The session is gone, or an earlier request on this connection was given up.
@@ -150,6 +150,15 @@ impl Error {
             endpoint: endpoint.to_owned(),
             what: format!("a value could not be read: {source}"),
         }
+    }
+}
+
+fn sizes(bytes: u64, limit: u64) -> String {
+    match limit {
+        0 => "it exceeds the node's own limit; raise it there or send less".to_owned(),
+        _ => format!(
+            "{bytes} bytes where at most {limit} are allowed; raise the limit or ask for less"
+        ),
     }
 }
 

@@ -6,7 +6,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{Node, credentials};
-use gridhelm_rserve::{Connection, Credentials, Endpoint, Error, Options, watch};
+use gridhelm_rserve::{Connection, Credentials, Data, Endpoint, Error, Options, Value, watch};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -313,5 +313,25 @@ async fn a_heartbeat_leaves_nothing_behind() {
             .as_u64()
             .unwrap(),
         pid + 1
+    );
+}
+
+#[tokio::test]
+async fn a_request_beyond_the_nodes_limit_is_told_and_survived() {
+    let node = Node::start("maxinbuf 1024").await;
+    let mut c = node.open().await;
+    let big: Value = Data::Raw(vec![7; 8 << 20]).into();
+    match c.assign("big", &big).await {
+        Err(error @ Error::TooLarge { .. }) => {
+            assert!(error.to_string().contains("maxinbuf"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(c.eval("1").await.unwrap().to_json(), json!(1));
+    let content = vec![1_u8; 3 << 20];
+    c.upload("large.bin", &content).await.unwrap();
+    assert_eq!(
+        c.eval("file.size('large.bin')").await.unwrap().as_u64(),
+        Some(3 << 20)
     );
 }

@@ -265,8 +265,15 @@ async fn a_value_too_large_to_send_is_described() {
 #[tokio::test]
 async fn a_preloaded_node_serves_the_same() {
     let node = Node::start("{preload}").await;
-    let (mut c, _) = node.session().await;
-    assert_eq!(c.eval("exists('.gridhelm_version') && is.function(.gridhelm$run_all) && typeof(body(.gridhelm$run_all)) == 'language'").await.unwrap().as_bool(), Some(true));
+    let mut c = node.open().await;
+    assert_eq!(c.eval("length(ls(as.environment('gridhelm'), pattern = '^[.]gridhelm_', all.names = TRUE)) == 1L").await.unwrap().as_bool(), Some(true));
+    run::prepare(&mut c, common::MARKER).await.unwrap();
+    let loaded = "sum(search() == 'gridhelm') == 1L && !is.null(.gridhelm$state$work) && typeof(.gridhelm$plain) == 'closure'";
+    assert_eq!(
+        c.eval(loaded).await.unwrap().as_bool(),
+        Some(true),
+        "the node's own was taken"
+    );
     assert_eq!(
         c.eval("ls(all.names = TRUE)").await.unwrap().as_texts(),
         Vec::<String>::new()

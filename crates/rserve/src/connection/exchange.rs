@@ -27,8 +27,6 @@ impl Connection {
             });
         }
         self.state = State::Busy;
-        // The write and the read run side by side: Rserve answers an oversized request before it
-        // has read it all.
         let result = self.exchange(&message, &mut on_oob).await;
         match result {
             Ok(reply) => {
