@@ -230,7 +230,7 @@ pub(crate) async fn file(State(http): State<Arc<Http>>, request: Request) -> Ans
     let get = request.method().is_safe();
     let name = request.uri().path().trim_start_matches('/').to_owned();
     if !get || name.starts_with("api/") {
-        return Err(super::edge::unknown_route(request).await);
+        return Err(super::edge::unknown_route(&request));
     }
     send(&http, &name, request.headers()).await
 }

@@ -173,7 +173,7 @@ fn set_headers(http: &Http, caller: &Caller, is_api: bool, headers: &mut HeaderM
 }
 
 /// No such route.
-pub(crate) async fn unknown_route(request: Request) -> Refusal {
+pub(crate) fn unknown_route(request: &Request) -> Refusal {
     let path: String = request.uri().path().chars().take(200).collect();
     Refusal::new(
         Code::UnknownRoute,

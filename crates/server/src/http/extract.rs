@@ -25,16 +25,15 @@ pub(crate) async fn read(body: Body, limit: u64) -> Result<Bytes, Refusal> {
         if all.len() + first.as_ref().map_or(0, Bytes::len) + piece.len() > limit_here {
             return Err(Refusal::too_large(limit));
         }
-        match (&first, all.is_empty()) {
+        if first.is_none() && all.is_empty() {
             // The usual body is one piece: nothing is copied.
-            (None, true) => first = Some(piece),
-            _ => {
-                if let Some(first) = first.take() {
-                    all.extend_from_slice(&first);
-                }
-                all.extend_from_slice(&piece);
-            }
+            first = Some(piece);
+            continue;
         }
+        if let Some(first) = first.take() {
+            all.extend_from_slice(&first);
+        }
+        all.extend_from_slice(&piece);
     }
     Ok(first.unwrap_or_else(|| all.into()))
 }

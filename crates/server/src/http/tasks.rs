@@ -81,10 +81,8 @@ pub(crate) async fn submit(
         let task = tasks.submit(submission).await?;
         return Ok((StatusCode::ACCEPTED, Answered(task)));
     };
-    let started = Instant::now();
-    let task = tasks.submit_and_wait(submission, wait).await?;
-    let left = wait.saturating_sub(started.elapsed());
-    let task = follow(&http, task, left).await?;
+    let task = tasks.submit(submission).await?;
+    let task = ended(&http, &task.id, wait).await?;
     let status = if task.state.is_final() {
         StatusCode::OK
     } else {
@@ -93,17 +91,33 @@ pub(crate) async fn submit(
     Ok((status, Answered(task)))
 }
 
-/// A task that outlived this server's active role ends at another one: its end is read from the database.
-async fn follow(http: &Http, mut task: Task, left: Duration) -> Answer<Task> {
-    let until = Instant::now() + left;
+/// A task when it has ended, or as it is when the time is over. One that nothing more happens to here and
+/// that has not ended ends at another server, which took the active role meanwhile: that is read from the
+/// database.
+async fn ended(http: &Http, id: &str, within: Duration) -> Answer<Task> {
+    let until = Instant::now() + within;
     let settled = |t: &Task| t.state.is_final() || t.state == TaskState::Uncertain;
-    while !settled(&task) && Instant::now() < until && http.app.standing.borrow().fence().is_err() {
-        tokio::time::sleep(LOOK).await;
-        if let Some(stored) = http.app.store.task(&task.id).await? {
-            task = stored.task;
+    let mut standing = http.app.standing.clone();
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let handed_over = async {
+            // The guard that `wait_for` gives must not live across an await.
+            let _ = standing.wait_for(|s| s.fence().is_err()).await.map(drop);
+        };
+        let seen = tokio::select! {
+            biased;
+            task = http.app.tasks.wait(id, left) => task?,
+            () = handed_over => {
+                tokio::time::sleep(LOOK.min(left)).await;
+                http.app.store.task(id).await?.map(|t| t.task)
+            }
+        };
+        let task = seen.ok_or_else(|| Refusal::not_found(format_args!("Task {id}")))?;
+        if settled(&task) || Instant::now() >= until {
+            return Ok(task);
         }
+        tokio::time::sleep(LOOK.min(left)).await;
     }
-    Ok(task)
 }
 
 /// The request with the code that it will run.
@@ -218,12 +232,8 @@ fn matches(task: &Task, wanted: &str) -> bool {
     task.id.contains(wanted) || task.title.to_lowercase().contains(wanted)
 }
 
-async fn find(http: &Http, id: &str, within: Duration) -> Answer<Task> {
-    http.app
-        .tasks
-        .wait(id, within)
-        .await?
-        .ok_or_else(|| Refusal::not_found(format_args!("Task {id}")))
+async fn find(http: &Http, id: &str) -> Answer<Task> {
+    ended(http, id, Duration::ZERO).await
 }
 
 /// One task; with `wait` when it has ended, or as it is when the time is over.
@@ -233,10 +243,7 @@ pub(crate) async fn one(
     Params(wait): Params<Wait>,
 ) -> Answer<Answered<Task>> {
     let wait = wait.time()?.unwrap_or_default();
-    let started = Instant::now();
-    let task = find(&http, &id, wait).await?;
-    let left = wait.saturating_sub(started.elapsed());
-    follow(&http, task, left).await.map(Answered)
+    ended(&http, &id, wait).await.map(Answered)
 }
 
 pub(crate) async fn cancel(
@@ -249,7 +256,7 @@ pub(crate) async fn cancel(
         audit: vec![actor.audit("task.cancel", &id)],
     };
     http.app.tasks.cancel(&id, &actor.name, notes).await?;
-    find(&http, &id, Duration::ZERO).await.map(Answered)
+    find(&http, &id).await.map(Answered)
 }
 
 #[derive(Deserialize)]
@@ -263,12 +270,12 @@ pub(crate) async fn console(
     Segments(id): Segments<String>,
     Params(query): Params<ConsoleQuery>,
 ) -> Answer<Answered<Vec<ConsoleChunk>>> {
-    find(&http, &id, Duration::ZERO).await?;
+    find(&http, &id).await?;
     Ok(Answered(http.app.tasks.console(&id, query.from).await?))
 }
 
 async fn artifact_of(http: &Http, id: &str, name: &str) -> Answer<Given> {
-    let task = find(http, id, Duration::ZERO).await?;
+    let task = find(http, id).await?;
     let artifact = task.artifacts.into_iter().find(|a| a.name == name);
     let artifact =
         artifact.ok_or_else(|| Refusal::not_found(format_args!("{name} of task {id}")))?;

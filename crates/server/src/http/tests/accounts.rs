@@ -90,8 +90,8 @@ async fn a_demotion_and_a_new_password_act_at_once() {
     let probe = "/api/v1/nodes/none/probe";
     assert_eq!(operator.post(probe, json!({})).await.status, 404);
     let path = "/api/v1/users/operator-1";
-    let patch = |body| admin.send(admin.request(Method::PATCH, path).json(&body));
-    assert_eq!(patch(json!({ "role": "viewer" })).await.status, 200);
+    let change = |body| admin.send(admin.request(Method::PATCH, path).json(&body));
+    assert_eq!(change(json!({ "role": "viewer" })).await.status, 200);
     // What was signed in with the old role has ended, too.
     assert!([401, 403].contains(&operator.post(probe, json!({})).await.status));
     let demoted = server.as_user("operator-1", "password of operator").await;
@@ -100,7 +100,7 @@ async fn a_demotion_and_a_new_password_act_at_once() {
         .await
         .is_problem(403, "forbidden");
     assert_eq!(
-        patch(json!({ "role": "operator", "password": "another password" }))
+        change(json!({ "role": "operator", "password": "another password" }))
             .await
             .status,
         200
@@ -111,7 +111,7 @@ async fn a_demotion_and_a_new_password_act_at_once() {
         .is_problem(401, "revoked_token");
     let again = server.as_user("operator-1", "another password").await;
     assert_eq!(again.get("/api/v1/me").await.status, 200);
-    assert_eq!(patch(json!({ "disabled": true })).await.status, 200);
+    assert_eq!(change(json!({ "disabled": true })).await.status, 200);
     again
         .get("/api/v1/me")
         .await

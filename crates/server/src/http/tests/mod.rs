@@ -8,6 +8,10 @@ mod nodes;
 mod problems;
 mod relay;
 mod stream;
+mod tasks;
+
+#[path = "../../../../rserve/tests/common/mod.rs"]
+mod node;
 
 use crate::accounts::Bootstrap;
 use crate::config::Config;
@@ -26,7 +30,7 @@ struct Server {
     running: Running,
     password: String,
     /// Removed last.
-    _dir: Option<TempDir>,
+    dir: Option<TempDir>,
 }
 
 /// An answer with its body as JSON (`null` when it is none).
@@ -82,7 +86,7 @@ impl Server {
     async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut server = Self::start_in(dir.path(), "east-1").await;
-        server._dir = Some(dir);
+        server.dir = Some(dir);
         server.await_active().await;
         server
     }
@@ -100,7 +104,7 @@ impl Server {
         Self {
             running,
             password,
-            _dir: None,
+            dir: None,
         }
     }
 
@@ -155,6 +159,7 @@ impl Server {
 
     async fn stop(self) {
         self.running.stop().await;
+        drop(self.dir);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use gridhelm_api::group::ServerRole;
 
-async fn pair() -> (TempDir, Server, Server) {
+pub(super) async fn pair() -> (TempDir, Server, Server) {
     let dir = tempfile::tempdir().unwrap();
     let active = Server::start_in(dir.path(), "east-1").await;
     active.await_active().await;
