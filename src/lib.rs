@@ -9,10 +9,24 @@ pub mod ui;
 
 /// Mounts the console in the page, in place of the still picture that was painted first.
 pub fn start() {
+    std::panic::set_hook(Box::new(stopped));
     use leptos::prelude::document;
     use wasm_bindgen::JsCast;
     if let Some(root) = document().get_element_by_id("root") {
         root.set_inner_html("");
         leptos::mount::mount_to(root.unchecked_into(), app::App).forget();
+    }
+}
+
+/// A fault of the console itself stops it: it must not go on showing what is no longer true.
+fn stopped(fault: &std::panic::PanicHookInfo<'_>) {
+    use leptos::prelude::document;
+    leptos::logging::error!("{fault}");
+    let note = document().create_element("div");
+    if let (Ok(note), Some(body)) = (note, document().body()) {
+        note.set_class_name("stopped");
+        let _ = note.set_attribute("role", "alert");
+        note.set_text_content(Some("The console met a fault of its own and shows old data. Reload the page; the browser's log says where it was."));
+        let _ = body.append_child(&note);
     }
 }

@@ -8,7 +8,7 @@ use super::theme::theme_segment;
 use crate::deployment::{Connection, Deployment, Group, Server, Tally, role_word};
 use crate::ui::format::{age, counted, duration};
 use crate::ui::icon::live_glyph;
-use crate::ui::{Glyph, Icon, glyph, icon, use_clock};
+use crate::ui::{Glyph, Icon, glyph, icon, logo, use_clock};
 
 const fn icon_of(page: Page) -> Icon {
     match page {
@@ -31,7 +31,7 @@ pub(super) fn nav(deployment: Option<&'static Deployment>) -> AnyView {
     };
     view! {
         <aside class="nav" aria-label="Deployment and sections">
-            <div class="brand"><svg viewBox="0 0 24 24" aria-hidden="true"><use_ href="#m-wheel"/></svg>"Gridhelm"</div>
+            <div class="brand">{logo()}"Gridhelm"</div>
             {head(deployment)}
             <nav aria-label="Main"><ul class="nav-list">{Page::ALL.map(item).collect_view()}</ul></nav>
             {deployment.map(servers)}

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::router::use_router;
 use crate::deployment::{Deployment, sign_out};
 use crate::ui::format::age;
-use crate::ui::{Button, Choice, Icon, Segment, Weight, use_clock};
+use crate::ui::{Button, Choice, Icon, Segment, Weight, logo, use_clock};
 
 /// From this age on, data is no longer called live. Milliseconds.
 const LIVE: f64 = 3_000.0;
@@ -28,7 +28,7 @@ pub(super) fn topbar(deployment: Option<&'static Deployment>) -> AnyView {
 pub(super) fn phone_top(deployment: Option<&'static Deployment>) -> AnyView {
     view! {
         <header class="phone-top">
-            <svg viewBox="0 0 24 24" aria-hidden="true"><use_ href="#m-wheel"/></svg>
+            {logo()}
             <b class="strong">{deployment.map_or("Gridhelm", |deployment| deployment.name.as_str())}</b>
             <span class="grow"></span>
             {deployment.map(|deployment| live(deployment, false))}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::{AbortHandle, Either, abortable, select};
 use gloo_timers::future::TimeoutFuture;
 use gridhelm_api::stream::Delta;
-use gridhelm_client::Error;
+use gridhelm_client::{Client, Error};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -194,21 +194,21 @@ pub(super) fn pause(deployment: &'static Deployment, on: bool) {
 
 /// Measures the way to every server, now and then, while the page is seen.
 pub(super) fn measure(deployment: &'static Deployment) {
-    spawn_local(async move {
-        loop {
-            for server in deployment.groups.iter().flat_map(|group| &group.servers) {
+    for server in deployment.groups.iter().flat_map(|group| &group.servers) {
+        spawn_local(async move {
+            loop {
                 let live = server
                     .connection
                     .with_untracked(|connection| *connection == Connection::Live);
-                if live && !document().hidden() {
-                    let client = gridhelm_client::Client::new(server.url.as_str());
-                    let start = now();
-                    server
-                        .round_trip
-                        .set(client.server().await.is_ok().then(|| now() - start));
+                if !live || document().hidden() {
+                    TimeoutFuture::new(500).await;
+                    continue;
                 }
+                let start = now();
+                let answered = Client::new(server.url.as_str()).server().await.is_ok();
+                server.round_trip.set(answered.then(|| now() - start));
+                TimeoutFuture::new(PING).await;
             }
-            TimeoutFuture::new(PING).await;
-        }
-    });
+        });
+    }
 }

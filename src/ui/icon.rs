@@ -242,6 +242,13 @@ pub fn live_glyph(state: Signal<Glyph>) -> AnyView {
     view! { <svg class="g" viewBox="0 0 12 12" aria-hidden="true"><use_ href=move || state.get().href()/></svg> }.into_any()
 }
 
+/// The mark of the product.
+pub fn logo() -> AnyView {
+    // Not a plain attribute: a view without anything live is set as HTML text, where `use_` is no element.
+    let symbol = "#m-wheel".to_owned();
+    view! { <svg viewBox="0 0 24 24" aria-hidden="true"><use_ href=symbol/></svg> }.into_any()
+}
+
 /// A glyph with its word: the form in tables and panels.
 pub fn state(state: Glyph, word: impl Into<String>) -> AnyView {
     let class = format!("st {}", state.text_class());

@@ -25,7 +25,7 @@ pub use clock::{ago, moment, time_of_day, use_clock};
 pub use code::{CodeEdit, CodeView, DiffPiece, DiffRow, DiffView};
 pub use diff::diff_rows;
 pub use field::{CheckField, Hint, RadioCard, SearchField, SelectField, TextArea, TextField};
-pub use icon::{Glyph, Icon, glyph, icon, live_glyph, state};
+pub use icon::{Glyph, Icon, glyph, icon, live_glyph, logo, state};
 pub use overlay::{Confirm, Dialog, Drawer};
 pub use page::{Empty, Figure, PageHead, Panel, Skeleton, SortHead, SummaryStrip, facts};
 pub use slots::{Shares, SlotStrip};

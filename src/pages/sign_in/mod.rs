@@ -2,21 +2,28 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use wasm_bindgen::JsCast;
 
 use crate::deployment::{sign_in, trouble, use_deployment};
 use crate::ui::format::{counted, listed};
-use crate::ui::{Button, CheckField, ErrorBox, TextField, Trouble, Weight};
+use crate::ui::{Button, CheckField, ErrorBox, TextField, Trouble, Weight, logo};
 
 /// The page that stands in front of everything while nobody is signed in anywhere.
 #[component]
 pub fn Page() -> AnyView {
     let deployment = use_deployment();
     document().set_title("Sign in · Gridhelm");
+    request_animation_frame(|| {
+        let first = document().query_selector(".sign-in input").ok().flatten();
+        if let Some(first) = first.and_then(|first| first.dyn_into::<web_sys::HtmlElement>().ok()) {
+            let _ = first.focus();
+        }
+    });
     view! {
         <main class="sign-in" id="main">
             <section class="panel" aria-labelledby="page-title">
                 <header>
-                    <svg viewBox="0 0 24 24" aria-hidden="true"><use_ href="#m-wheel"/></svg>
+                    {logo()}
                     <div><h1 id="page-title" tabindex="-1">"Sign in to "{deployment.name.as_str()}</h1><p>{subtitle(&deployment.label, deployment.groups.len())}</p></div>
                 </header>
                 <Form on_done=Callback::new(|()| {})/>
@@ -98,7 +105,8 @@ pub fn Form(
             let _ = faults.try_set(troubles);
             let _ = password.try_set(String::new());
             if done {
-                on_done.run(());
+                // So may be what waits for this.
+                on_done.try_run(());
             }
         });
     };
