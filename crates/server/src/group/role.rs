@@ -2,7 +2,7 @@
 
 use super::Standing;
 use super::keeper::{Held, Keeper};
-use super::lease::{Because, Claim, Holder, View, claim};
+use super::lease::{Because, Claim, Holder, View, Watcher, claim};
 use super::lock::FileLock;
 use crate::clock::Moment;
 use crate::identity::{Life, life};
@@ -301,6 +301,8 @@ impl Keeper {
                         since: sent,
                     });
                     state.row = Some(row);
+                    // What was seen before says nothing of whoever is active after this process.
+                    state.watcher = Watcher::default();
                     state.trouble = None;
                     state.alert_until = None;
                     state.silent_told = None;

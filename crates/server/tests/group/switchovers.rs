@@ -17,6 +17,12 @@ async fn a_switchover_hands_over_within_a_short_gap() {
     let group = Group::new();
     let (one, two) = group.pair().await;
     let asking = Asking::begin(&[&one, &two]);
+    let mut standing = one.standing.clone();
+    let told = tokio::spawn(async move {
+        standing.wait_for(|s| s.parking).await.unwrap();
+        let after = standing.wait_for(|s| !s.parking).await.unwrap();
+        after.status.active_url.clone()
+    });
     let begun = one
         .switch(SwitchKind::Planned, "east-2", |_| {})
         .await
@@ -40,6 +46,9 @@ async fn a_switchover_hands_over_within_a_short_gap() {
     assert_eq!(old.role, ServerRole::Standby);
     assert_eq!(old.active.as_deref(), Some("east-2"));
     assert!(!one.keeper.parking());
+    // From the very moment at which requests are let go they are told where to.
+    let told = told.await.unwrap();
+    assert_eq!(told.as_deref(), Some(two.url.as_str()));
     assert_eq!(one.duties.calls(), ["take_up 1", "drain", "lay_down"]);
     assert_eq!(two.duties.calls(), ["take_up 2"]);
     let seen = two.store.group().await.unwrap();

@@ -4,4 +4,7 @@
 mod blocker;
 mod command;
 mod process;
+#[path = "../../../rserve/tests/common/mod.rs"]
+mod rserve;
 mod switching;
+mod work;
