@@ -1,0 +1,262 @@
+//! Nodes that go and come back, and what people want of them.
+
+use crate::node::{RNode, free_port, runs};
+use crate::rig::{Rig, database};
+use gridhelm_api::Code;
+use gridhelm_api::node::{Health, Intent, IntentChange, NodePatch, SlotState};
+use gridhelm_api::switch::Outcome;
+use gridhelm_api::task::TaskState;
+use gridhelm_server::grid::GridOptions;
+use gridhelm_server::group::Duties as _;
+use gridhelm_server::store::Notes;
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_listener_contracts_the_grid_and_a_new_one_expands_it() {
+    let mut node = RNode::start("r01").await;
+    let (_dir, path) = database();
+    let rig = Rig::with_nodes(&path, "east-1", GridOptions::default(), &[(&node, 3)]).await;
+    rig.until_node("r01", "a probe", |n| n.facts.is_some())
+        .await;
+    // A task that runs now must not be disturbed: its session outlives its listener.
+    let id = rig.submit("Sys.sleep(1.5); 42", |_| {}).await;
+    rig.until_task(&id, TaskState::Running).await;
+    node.kill();
+    let took = rig.until_health("r01", Health::Unreachable).await;
+    assert!(took < Duration::from_millis(1_000), "took {took:?}");
+    let seen = rig.node("r01").await;
+    assert!(
+        seen.slots.iter().all(|s| s.state == SlotState::Lost),
+        "{seen:?}"
+    );
+    assert!(seen.health_reason.is_some());
+    let task = rig.until_task(&id, TaskState::Succeeded).await;
+    assert_eq!(task.value, Some(serde_json::json!(42)));
+    node.restart().await;
+    rig.until_health("r01", Health::Healthy).await;
+    assert_eq!(rig.run("1 + 1").await.state, TaskState::Succeeded);
+    rig.until_recorded(3).await;
+    assert_eq!(
+        rig.events("r01").await,
+        ["node.contracted", "node.expanded"]
+    );
+    let usable: Vec<u32> = rig.timeline("r01").await.iter().map(|p| p.usable).collect();
+    assert_eq!(usable, [3, 0, 3]);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_listener_is_seen_at_once() {
+    let node = RNode::start("r01").await;
+    let (_dir, path) = database();
+    let rig = Rig::with_nodes(&path, "east-1", GridOptions::default(), &[(&node, 2)]).await;
+    // Wait for the watch: it is opened right after the first heartbeat.
+    rig.until_node("r01", "a probe", |n| n.facts.is_some())
+        .await;
+    node.signal("-STOP");
+    let took = rig.until_health("r01", Health::Unreachable).await;
+    let reason = rig.node("r01").await.health_reason.unwrap_or_default();
+    node.signal("-CONT");
+    assert!(took < Duration::from_millis(1_500), "took {took:?}");
+    assert!(reason.contains("stopped"), "{reason}");
+    rig.until_health("r01", Health::Healthy).await;
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn intent_and_limit_hold_at_once() {
+    let node = RNode::start("r01").await;
+    let (_dir, path) = database();
+    let rig = Rig::with_nodes(&path, "east-1", GridOptions::default(), &[(&node, 2)]).await;
+    let id = rig.submit("Sys.sleep(1); 1", |_| {}).await;
+    rig.until_task(&id, TaskState::Running).await;
+    let version = rig.intend("r01", Intent::Disabled).await;
+    let states = |node: &gridhelm_api::node::Node| -> Vec<SlotState> {
+        let mut states: Vec<_> = node.slots.iter().map(|s| s.state).collect();
+        states.sort_by_key(|s| format!("{s:?}"));
+        states
+    };
+    let node_now = rig.node("r01").await;
+    assert_eq!(
+        states(&node_now),
+        [SlotState::Disabled, SlotState::Draining]
+    );
+    assert_eq!(node_now.health, Health::Healthy, "intent is not health");
+    let waiting = rig.submit("2", |_| {}).await;
+    rig.until_task(&id, TaskState::Succeeded).await;
+    let still = rig.tasks.task(&waiting).await.unwrap().unwrap();
+    assert_eq!(still.state, TaskState::Queued);
+    let patch = NodePatch {
+        slot_limit: Some(4),
+        ..NodePatch::default()
+    };
+    rig.store
+        .update_node(&rig.fence, "r01", version, &patch, Notes::default())
+        .await
+        .unwrap();
+    rig.grid.changed("r01").await.unwrap();
+    rig.intend("r01", Intent::Enabled).await;
+    rig.until_task(&waiting, TaskState::Succeeded).await;
+    rig.until_node("r01", "four idle slots", |n| {
+        n.slots.len() == 4 && n.slots.iter().all(|s| s.state == SlotState::Idle)
+    })
+    .await;
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_behind_when_the_work_is_laid_down() {
+    let node = RNode::start("r01").await;
+    let (_dir, path) = database();
+    let rig = Rig::with_nodes(&path, "east-1", GridOptions::default(), &[(&node, 3)]).await;
+    rig.run("writeLines('x', 'left.txt'); 1").await;
+    rig.until_node("r01", "sessions opened ahead", |n| {
+        n.slots.iter().filter(|s| s.pid.is_some()).count() == 2
+    })
+    .await;
+    rig.stop().await;
+    let began = std::time::Instant::now();
+    while !node.sessions().is_empty() || !node.directories().is_empty() {
+        let (sessions, directories) = (node.sessions(), node.directories());
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "left: {sessions:?} {directories:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let rows = rig.store.sessions().await.unwrap();
+    assert!(rows.is_empty(), "{rows:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_died_while_it_was_idle_is_not_used() {
+    let node = RNode::start("r01").await;
+    let (_dir, path) = database();
+    let rig = Rig::with_nodes(&path, "east-1", GridOptions::default(), &[(&node, 2)]).await;
+    rig.until_node("r01", "sessions opened ahead", |n| {
+        n.slots.iter().filter(|s| s.pid.is_some()).count() == 2
+    })
+    .await;
+    for slot in rig.node("r01").await.slots {
+        let pid = slot.pid.unwrap();
+        crate::node::send("-KILL", pid);
+        while runs(pid) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+    let task = rig.run("'fine'").await;
+    assert_eq!(task.state, TaskState::Succeeded, "{task:?}");
+    assert_eq!(task.attempts.len(), 1);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_tells_apart_what_is_wrong_with_an_address() {
+    let node = RNode::start("r01").await;
+    let (_dir, path) = database();
+    let rig = Rig::active(&path, "east-1", GridOptions::default()).await;
+    let good = rig.grid.test(&node.draft(2)).await;
+    assert!(good.ok, "{good:?}");
+    assert_eq!((good.steps.len(), good.tested_from.as_str()), (4, "east-1"));
+    assert!(good.latency_ms.is_some() && good.suggested_slots.unwrap() >= 1);
+    let facts = good.facts.unwrap();
+    assert!(
+        facts.r_version.starts_with('4') && facts.cores >= 1 && facts.packages > 5,
+        "{facts:?}"
+    );
+
+    let mut wrong = node.draft(2);
+    wrong.password = Some("wrong".to_owned());
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let http = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (silent_port, http_port) = (port(&silent), port(&http));
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((stream, _)) = silent.accept().await {
+            open.push(stream);
+        }
+    });
+    tokio::spawn(async move {
+        use tokio::io::AsyncWriteExt as _;
+        while let Ok((mut stream, _)) = http.accept().await {
+            let _ = stream
+                .write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+                .await;
+        }
+    });
+    let at = |port: u16| {
+        let mut draft = node.draft(2);
+        draft.port = port;
+        draft
+    };
+    for (draft, code, steps) in [
+        (at(free_port()), Code::NodeRefused, 1),
+        (at(silent_port), Code::NodeSilent, 2),
+        (at(http_port), Code::NodeNotRserve, 2),
+        (wrong, Code::NodeSignInRefused, 2),
+    ] {
+        let result = rig.grid.test(&draft).await;
+        assert_eq!(
+            (result.ok, result.code, result.steps.len()),
+            (false, Some(code), steps),
+            "{result:?}"
+        );
+        let last = result.steps.last().unwrap();
+        assert_eq!(last.outcome, Outcome::Fail);
+        assert!(last.evidence.contains(&draft.port.to_string()), "{last:?}");
+    }
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preflight_says_which_nodes_do_not_answer() {
+    let nodes = [RNode::start("r01").await, RNode::start("r02").await];
+    let (_dir, path) = database();
+    let slots: Vec<_> = nodes.iter().map(|n| (n, 1)).collect();
+    let rig = Rig::with_nodes(&path, "east-1", GridOptions::default(), &slots).await;
+    assert_eq!(rig.work.reach_nodes().await.outcome, Outcome::Pass);
+    nodes[1].signal("-STOP");
+    let check = rig.work.reach_nodes().await;
+    nodes[1].signal("-CONT");
+    assert_eq!(check.outcome, Outcome::Warn);
+    assert!(
+        check.evidence.contains("r02") && check.repair.is_some(),
+        "{check:?}"
+    );
+    rig.stop().await;
+}
+
+fn port(listener: &tokio::net::TcpListener) -> u16 {
+    listener.local_addr().unwrap().port()
+}
+
+impl Rig {
+    /// Sets a node's intent as an operator would; answers its new version.
+    async fn intend(&self, name: &str, intent: Intent) -> i64 {
+        let version = self.node(name).await.version;
+        let change = IntentChange {
+            intent,
+            reason: "maintenance".to_owned(),
+        };
+        let (stored, _) = self
+            .store
+            .set_intent(&self.fence, name, version, &change, "ana", Notes::default())
+            .await
+            .unwrap();
+        self.grid.changed(name).await.unwrap();
+        stored.version
+    }
+
+    async fn timeline(&self, name: &str) -> Vec<gridhelm_api::node::TimelinePoint> {
+        self.store.timeline(name, 0).await.unwrap()
+    }
+
+    /// Waits until so many points of node r01 are recorded.
+    async fn until_recorded(&self, points: usize) {
+        let began = std::time::Instant::now();
+        while self.timeline("r01").await.len() < points {
+            assert!(began.elapsed() < Duration::from_secs(5));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}

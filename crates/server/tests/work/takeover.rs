@@ -1,0 +1,71 @@
+//! A server of a higher epoch goes on where one of a lower epoch ended.
+
+use crate::node::{RNode, runs};
+use crate::rig::{Rig, database};
+use gridhelm_api::node::SlotState;
+use gridhelm_api::task::{FailureKind, TaskState};
+use gridhelm_server::grid::GridOptions;
+use gridhelm_server::group::Duties as _;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_of_a_lower_epoch_are_reclaimed_and_their_tasks_settled() {
+    let node = RNode::start("r01").await;
+    let (_dir, path) = database();
+    let old = Rig::with_nodes(&path, "east-1", GridOptions::default(), &[(&node, 4)]).await;
+    let flag = node.scratch("flag");
+    // It hangs the first time and ends at once the second time.
+    let again = format!(
+        "if (file.exists('{flag}')) 'second' else {{ file.create('{flag}'); Sys.sleep(600) }}"
+    );
+    let again = old.submit(&again, |r| r.re_executable = true).await;
+    let lost = old.submit("system('sleep 600')", |_| {}).await;
+    let mut pids = Vec::new();
+    for id in [&again, &lost] {
+        let task = old.until_task(id, TaskState::Running).await;
+        pids.push(task.attempts[0].pid.unwrap());
+    }
+    while !std::path::Path::new(&flag).exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    // The old one is never told: it is the fence that keeps it from writing.
+    let new = Rig::active(&path, "east-2", GridOptions::default()).await;
+    let task = new.until_task(&again, TaskState::Succeeded).await;
+    assert_eq!(task.value, Some(serde_json::json!("second")));
+    let epochs: Vec<i64> = task.attempts.iter().map(|a| a.epoch).collect();
+    assert_eq!(epochs, [old.fence.epoch, new.fence.epoch]);
+    let task = new.until_task(&lost, TaskState::Failed).await;
+    assert_eq!(task.failure.unwrap().kind, FailureKind::Grid);
+    for pid in pids {
+        assert!(!runs(pid), "the session {pid} of the old server still runs");
+    }
+    new.until_node("r01", "idle slots", |n| {
+        n.slots.len() == 4 && n.slots.iter().all(|s| s.state == SlotState::Idle)
+    })
+    .await;
+    let kinds = new.events(&again).await;
+    assert_eq!(kinds, ["task.repeated"]);
+    let left = new.store.sessions().await.unwrap();
+    assert!(
+        left.iter().all(|row| row.epoch == new.fence.epoch),
+        "{left:?}"
+    );
+    old.work.lay_down(true).await;
+    new.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_that_wait_are_taken_over() {
+    let node = RNode::start("r01").await;
+    let (_dir, path) = database();
+    let old = Rig::with_nodes(&path, "east-1", GridOptions::default(), &[(&node, 1)]).await;
+    assert_eq!(
+        old.work.drain(std::time::Duration::from_secs(5)).await,
+        Ok(())
+    );
+    let id = old.submit("'taken over'", |_| {}).await;
+    old.stop().await;
+    let new = Rig::active(&path, "east-2", GridOptions::default()).await;
+    let task = new.until_task(&id, TaskState::Succeeded).await;
+    assert_eq!(task.attempts[0].epoch, new.fence.epoch);
+    new.stop().await;
+}
