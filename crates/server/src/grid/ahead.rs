@@ -53,13 +53,10 @@ async fn fill(minder: &Minder, slot: usize) -> bool {
     let Minder {
         grid, duty, cell, ..
     } = minder;
-    let session = match grid.open(duty, cell).await {
-        Ok(session) => session,
-        Err(_) => {
-            cell.lock().slots.free(slot, clock::now());
-            grid.slots_changed.notify_one();
-            return false;
-        }
+    let Ok(session) = grid.open(duty, cell).await else {
+        cell.lock().slots.free(slot, clock::now());
+        grid.slots_changed.notify_one();
+        return false;
     };
     let row = session.row().clone();
     let recorded = grid

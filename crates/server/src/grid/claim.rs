@@ -181,7 +181,7 @@ impl Claim {
     /// Has a session of this slot reclaimed; answers whether it is proven dead within a time. If not, the
     /// slot stays out until it is.
     pub(crate) async fn bury(&self, row: SessionRow, recorded: bool, within: Duration) -> bool {
-        let mut proven = self.grid.doom(&self.cell, Some(self.slot), row, recorded);
+        let mut proven = self.cell.doom(Some(self.slot), row, recorded);
         self.grid.publish_soon(&self.cell);
         let proof = proven.wait_for(|proven| *proven);
         matches!(tokio::time::timeout(within, proof).await, Ok(Ok(_)))

@@ -70,9 +70,9 @@ impl Grid {
             let left = by_node.remove(&node.name).unwrap_or_default();
             let cell = Arc::new(Cell::new(node, self.options.rules));
             for row in left {
-                self.doom(&cell, None, row, true);
+                cell.doom(None, row, true);
             }
-            self.insert(duty, cell);
+            self.insert(duty, &cell);
         }
         duty.begun.send_replace(true);
         for (node, rows) in by_node {
@@ -84,18 +84,18 @@ impl Grid {
         }
     }
 
-    fn insert(self: &Arc<Self>, duty: &Arc<Duty>, cell: Arc<Cell>) {
+    fn insert(self: &Arc<Self>, duty: &Arc<Duty>, cell: &Arc<Cell>) {
         let mut cells = self.cells.write().unwrap_or_else(PoisonError::into_inner);
-        cells.insert(cell.name.clone(), Arc::clone(&cell));
+        cells.insert(cell.name.clone(), Arc::clone(cell));
         drop(cells);
-        self.publish(&cell);
-        self.start_monitor(duty, &cell);
+        self.publish(cell);
+        self.start_monitor(duty, cell);
     }
 
     /// Takes a node's row as it is now: a new node, or an edited one.
     pub(super) fn adopt(self: &Arc<Self>, duty: &Arc<Duty>, stored: StoredNode) {
         let Some(cell) = self.cell(&stored.name) else {
-            self.insert(duty, Arc::new(Cell::new(stored, self.options.rules)));
+            self.insert(duty, &Arc::new(Cell::new(stored, self.options.rules)));
             return;
         };
         let now = clock::now();

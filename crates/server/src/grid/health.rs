@@ -112,6 +112,7 @@ enum Phase {
     Held {
         since: u64,
         until: u64,
+        hold: u64,
         times: usize,
     },
 }
@@ -163,13 +164,9 @@ impl Machine {
             Phase::Unknown => None,
             Phase::Up => self.slow.clone().or_else(|| self.probe.clone()),
             Phase::Down { reason, .. } => Some(reason.clone()),
-            Phase::Held {
-                since,
-                until,
-                times,
-            } => Some(format!(
+            Phase::Held { hold, times, .. } => Some(format!(
                 "answers again; held back for {} because it was lost {times} times in {} minutes",
-                seconds(until - since),
+                seconds(*hold),
                 self.rules.window_ms / 60_000
             )),
         }
@@ -251,7 +248,8 @@ impl Machine {
                 }
                 self.phase = Phase::Held {
                     since,
-                    until: since.max(now) + hold,
+                    until: now + hold,
+                    hold,
                     times,
                 };
                 (None, false)

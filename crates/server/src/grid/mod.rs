@@ -14,7 +14,6 @@ mod reach;
 mod reclaim;
 mod record;
 pub mod rserve;
-mod rserve_test;
 pub mod session;
 mod sight;
 pub mod slots;

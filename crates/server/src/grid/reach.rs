@@ -6,6 +6,7 @@ use crate::store::StoredNode;
 use futures_util::StreamExt as _;
 use gridhelm_api::node::{Intent, NodeDraft};
 use gridhelm_api::switch::{Check, Outcome};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// How many nodes are tried at once.
@@ -72,7 +73,7 @@ impl Grid {
         let more = silent.len().saturating_sub(NAMED);
         let mut named = silent[..silent.len() - more].join(", ");
         if more > 0 {
-            named.push_str(&format!(" and {more} more"));
+            let _ = write!(named, " and {more} more");
         }
         // With some nodes gone a switch still helps; with none left it cannot.
         let outcome = if silent.len() == total {

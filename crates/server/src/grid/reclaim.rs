@@ -21,16 +21,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause between two tries.
 const LAST_PAUSE: Duration = Duration::from_secs(5);
 
-impl Grid {
+impl Cell {
     /// Has a session ended. The answer becomes `true` once it is proven dead.
     pub(super) fn doom(
         &self,
-        cell: &Cell,
         slot: Option<usize>,
         row: SessionRow,
         recorded: bool,
     ) -> watch::Receiver<bool> {
-        let mut state = cell.lock();
+        let mut state = self.lock();
         if let Some(known) = state.doomed.iter().find(|d| d.row.id == row.id) {
             return known.proven.subscribe();
         }
@@ -43,7 +42,7 @@ impl Grid {
             proven,
         });
         drop(state);
-        cell.reclaim.notify_one();
+        self.reclaim.notify_one();
         answer
     }
 }
@@ -192,7 +191,7 @@ pub(super) fn doom_strays(minder: &Minder, found: &[FoundSession]) {
                 state.doomed.iter().any(|d| same(&d.row))
             };
             if !known {
-                grid.doom(cell, None, row, false);
+                cell.doom(None, row, false);
             }
         }
     }

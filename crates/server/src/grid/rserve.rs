@@ -1,19 +1,23 @@
 //! Sessions on plain Rserve: the first implementation of the seam.
 
+mod held;
+mod test;
+mod words;
+
 use super::session::{
-    FoundSession, Marker, Probed, ReclaimTarget, Session, SessionError, SessionProvider, Sight,
-    Watch,
+    Marker, Probed, ReclaimTarget, Session, SessionError, SessionProvider, Watch,
 };
-use crate::store::{SessionRow, StoredNode};
-use crate::{clock, ids};
+use crate::store::StoredNode;
 use async_trait::async_trait;
 use gridhelm_api::Code;
-use gridhelm_api::node::{NodeFacts, NodeTest};
-use gridhelm_rserve::reclaim::{self, Action, Reclaimed, Rule, Target};
-use gridhelm_rserve::run::{self, RunEvent, RunOutcome, RunRequest, SessionInfo};
-use gridhelm_rserve::watch::{self, Listener, Probe};
-use gridhelm_rserve::{Connection, Credentials, Data, Endpoint, Error, Options, Secret, Value};
+use gridhelm_api::node::NodeTest;
+use gridhelm_rserve::reclaim::{self, Action, Reclaimed, Rule};
+use gridhelm_rserve::run::{self, SessionInfo};
+use gridhelm_rserve::watch::{self, Probe};
+use gridhelm_rserve::{Connection, Error, Options};
+use held::{RserveSession, RserveWatch};
 use std::time::Duration;
+use words::{credentials, endpoint, facts, found, marker_text, of, row, to_target, unsigned};
 
 /// How long a short evaluation on an open session may take.
 const SHORT: Duration = Duration::from_secs(2);
@@ -214,109 +218,7 @@ impl SessionProvider for RserveProvider {
     }
 
     async fn test(&self, node: &StoredNode, tested_from: &str) -> NodeTest {
-        super::rserve_test::run(self, node, tested_from).await
-    }
-}
-
-struct RserveSession {
-    provider: RserveProvider,
-    node: StoredNode,
-    marker: Marker,
-    connection: Connection,
-    row: SessionRow,
-}
-
-#[async_trait]
-impl Session for RserveSession {
-    fn row(&self) -> &SessionRow {
-        &self.row
-    }
-
-    async fn run(
-        &mut self,
-        request: RunRequest,
-        on_event: &mut (dyn FnMut(RunEvent) + Send),
-    ) -> Result<RunOutcome, SessionError> {
-        run::run(&mut self.connection, &request, on_event)
-            .await
-            .map_err(of)
-    }
-
-    async fn fetch(&mut self, name: &str, max_bytes: u64) -> Result<Vec<u8>, SessionError> {
-        let path = format!("{}/{name}", self.row.work_dir);
-        self.connection.download(&path, max_bytes).await.map_err(of)
-    }
-
-    fn is_alive(&self) -> bool {
-        !self.connection.peer_has_closed()
-    }
-
-    async fn end(self: Box<Self>) -> bool {
-        let Self {
-            provider,
-            node,
-            marker,
-            mut connection,
-            row,
-        } = *self;
-        let alone = tokio::time::timeout(SHORT, tidy(&mut connection, &row)).await;
-        connection.close().await;
-        if matches!(alone, Ok(Ok(true))) {
-            return true;
-        }
-        // It has children, or does not answer: its process tree is ended from a second session.
-        let target = super::reclaim::target(&row);
-        let ended = provider.reclaim(&node, &target, &marker.group, marker.epoch);
-        matches!(ended.await, Ok(true))
-    }
-}
-
-/// Removes the work directory; whether the session has no child processes.
-async fn tidy(connection: &mut Connection, row: &SessionRow) -> Result<bool, Error> {
-    // In the base environment: the code may have defined an `unlink` of its own.
-    let in_base = |call: Value| Value::call("evalq", [call, Value::call("baseenv", [])]);
-    let unlink = Value::call(
-        "unlink",
-        [Value::text(row.work_dir.clone()), Value::logical(true)],
-    );
-    let path = format!("/proc/{0}/task/{0}/children", row.pid);
-    let children = Value::call("readLines", [Value::text(path), Value::integer(1)]);
-    let both = in_base(Value::call("{", [unlink, children]));
-    let Data::Language(_) = &both.data else {
-        return Ok(false);
-    };
-    let children = connection.eval_call(&both, |_| {}).await?;
-    Ok(children.as_str().is_none_or(|c| c.trim().is_empty()))
-}
-
-struct RserveWatch {
-    connection: Connection,
-    listener_pid: u32,
-    listener_start: Option<u64>,
-}
-
-#[async_trait]
-impl Watch for RserveWatch {
-    async fn look(&mut self) -> Result<Sight, SessionError> {
-        let start = self.listener_start.unwrap_or(0);
-        let glance = watch::glance(&mut self.connection, self.listener_pid, start)
-            .await
-            .map_err(of)?;
-        let pid = self.listener_pid;
-        let listener = match glance.listener {
-            Listener::Running | Listener::DiskWait => Ok(()),
-            Listener::Stopped => Err(format!("Rserve's listener (process {pid}) is stopped")),
-            Listener::Gone => Err(format!("Rserve's listener (process {pid}) is gone")),
-        };
-        Ok(Sight {
-            listener,
-            load: Some(glance.load[0]),
-            memory_used: share_used(glance.memory_available, glance.memory_total),
-        })
-    }
-
-    async fn end(self: Box<Self>) {
-        leave(self.connection).await;
+        test::run(self, node, tested_from).await
     }
 }
 
@@ -358,128 +260,4 @@ async fn in_time<T>(
             usable: false,
         }),
     }
-}
-
-/// The seam's words for a client's error.
-#[allow(clippy::needless_pass_by_value)] // for `map_err`
-pub(super) fn of(error: Error) -> SessionError {
-    let code = match &error {
-        Error::Connect { source, .. } if source.kind() == std::io::ErrorKind::ConnectionRefused => {
-            Code::NodeRefused
-        }
-        Error::Connect { .. } | Error::ConnectTimeout { .. } | Error::HandshakeTimeout { .. } => {
-            Code::NodeSilent
-        }
-        Error::NotRserve { .. } => Code::NodeNotRserve,
-        Error::SignInRefused { .. } => Code::NodeSignInRefused,
-        _ => Code::NodeFailed,
-    };
-    let quit = matches!(
-        &error,
-        Error::Closed {
-            quit_status: Some(_),
-            ..
-        }
-    );
-    SessionError {
-        code,
-        message: error.to_string(),
-        ended_itself: quit,
-        usable: error.leaves_session_usable(),
-    }
-}
-
-fn endpoint(node: &StoredNode) -> Endpoint {
-    Endpoint {
-        host: node.host.clone(),
-        port: node.port,
-    }
-}
-
-fn credentials(node: &StoredNode) -> Option<Credentials> {
-    node.user.as_ref().map(|user| Credentials {
-        user: user.clone(),
-        password: Secret::new(node.password.clone().unwrap_or_default()),
-    })
-}
-
-fn marker_text(marker: &Marker) -> String {
-    let marker = reclaim::Marker {
-        group: marker.group.clone(),
-        server: marker.server.clone(),
-        epoch: unsigned(marker.epoch),
-    };
-    marker.text()
-}
-
-fn row(node: &StoredNode, marker: &Marker, info: &SessionInfo) -> Result<SessionRow, SessionError> {
-    let now = clock::now();
-    let id = ids::session_id(now).map_err(|error| SessionError {
-        code: Code::Internal,
-        message: format!("the system's random source failed: {error}"),
-        ended_itself: false,
-        usable: false,
-    })?;
-    Ok(SessionRow {
-        id,
-        node: node.name.clone(),
-        pid: i64::from(info.pid),
-        start_ticks: signed(info.start_time_ticks),
-        host_boot: info.boot_id.clone(),
-        work_dir: info.work_dir.clone(),
-        server: marker.server.clone(),
-        epoch: marker.epoch,
-        opened_at: now,
-    })
-}
-
-fn to_target(target: &ReclaimTarget) -> Option<Target> {
-    Some(Target {
-        pid: u32::try_from(target.pid).ok()?,
-        start_time_ticks: u64::try_from(target.start_ticks).ok()?,
-        boot_id: target.host_boot.clone(),
-    })
-}
-
-fn found(session: &watch::NodeSession, boot_id: &str) -> FoundSession {
-    FoundSession {
-        pid: i64::from(session.pid),
-        start_ticks: signed(session.start_time_ticks),
-        host_boot: boot_id.to_owned(),
-        marker: session.marker.as_ref().map(|m| Marker {
-            group: m.group.clone(),
-            server: m.server.clone(),
-            epoch: signed(m.epoch),
-        }),
-        rss: session.memory,
-    }
-}
-
-pub(super) fn facts(probe: &Probe) -> NodeFacts {
-    NodeFacts {
-        r_version: probe.r_version.clone(),
-        rserve_version: probe.rserve_version.clone(),
-        cores: probe.cores,
-        memory_total: probe.glance.memory_total,
-        memory_available: probe.glance.memory_available,
-        disk_free: probe.disk_available,
-        clock_offset_ms: probe.clock_ahead_ms,
-        packages: u32::try_from(probe.packages.len()).unwrap_or(u32::MAX),
-        host: format!("{}, {}", probe.host, probe.os),
-        at: clock::now(),
-    }
-}
-
-fn share_used(available: u64, total: u64) -> Option<f64> {
-    #[allow(clippy::cast_precision_loss)] // a share
-    let share = 1.0 - available as f64 / total as f64;
-    (total > 0).then(|| (share.clamp(0.0, 1.0) * 1_000.0).round() / 1_000.0)
-}
-
-fn unsigned(n: i64) -> u64 {
-    u64::try_from(n).unwrap_or(0)
-}
-
-fn signed(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
 }

@@ -272,8 +272,8 @@ impl SlotTable {
 }
 
 fn shown(hold: &Hold, condition: Condition, surplus: bool) -> SlotState {
-    let held = matches!(hold, Hold::Busy { .. } | Hold::Stalled { .. });
-    if condition.intent == Intent::Disabled && !held && !matches!(hold, Hold::Doomed { .. }) {
+    let by_task = matches!(hold, Hold::Busy { .. } | Hold::Stalled { .. });
+    if condition.intent == Intent::Disabled && !by_task && !matches!(hold, Hold::Doomed { .. }) {
         return SlotState::Disabled;
     }
     if !condition.usable {

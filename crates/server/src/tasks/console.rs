@@ -88,7 +88,7 @@ impl Console {
     }
 
     /// What is to be sent on at `now`: nothing when the last batch was a moment ago, unless `all`.
-    pub(crate) fn to_send(&mut self, now: Instant, all: bool) -> Vec<ConsoleChunk> {
+    pub(crate) fn take_due(&mut self, now: Instant, all: bool) -> Vec<ConsoleChunk> {
         let early = self
             .sent_at
             .is_some_and(|at| now.saturating_duration_since(at) < SEND_EVERY);
@@ -130,22 +130,22 @@ mod tests {
         let start = Instant::now();
         let mut console = Console::new(0);
         console.push(ConsoleKind::Output, "a");
-        assert_eq!(console.to_send(start, false).len(), 1);
+        assert_eq!(console.take_due(start, false).len(), 1);
         console.push(ConsoleKind::Output, "b");
         console.push(ConsoleKind::Output, "c");
         assert!(
             console
-                .to_send(start + Duration::from_millis(49), false)
+                .take_due(start + Duration::from_millis(49), false)
                 .is_empty()
         );
-        let batch = console.to_send(start + Duration::from_millis(50), false);
+        let batch = console.take_due(start + Duration::from_millis(50), false);
         assert_eq!(
             (batch.len(), batch[0].seq, batch[0].text.as_str()),
             (1, 1, "bc")
         );
         console.push(ConsoleKind::Warning, "w");
         assert_eq!(
-            console.to_send(start + Duration::from_millis(51), true)[0].seq,
+            console.take_due(start + Duration::from_millis(51), true)[0].seq,
             2
         );
     }
@@ -178,10 +178,10 @@ mod tests {
                 console.push(kind, &text);
                 whole.push_str(&text);
                 if send {
-                    sent.extend(console.to_send(start, true));
+                    sent.extend(console.take_due(start, true));
                 }
             }
-            sent.extend(console.to_send(start, true));
+            sent.extend(console.take_due(start, true));
             let stored = console.to_store();
             prop_assert_eq!(&sent, &stored);
             prop_assert!(stored.iter().zip(7..).all(|(c, n)| c.seq == n));

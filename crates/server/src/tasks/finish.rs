@@ -1,7 +1,7 @@
 //! Writes the end of an attempt down, then tells it.
 
 use super::live::Live;
-use super::run::End;
+use super::lost::End;
 use super::shift::Shift;
 use super::{TaskError, Tasks, outcome, recover};
 use crate::clock;

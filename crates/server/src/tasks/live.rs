@@ -94,7 +94,7 @@ impl Live {
 
     /// Sends console output on: what is due, or all of it.
     pub(super) fn send(&self, hub: &Hub, all: bool) {
-        let chunks = self.lock().console.to_send(Instant::now(), all);
+        let chunks = self.lock().console.take_due(Instant::now(), all);
         if !chunks.is_empty() {
             hub.publish(&Delta::Console {
                 task: self.id.clone(),

@@ -10,6 +10,7 @@ mod console;
 mod dispatch;
 mod finish;
 mod live;
+mod lost;
 mod outcome;
 pub mod queue;
 mod recover;

@@ -2,8 +2,8 @@
 
 use super::Tasks;
 use super::live::{Live, losses};
+use super::lost::End;
 use super::outcome::{self, Fate};
-use super::run::End;
 use super::shift::Shift;
 use crate::store::StoredTask;
 use gridhelm_api::task::{FailureKind, TaskState};
@@ -45,9 +45,10 @@ async fn adopt(tasks: &Arc<Tasks>, shift: &Arc<Shift>, open: Vec<StoredTask>) {
         if tasks.lock().live.contains_key(&id) {
             continue;
         }
-        let console_from = match stored.task.attempts.is_empty() {
-            true => 0,
-            false => stored_chunks(tasks, &id).await,
+        let console_from = if stored.task.attempts.is_empty() {
+            0
+        } else {
+            stored_chunks(tasks, &id).await
         };
         let live = Arc::new(Live::new(stored, console_from));
         match state {

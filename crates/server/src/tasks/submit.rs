@@ -77,18 +77,14 @@ impl Tasks {
                 .flatten();
             (shift, claim)
         };
-        match claim {
-            Some(claim) => self.accept_on(&shift, &fence, live, claim, notes).await,
-            None => {
-                self.enqueue(&fence, &live, notes).await?;
-                let mut state = self.lock();
-                let priority = live.lock().stored.task.priority;
-                state.queue.push(&live.id, priority, live.need());
-                drop(state);
-                self.wake.notify_one();
-                Ok(live)
-            }
+        if let Some(claim) = claim {
+            return self.accept_on(&shift, &fence, live, claim, notes).await;
         }
+        self.enqueue(&fence, &live, notes).await?;
+        let priority = live.lock().stored.task.priority;
+        self.lock().queue.push(&live.id, priority, live.need());
+        self.wake.notify_one();
+        Ok(live)
     }
 
     /// A slot is there: opens a session (or has one) and commits task, attempt and session together. When

@@ -139,7 +139,7 @@ impl Rig {
 
     pub(crate) async fn run_with(&self, code: &str, change: impl FnOnce(&mut TaskRequest)) -> Task {
         let submission = submission(code, true, change);
-        let within = Duration::from_secs(60);
+        let within = Duration::from_mins(1);
         let task = self.tasks.submit_and_wait(submission, within).await;
         task.unwrap()
     }

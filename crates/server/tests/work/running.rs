@@ -5,6 +5,7 @@ use crate::rig::{Rig, database, submission};
 use gridhelm_api::node::{OperatingType, SlotState};
 use gridhelm_api::task::{FailureKind, TaskState};
 use gridhelm_server::grid::GridOptions;
+use gridhelm_server::store::Notes;
 use gridhelm_server::tasks::TaskError;
 use serde_json::json;
 use std::time::Duration;
@@ -152,12 +153,12 @@ async fn tasks_go_where_type_and_label_allow() {
     let waiting = rig.tasks.task(&nowhere).await.unwrap().unwrap();
     assert_eq!(waiting.state, TaskState::Queued);
     rig.tasks
-        .cancel(&nowhere, "ana", Default::default())
+        .cancel(&nowhere, "ana", Notes::default())
         .await
         .unwrap();
     let cancelled = rig.tasks.task(&nowhere).await.unwrap().unwrap();
     assert_eq!(cancelled.state, TaskState::Cancelled);
-    let again = rig.tasks.cancel(&nowhere, "ana", Default::default()).await;
+    let again = rig.tasks.cancel(&nowhere, "ana", Notes::default()).await;
     assert!(matches!(again, Err(TaskError::Conflict(_))), "{again:?}");
     rig.stop().await;
 }

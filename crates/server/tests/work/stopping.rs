@@ -6,6 +6,7 @@ use gridhelm_api::node::SlotState;
 use gridhelm_api::task::{FailureKind, TaskState};
 use gridhelm_server::grid::GridOptions;
 use gridhelm_server::group::Duties as _;
+use gridhelm_server::store::Notes;
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,7 +57,7 @@ async fn a_running_task_is_cancelled() {
     let id = rig.submit("repeat {}", |_| {}).await;
     rig.until_task(&id, TaskState::Running).await;
     rig.tasks
-        .cancel(&id, "ana", Default::default())
+        .cancel(&id, "ana", Notes::default())
         .await
         .unwrap();
     let task = rig.until_task(&id, TaskState::Cancelled).await;

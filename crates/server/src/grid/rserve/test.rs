@@ -1,11 +1,13 @@
 //! Tests a node to be, step by step, up to the first failure.
 
-use super::rserve::{RserveProvider, facts, leave, listener_pid, of};
+use super::words::{facts, of};
+use super::{RserveProvider, leave, listener_pid};
 use crate::store::StoredNode;
 use gridhelm_api::Code;
 use gridhelm_api::node::{NodeFacts, NodeTest, TestStep};
 use gridhelm_api::switch::Outcome;
 use gridhelm_rserve::{Connection, Error};
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -19,13 +21,13 @@ const ROUNDS: usize = 5;
 /// Clocks that differ by more are worth a warning, milliseconds.
 const CLOCK_OFF: i64 = 2_000;
 
-struct Steps {
+struct Record {
     steps: Vec<TestStep>,
     code: Option<Code>,
     began: Instant,
 }
 
-impl Steps {
+impl Record {
     fn begin(&mut self) {
         self.began = Instant::now();
     }
@@ -52,7 +54,7 @@ pub(super) async fn run(
     node: &StoredNode,
     tested_from: &str,
 ) -> NodeTest {
-    let mut steps = Steps {
+    let mut steps = Record {
         steps: Vec::new(),
         code: None,
         began: Instant::now(),
@@ -79,7 +81,7 @@ pub(super) async fn run(
     }
 }
 
-async fn connects(provider: &RserveProvider, node: &StoredNode, steps: &mut Steps) -> bool {
+async fn connects(provider: &RserveProvider, node: &StoredNode, steps: &mut Record) -> bool {
     let limit = provider.options().connect_timeout;
     let address = format!("{}:{}", node.host, node.port);
     let what = format!("TCP connect to {address}");
@@ -106,7 +108,7 @@ async fn connects(provider: &RserveProvider, node: &StoredNode, steps: &mut Step
 async fn signs_in(
     provider: &RserveProvider,
     node: &StoredNode,
-    steps: &mut Steps,
+    steps: &mut Record,
 ) -> Option<Connection> {
     steps.begin();
     let what = match &node.user {
@@ -128,7 +130,7 @@ async fn signs_in(
     }
 }
 
-async fn evaluates(connection: &mut Connection, steps: &mut Steps) -> Option<f64> {
+async fn evaluates(connection: &mut Connection, steps: &mut Record) -> Option<f64> {
     steps.begin();
     let what = "Evaluation in a new session".to_owned();
     let mut times = Vec::with_capacity(ROUNDS);
@@ -169,7 +171,7 @@ async fn evaluates(connection: &mut Connection, steps: &mut Steps) -> Option<f64
 async fn probes(
     provider: &RserveProvider,
     connection: &mut Connection,
-    steps: &mut Steps,
+    steps: &mut Record,
 ) -> Option<NodeFacts> {
     steps.begin();
     let what = "Probe".to_owned();
@@ -192,10 +194,11 @@ async fn probes(
             let mut outcome = Outcome::Pass;
             if facts.clock_offset_ms.abs() > CLOCK_OFF {
                 outcome = Outcome::Warn;
-                evidence.push_str(&format!(
+                let _ = write!(
+                    evidence,
                     "; its clock is off by {} ms",
                     facts.clock_offset_ms
-                ));
+                );
             }
             if !probe.utf8 {
                 outcome = Outcome::Warn;
