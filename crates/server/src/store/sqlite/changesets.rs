@@ -208,22 +208,22 @@ fn count(tx: Tx<'_>, id: &str) -> Done<(u64, u64, u64)> {
     Ok(counts.unwrap_or_default())
 }
 
+/// A few statements over all operations, each in the order of the files' index.
 fn apply(tx: Tx<'_>, id: &str, by: &str, message: &str) -> Done<()> {
     let now = clock::now();
-    // Files that were never there begin as deleted ones of version 0.
     tx.execute(
-        "INSERT OR IGNORE INTO files (author, directory, name, version, deleted, sha256, size, written_by, written_at)
-         SELECT author, directory, name, 0, 1, NULL, 0, ?2, ?3 FROM operations
-         WHERE changeset = ?1 AND expect IS NULL AND sha256 IS NOT NULL",
+        "INSERT INTO files (author, directory, name, version, deleted, sha256, size, written_by, written_at)
+         SELECT o.author, o.directory, o.name, 1, 0, o.sha256, b.size, ?2, ?3
+         FROM operations o CROSS JOIN blobs b ON b.sha256 = o.sha256
+         WHERE o.changeset = ?1 AND o.expect IS NOT o.sha256 ORDER BY o.author, o.directory, o.name
+         ON CONFLICT (author, directory, name) DO UPDATE SET version = version + 1, deleted = 0,
+                sha256 = excluded.sha256, size = excluded.size, written_by = ?2, written_at = ?3",
         params![id, by, now],
     )?;
     tx.execute(
-        "UPDATE files SET version = version + 1, deleted = (o.sha256 IS NULL), sha256 = o.sha256, size = o.bytes,
-                written_by = ?2, written_at = ?3
-         FROM (SELECT p.author, p.directory, p.name, p.sha256, coalesce(b.size, 0) AS bytes
-               FROM operations p LEFT JOIN blobs b ON b.sha256 = p.sha256
-               WHERE p.changeset = ?1 AND p.expect IS NOT p.sha256) o
-         WHERE files.author = o.author AND files.directory = o.directory AND files.name = o.name",
+        "UPDATE files SET version = version + 1, deleted = 1, sha256 = NULL, size = 0, written_by = ?2, written_at = ?3
+         FROM operations o WHERE o.changeset = ?1 AND o.sha256 IS NULL AND o.expect IS NOT NULL
+         AND files.author = o.author AND files.directory = o.directory AND files.name = o.name",
         params![id, by, now],
     )?;
     tx.execute(
