@@ -4,7 +4,6 @@
 //! expression by expression like R's prompt, sends output while it runs, and gathers results, plots
 //! and files. Each is one round trip.
 
-use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use crate::error::bounded;
@@ -36,15 +35,13 @@ const MAX_NAME: usize = 256;
 
 /// R code that a node may `source` before it forks: [`prepare`] then finds the runner loaded and
 /// plots need no set-up. Everything works without it, only later.
-pub fn preload_source() -> String {
-    let mut source = String::from(
-        "# Written by Gridhelm: what sessions would otherwise load one by one.\nlocal({\n  items <- eval(parse(keep.source = FALSE, text = ",
-    );
-    push_r_string(&mut source, RUNNER);
-    source.push_str("), new.env(parent = baseenv()))\n  version <- ");
-    push_r_string(&mut source, version());
-    source.push_str(include_str!("../r/preload.R"));
-    source
+pub fn preload_source() -> &'static str {
+    concat!(
+        "local({\n  text <- r\"---(",
+        include_str!("../r/runner.R"),
+        ")---\"\n",
+        include_str!("../r/preload.R")
+    )
 }
 
 /// Marks a fresh session with the text `marker` (see [`crate::reclaim::Marker`]) and returns what
@@ -228,30 +225,14 @@ fn invalid(connection: &Connection, reason: &str) -> Error {
     }
 }
 
-/// Identifies the runner's text: another text, another version (FNV-1a, 64 bit).
+/// Identifies the runner's text: another text, another version. A sum that R's numbers can keep; the
+/// same as in `r/preload.R`.
 fn version() -> &'static str {
     static VERSION: OnceLock<String> = OnceLock::new();
     VERSION.get_or_init(|| {
-        let hash = RUNNER.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
-            (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-        });
-        format!("{}-{hash:016x}", env!("CARGO_PKG_VERSION"))
+        let sum = RUNNER
+            .bytes()
+            .fold(0_u64, |sum, b| (sum * 31 + u64::from(b)) % 2_147_483_647);
+        format!("{}_{sum}", RUNNER.len())
     })
-}
-
-/// Appends `text` as an R string literal.
-fn push_r_string(out: &mut String, text: &str) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            c if c.is_ascii() => out.push(c),
-            c => {
-                let _ = write!(out, "\\U{{{:x}}}", u32::from(c));
-            }
-        }
-    }
-    out.push('"');
 }

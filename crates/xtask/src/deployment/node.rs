@@ -61,6 +61,15 @@ fn nobody_in(users: &str) -> Option<(u32, u32)> {
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
+/// What a node loads before it forks sessions, so that they start sooner: the runner of user code, and what
+/// the first plot and the first loop need. The same text as `gridhelm_rserve::run::preload_source()`.
+const PRELOAD: &str = concat!(
+    "local({\n  text <- r\"---(",
+    include_str!("../../../rserve/r/runner.R"),
+    ")---\"\n",
+    include_str!("../../../rserve/r/preload.R")
+);
+
 /// Where a node's things are.
 #[derive(Clone, Debug)]
 pub struct Paths {
@@ -112,6 +121,7 @@ pub fn prepare(
         &configuration_text(node, &paths, &run, &passwords),
         user,
     )?;
+    readable_by_node(&paths.folder.join("preload.R"), PRELOAD, user)?;
     let log = folder.log(node.name);
     let script = Script {
         what: format!("the R node {}", node.name),
@@ -175,12 +185,14 @@ fn configuration_text(node: &Node, paths: &Paths, run: &Path, passwords: &Path) 
          pid.file {run}/rserve.pid\n\
          workdir {work}\n\
          tag.argv yes\n\
-         eval suppressMessages({{library(stats);library(graphics);library(grDevices);library(utils);library(methods)}})\n",
+         eval suppressMessages({{library(stats);library(graphics);library(grDevices);library(utils);library(methods)}})\n\
+         source {preload}\n",
         name = node.name,
         port = node.port,
         passwords = passwords.display(),
         run = run.display(),
         work = paths.work.display(),
+        preload = paths.folder.join("preload.R").display(),
     )
 }
 
