@@ -54,6 +54,10 @@ pub(crate) fn heat_panel(grid: Grid) -> AnyView {
         })
     };
     let none = Memo::new(move |_| plan.with(|plan| plan.rows.is_empty()));
+    let slot = Memo::new(move |_| {
+        let number = grid.view.with(|view| view.slot.clone())?;
+        number.parse::<usize>().ok().filter(|number| *number > 0)
+    });
     view! {
         <section class="panel heat-panel" aria-labelledby="h-heat" hidden=move || none.get()>
             <header class="panel-head">
@@ -66,7 +70,7 @@ pub(crate) fn heat_panel(grid: Grid) -> AnyView {
                     {move || (!as_table.get()).then(|| canvas(heat, width))}
                     {twin(heat, as_table)}
                 </div>
-                {move || slot_card(grid)}
+                {move || slot.get().map(|number| slot_card(grid, number))}
             </div>
         </section>
     }

@@ -40,14 +40,16 @@ pub fn Page() -> AnyView {
     let register =
         Callback::new(move |()| grid.go(|view| view.panel = Some("register".to_owned())));
     let panel = Memo::new(move |_| grid.view.with(|view| view.panel.clone()));
+    let found = Memo::new(move |_| grid.chosen().is_some());
     let drawer = move || match panel.get().as_deref() {
-        Some("register") => Some(register::register_drawer(grid)),
-        Some("edit") => grid
+        Some("register") => Some(untrack(|| register::register_drawer(grid))),
+        // After a reload the node is there a moment later than the page.
+        Some("edit") if found.get() => grid
             .chosen_untracked()
-            .map(|(group, node)| register::edit_drawer(grid, group, node)),
+            .map(|(group, node)| untrack(|| register::edit_drawer(grid, group, node))),
         _ => None,
     };
-    let wide = move || grid.view.with(|view| view.node.is_none());
+    let wide = Memo::new(move |_| grid.view.with(|view| view.node.is_none()));
     let on_key = move |event: web_sys::KeyboardEvent| select::on_key(grid, &event);
     view! {
         <section data-fit="" aria-labelledby="page-title" on:keydown=on_key>
@@ -55,12 +57,12 @@ pub fn Page() -> AnyView {
                 <Button weight=Weight::Primary icon=Icon::Plus on_click=register>"Register node"</Button>
             </PageHead>
             {toolbar(grid)}
-            <div class="gridwrap" class=("gridwrap--wide", wide)>
+            <div class="gridwrap" class=("gridwrap--wide", move || wide.get())>
                 <div class="left">
                     {heat::heat_panel(grid)}
                     {table::table(grid)}
                 </div>
-                {move || grid.chosen_name().map(|_| details::details(grid))}
+                {move || (!wide.get()).then(|| details::details(grid))}
             </div>
             {drawer}
         </section>

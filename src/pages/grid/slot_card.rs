@@ -9,11 +9,8 @@ use crate::deployment::slot_glyph;
 use crate::ui::page::facts;
 use crate::ui::{ago, state, time_of_day};
 
-/// The card beside the map; nothing when no slot is chosen.
-pub(crate) fn slot_card(grid: Grid) -> Option<AnyView> {
-    let number: usize = grid
-        .view
-        .with(|view| view.slot.as_deref().and_then(|slot| slot.parse().ok()))?;
+/// The card of slot `number`, from 1, of the chosen node.
+pub(crate) fn slot_card(grid: Grid, number: usize) -> AnyView {
     let chosen = Memo::new(move |_| {
         let (_, node) = grid.chosen()?;
         let slot = node.slots.get(number.checked_sub(1)?)?.clone();
@@ -52,5 +49,5 @@ pub(crate) fn slot_card(grid: Grid) -> Option<AnyView> {
         view! { <h3>{node}", slot "{number}</h3>{state(shape, shape.label())}{facts(rows)} }
             .into_any()
     };
-    Some(view! { <div class="slotcard" aria-live="polite">{view}</div> }.into_any())
+    view! { <div class="slotcard" aria-live="polite">{view}</div> }.into_any()
 }

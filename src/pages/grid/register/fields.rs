@@ -75,7 +75,13 @@ impl Sheet {
 pub(crate) fn field(sheet: Sheet, field: Field, help: &'static str, autofocus: bool) -> AnyView {
     let id = next_id("field");
     let hint_id = [id.as_str(), "-hint"].concat();
-    let word = Memo::new(move |_| sheet.hint(field));
+    // What is empty yet is counted beside the button, not scolded.
+    let empty = move || sheet.form.with(|form| form.get(field).trim().is_empty());
+    let word = Memo::new(move |_| {
+        sheet
+            .hint(field)
+            .filter(|word| word.tone != Glyph::Fail || word.repair.is_some() || !empty())
+    });
     let bad = move || {
         word.with(|word| word.as_ref().is_some_and(|word| word.tone == Glyph::Fail))
             .then_some("true")
@@ -159,13 +165,13 @@ pub(crate) fn runs(sheet: Sheet) -> AnyView {
 
 /// The first line of a new node.
 pub(crate) fn name_and_runs(sheet: Sheet) -> AnyView {
-    view! { <div class="two">{field(sheet, Field::Name, "As people and logs will call it", true)}{runs(sheet)}</div> }.into_any()
+    view! { <div class="two">{field(sheet, Field::Name, "As people and logs will call it", false)}{runs(sheet)}</div> }.into_any()
 }
 
 /// Where it is, how the server signs in, how much it takes.
 pub(crate) fn fields(sheet: Sheet) -> AnyView {
     view! {
-        <div class="hostport hostport--two">{field(sheet, Field::Host, "Name or address, as the servers see it", false)}{field(sheet, Field::Port, "", false)}</div>
+        <div class="hostport hostport--two">{field(sheet, Field::Host, "Name or address, as the servers see it", true)}{field(sheet, Field::Port, "", false)}</div>
         <div class="two">{field(sheet, Field::User, "Only if Rserve asks for one", false)}{field(sheet, Field::Password, if sheet.new { "Kept by the server, never shown again" } else { "Leave empty to keep the present one" }, false)}</div>
         <div class="two">{field(sheet, Field::Slots, "R sessions at once, 1 to 1,024", false)}{field(sheet, Field::Labels, "Comma between labels", false)}</div>
     }

@@ -15,7 +15,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use self::fields::{Sheet, fields, name_and_runs};
-use self::form::{Form, mend, next_free};
+use self::form::{Field, Form, mend, next_free};
 use super::actions::write_off;
 use super::select::Grid;
 use crate::deployment::{Group, trouble};
@@ -106,20 +106,18 @@ pub(crate) fn nodes_of(group: &'static Group) -> Vec<Node> {
 
 /// The drawer that registers a node.
 pub(crate) fn register_drawer(grid: Grid) -> AnyView {
-    let first = grid.scope().first().copied().unwrap_or(0);
-    let group = RwSignal::new(first);
-    let mut form = Form::default();
-    form.set(
-        form::Field::Name,
-        &untrack(|| {
-            next_free(
-                &grid.deployment.groups[first].name,
-                &nodes_of(&grid.deployment.groups[first]),
-            )
-        }),
-    );
-    form.set(form::Field::Host, "127.0.0.1");
-    let form = RwSignal::new(form);
+    let group = RwSignal::new(grid.scope().first().copied().unwrap_or(0));
+    let form = RwSignal::new(Form::default());
+    // A name that was only suggested follows the group and its nodes; one that was typed stays.
+    Effect::new(move |before: Option<String>| {
+        let target: &'static Group = &grid.deployment.groups[group.get()];
+        let suggested = next_free(&target.name, &nodes_of(target));
+        let own = form.with_untracked(|form| form.get(Field::Name).to_owned());
+        if own.is_empty() || before.as_ref() == Some(&own) {
+            form.update(|form| form.set(Field::Name, &suggested));
+        }
+        suggested
+    });
     let sheet = Sheet::new(grid, group, form, true);
     let test = sheet.test;
     let saving = RwSignal::new(None::<String>);
@@ -194,7 +192,7 @@ pub(crate) fn register_drawer(grid: Grid) -> AnyView {
             view! {
                 <span class="why-not grow" id=id.clone() aria-live="polite">{move || off.get()}</span>
                 <Button on_click=close>"Cancel"</Button>
-                <Button weight=Weight::Primary off=off reason_at=id busy=saving on_click=register>"Register"</Button>
+                <Button weight=Weight::Primary off=off reason_at=id busy=saving on_click=register>"Register node"</Button>
             }
         }
     };
@@ -219,7 +217,7 @@ pub(crate) fn register_drawer(grid: Grid) -> AnyView {
     });
     view! {
         <Drawer title="Register node" text="The active server of the group starts to use it as soon as it is registered." on_close=close footer=footer>
-            {groups(grid, group, form)}
+            {groups(grid, group)}
             {name_and_runs(sheet)}
             {fields(sheet)}
             <div class="field"><span class="lab">"Start as"</span><Segment label="Start as" choices=vec![Choice::new("enabled", "Enabled"), Choice::new("disabled", "Disabled")] value=start on_pick=pick_start/></div>
@@ -231,7 +229,7 @@ pub(crate) fn register_drawer(grid: Grid) -> AnyView {
 }
 
 /// One card a group: how large it is and who would use the node.
-fn groups(grid: Grid, group: RwSignal<usize>, form: RwSignal<Form>) -> AnyView {
+fn groups(grid: Grid, group: RwSignal<usize>) -> AnyView {
     if grid.deployment.groups.len() < 2 {
         return ().into_any();
     }
@@ -249,20 +247,7 @@ fn groups(grid: Grid, group: RwSignal<usize>, form: RwSignal<Form>) -> AnyView {
                 counted(tally.slots(), "slot")
             )
         });
-        let pick = Callback::new(move |()| {
-            let before = &grid.deployment.groups[group.get_untracked()];
-            // A name that was only suggested follows the group; one that was typed stays.
-            let suggested = untrack(|| next_free(&before.name, &nodes_of(before)));
-            form.update(|form| {
-                if form.get(form::Field::Name) == suggested {
-                    form.set(
-                        form::Field::Name,
-                        &untrack(|| next_free(&target.name, &nodes_of(target))),
-                    );
-                }
-            });
-            group.set(index);
-        });
+        let pick = Callback::new(move |()| group.set(index));
         view! { <RadioCard name="register-group" label=target.name.clone() text=text on=Signal::derive(move || group.get() == index) on_pick=pick/> }.into_any()
     };
     view! { <fieldset class="bare"><legend class="sr">"Group"</legend><div class="two">{(0..grid.deployment.groups.len()).map(card).collect_view()}</div></fieldset> }.into_any()
