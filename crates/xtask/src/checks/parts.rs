@@ -240,8 +240,8 @@ impl Run<'_> {
             .env("CARGO_TARGET_DIR", &self.workspace.target)
             .env("GRIDHELM_ROOT", &self.workspace.root);
         cargo.env("CHROMEDRIVER", "/usr/bin/chromedriver");
-        if let Ok(xtask) = std::env::current_exe() {
-            cargo.env("GRIDHELM_XTASK", self.kept(&xtask));
+        if let Some(xtask) = self.kept() {
+            cargo.env("GRIDHELM_XTASK", xtask);
         }
         if let Some(tools) = self.tools {
             cargo.env("GRIDHELM_AXE", &tools.axe);
@@ -249,18 +249,15 @@ impl Run<'_> {
         cargo
     }
 
-    /// A copy of our own program that building the tests does not replace meanwhile.
-    fn kept(&self, xtask: &Path) -> PathBuf {
+    /// A copy of our own program: building the tests may replace the file that we were started from.
+    fn kept(&self) -> Option<PathBuf> {
         let copy = self.workspace.own_target().join("xtask-in-use");
-        let beside = copy.with_extension("new");
-        let copied = std::fs::create_dir_all(self.workspace.own_target())
-            .and_then(|()| std::fs::copy(xtask, &beside))
-            .and_then(|_| std::fs::rename(&beside, &copy));
-        if copied.is_ok() {
-            copy
-        } else {
-            xtask.to_path_buf()
-        }
+        let beside = copy.with_extension(std::process::id().to_string());
+        std::fs::create_dir_all(self.workspace.own_target())
+            .and_then(|()| std::fs::copy("/proc/self/exe", &beside))
+            .and_then(|_| std::fs::rename(&beside, &copy))
+            .is_ok()
+            .then_some(copy)
     }
 }
 
