@@ -105,14 +105,19 @@ impl Grid {
 
     /// Changes the view, as a new entry of the history.
     pub(crate) fn go(self, change: impl FnOnce(&mut GridView)) {
-        let mut view = self.view.get_untracked();
+        // An answer may come after the page was left: then there is nothing to change.
+        let Some(mut view) = self.view.try_get_untracked() else {
+            return;
+        };
         change(&mut view);
         self.router.go(Route::Grid(view));
     }
 
     /// Changes the view in place of the present entry.
     pub(crate) fn replace(self, change: impl FnOnce(&mut GridView)) {
-        let mut view = self.view.get_untracked();
+        let Some(mut view) = self.view.try_get_untracked() else {
+            return;
+        };
         change(&mut view);
         self.router.replace(Route::Grid(view));
     }

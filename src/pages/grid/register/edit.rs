@@ -73,7 +73,7 @@ pub(crate) fn edit_drawer(grid: Grid, index: usize, node: Arc<Node>) -> AnyView 
                             format!("{} saved", node.name),
                             format!("It is at version {} now.", node.version),
                         );
-                        close.run(());
+                        grid.go(|view| view.panel = None);
                     }
                     Err(error) if error.code() == Some(Code::VersionMismatch) => {
                         let _ = theirs.try_set(Some(current(target, &name, &error)));
