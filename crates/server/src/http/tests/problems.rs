@@ -178,7 +178,7 @@ async fn only_configured_consoles_may_call_from_another_origin() {
 async fn a_panic_is_a_problem_with_an_id() {
     let server = Server::start().await;
     let http = crate::http::parts(std::sync::Arc::clone(&server.running.app)).unwrap();
-    let boom = axum::routing::get(|| async { Option::<&str>::None.expect("boom") });
+    let boom = axum::routing::get(|| async { boom() });
     let router =
         axum::Router::new()
             .route("/boom", boom)
@@ -198,6 +198,10 @@ async fn a_panic_is_a_problem_with_an_id() {
     assert!(!answer.text.contains("boom"));
     serving.abort();
     server.stop().await;
+}
+
+fn boom() -> &'static str {
+    panic!("boom")
 }
 
 #[tokio::test]

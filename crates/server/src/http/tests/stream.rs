@@ -229,3 +229,37 @@ async fn a_write_is_seen_in_the_stream_with_its_event() {
     assert_eq!(changed["data"]["files"], 1);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_server_that_becomes_active_sends_its_new_picture() {
+    let (_dir, first, second) = super::relay::pair().await;
+    let api = first.admin().await;
+    let draft = json!({ "name": "n1", "host": "127.0.0.1", "port": 1, "slot_limit": 1 });
+    assert_eq!(api.post("/api/v1/nodes", draft).await.status, 201);
+    let at_second = second.nobody().with(api.token.clone().unwrap());
+    let mut stream = open(&at_second, "").await;
+    let snapshot = |message: Message| -> Value {
+        let value: Value = serde_json::from_str(&message.data).unwrap();
+        value["data"].clone()
+    };
+    let before = snapshot(stream.of("snapshot").await);
+    assert_eq!(
+        (&before["server"]["role"], &before["nodes"]),
+        (&json!("standby"), &json!([]))
+    );
+    assert!(
+        !before["events"].as_array().unwrap().is_empty(),
+        "the journal is the group's"
+    );
+    let epoch = first.running.app.standing.borrow().status.epoch;
+    let order = json!({
+        "kind": "forced", "to": "east-2", "expect_epoch": epoch, "reason": "test", "confirm": "east",
+    });
+    let begun = at_second.post("/api/v1/switch", order).await;
+    assert_eq!(begun.status, 202, "{}", begun.text);
+    let after = snapshot(stream.of("snapshot").await);
+    assert_eq!(after["server"]["role"], "active", "{after}");
+    assert_eq!(after["nodes"][0]["name"], "n1");
+    second.stop().await;
+    first.stop().await;
+}
