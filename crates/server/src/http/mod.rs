@@ -14,6 +14,7 @@ mod journal;
 mod links;
 mod nodes;
 mod place;
+mod policy;
 mod refusal;
 mod repository;
 mod routes;

@@ -4,16 +4,16 @@
 use super::Http;
 use super::caller::Caller;
 use super::edge::{CLIENT, EPOCH, GROUP, RELAY, REQUEST_ID, SERVER};
-use super::refusal::{Answer, Refusal, is_not_active};
+use super::refusal::{Answer, Refusal, Refused, is_not_active};
 use super::routes::{Place, Rule};
 use crate::group::{NotActive, Standing};
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, Response as HttpResponse, header};
+use axum::http::{HeaderName, Response as HttpResponse, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use gridhelm_api::Code;
 use gridhelm_api::group::ServerRole;
+use gridhelm_api::{Code, Problem};
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,6 +23,8 @@ use tokio::sync::{Semaphore, watch};
 pub(crate) const RELAYED_BODY: u64 = 8 << 20;
 /// How long a request waits for a hand-over's end.
 const PARKED: Duration = Duration::from_secs(2);
+/// The pause before a request that nobody took is tried again.
+const AGAIN: Duration = Duration::from_millis(20);
 /// How many requests may wait.
 const PARKED_AT_ONCE: usize = 256;
 /// After a hand-over, how long work is still relayed: until balancers and clients have noticed.
@@ -93,7 +95,7 @@ impl Relay {
 }
 
 /// Whether a large upload may begin here: it is neither parked nor relayed.
-pub(crate) fn may_stream(http: &Http, _rule: Rule) -> Answer<()> {
+pub(crate) fn may_stream(http: &Http) -> Answer<()> {
     http.app.standing.borrow().fence()?;
     Ok(())
 }
@@ -120,59 +122,95 @@ pub(crate) async fn run<F: Future<Output = Response>>(
     if caller.relayed {
         return elsewhere(http).into_response();
     }
-    match target(http, rule, lost).await {
-        Target::Here => here(next).await,
-        Target::There(url) => match relay(http, rule, parts, body, &caller, &url).await {
-            Ok(response) => response,
-            Err(refusal) => refusal.into_response(),
-        },
-        Target::Nowhere(refusal) => refusal.into_response(),
+    let passing = lost || changing(http) || http.relay.left_lately();
+    if !passing {
+        return once(http, rule, parts, body, &caller, next, &here).await;
+    }
+    let rule = in_passing(rule);
+    let until = Instant::now() + PARKED;
+    loop {
+        {
+            let Ok(_place) = http.relay.places.try_acquire() else {
+                let text = "A switch is under way and too many requests wait for its end. Try again in a second.";
+                let refusal = Refusal::new(Code::NotActive, text);
+                return refusal.retry_after(Duration::from_secs(1)).into_response();
+            };
+            settle(http, until).await;
+        }
+        let response = once(http, rule, parts, body, &caller, next.clone(), &here).await;
+        // Refused so, nothing was done: until the time is over the next active server may be ready.
+        if !is_not_active(&response) || Instant::now() >= until {
+            return response;
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 
-enum Target {
-    Here,
-    There(String),
-    Nowhere(Refusal),
+/// While the group changes hands, work goes where configuration goes.
+fn in_passing(rule: Rule) -> Rule {
+    match rule.place {
+        Place::Work => rule.place(Place::Active),
+        _ => rule,
+    }
 }
 
-/// Waits for a hand-over's end, at most 2 s, and tells where the request goes. `lost`: this server was active
-/// when the request came and is not any more.
-async fn target(http: &Http, rule: Rule, lost: bool) -> Target {
+/// Whether this server is handing over.
+fn changing(http: &Http) -> bool {
+    http.app.keeper.parking() || http.app.standing.borrow().status.role == ServerRole::Leaving
+}
+
+/// Waits until a hand-over has ended and somebody is active, or the time is over.
+async fn settle(http: &Http, until: Instant) {
     let mut standing = http.app.standing.clone();
-    let keeper = &http.app.keeper;
-    let settled = |s: &Standing| !keeper.parking() && s.status.role != ServerRole::Leaving;
-    let handed_over = keeper.parking() || standing.borrow().status.role == ServerRole::Leaving;
-    if handed_over {
-        let Ok(_place) = http.relay.places.try_acquire() else {
-            let text = "A switch is under way and too many requests wait for its end. Try again in a second.";
-            let refusal = Refusal::new(Code::NotActive, text).retry_after(Duration::from_secs(1));
-            return Target::Nowhere(refusal);
-        };
-        let wait = async {
-            while !settled(&standing.borrow_and_update()) {
-                if standing.changed().await.is_err() {
-                    break;
-                }
-            }
-        };
-        // When the time is over the standing tells what is to be done all the same.
-        let _ = tokio::time::timeout(PARKED, wait).await;
-    }
-    let now = standing.borrow().clone();
-    match now.fence() {
-        Ok(_) if !keeper.parking() => Target::Here,
-        Ok(_) => Target::Nowhere(elsewhere(http)),
-        Err(error) => {
-            let handed_over = handed_over || lost || http.relay.left_lately();
-            let work_stays = rule.place == Place::Work && !handed_over;
-            match error.active_url.clone() {
-                _ if work_stays => Target::Nowhere(error.into()),
-                Some(url) if url != http.app.config.public_url => Target::There(url),
-                _ if rule.place == Place::ActiveOrHere => Target::Here,
-                _ => Target::Nowhere(error.into()),
+    let wait = async {
+        loop {
+            let known = {
+                let now = standing.borrow_and_update();
+                now.fence().is_ok() || other(http, &now).is_some()
+            };
+            if (known && !changing(http)) || standing.changed().await.is_err() {
+                return;
             }
         }
+    };
+    // When the time is over the standing tells what is to be done all the same.
+    let _ = tokio::time::timeout_at(until.into(), wait).await;
+}
+
+/// The address of another server that is active, as far as this one knows.
+fn other(http: &Http, standing: &Standing) -> Option<String> {
+    let url = standing.status.active_url.clone();
+    url.filter(|url| *url != http.app.config.public_url)
+}
+
+/// Does the request once: here, there, or not at all.
+async fn once<F: Future<Output = Response>>(
+    http: &Http,
+    rule: Rule,
+    parts: &Parts,
+    body: &Bytes,
+    caller: &Caller,
+    next: Next,
+    here: &impl Fn(Next) -> F,
+) -> Response {
+    let now = http.app.standing.borrow().clone();
+    let not_active = match now.fence() {
+        Ok(_) if !http.app.keeper.parking() => return here(next).await,
+        Ok(_) => return elsewhere(http).into_response(),
+        Err(error) => error,
+    };
+    match other(http, &now) {
+        _ if rule.place == Place::Work => Refusal::from(not_active).into_response(),
+        Some(url) => {
+            let relayed = relay(http, rule, parts, body, caller, &url).await;
+            let relayed = relayed.unwrap_or_else(IntoResponse::into_response);
+            if rule.place == Place::ActiveOrHere && is_not_active(&relayed) {
+                return here(next).await;
+            }
+            relayed
+        }
+        None if rule.place == Place::ActiveOrHere => here(next).await,
+        None => Refusal::from(not_active).into_response(),
     }
 }
 
@@ -214,8 +252,15 @@ pub(crate) async fn relay(
     let status = response.status();
     let headers = response.headers().clone();
     let bytes = response.bytes().await.map_err(|e| unanswered(base, &e))?;
+    let refused = (status == StatusCode::SERVICE_UNAVAILABLE)
+        .then(|| serde_json::from_slice::<Problem>(&bytes).ok())
+        .flatten();
     let mut answer = HttpResponse::new(Body::from(bytes));
     *answer.status_mut() = status;
+    if let Some(problem) = refused.filter(|p| matches!(p.code, Code::NotActive | Code::Fenced)) {
+        // It says that nothing was done there.
+        answer.extensions_mut().insert(Refused(problem));
+    }
     for name in RETURNED {
         if let Some(value) = headers.get(&name) {
             answer.headers_mut().insert(name, value.clone());

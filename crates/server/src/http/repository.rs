@@ -4,7 +4,7 @@ use super::Http;
 use super::extract::{IfMatch, Json, Params, Precondition};
 use super::given::{self, Given};
 use super::refusal::{Answer, Refusal};
-use super::routes::Rule;
+use super::routes::{Rule, announced};
 use crate::accounts::Actor;
 use crate::repository::RepositoryError;
 use axum::body::Body;
@@ -169,10 +169,7 @@ pub(crate) async fn upload(
     limit: u64,
 ) -> Answer<crate::repository::Upload> {
     let rule = request.extensions().get::<Rule>().map_or(limit, |r| r.body);
-    let announced = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|v| v.to_str().ok()?.parse().ok());
+    let announced = announced(request.headers());
     let stream = Body::into_data_stream(request.into_body());
     Ok(http
         .uploads

@@ -14,7 +14,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::http::request::Parts;
-use axum::http::{Method, header};
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
@@ -245,14 +245,16 @@ async fn admit(http: &Http, rule: Rule, request: &mut Parts) -> Answer<()> {
         request.extensions.insert(actor);
         request.extensions.insert(claims);
     }
-    let announced = request
-        .headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|n| n > rule.body) {
+    if announced(&request.headers).is_some_and(|n| n > rule.body) {
         return Err(Refusal::too_large(rule.body));
     }
     Ok(())
+}
+
+/// The body's size as the client announced it.
+pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
+    let length = headers.get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
 }
 
 async fn authenticate(http: &Http, request: &Parts) -> Answer<Claims> {
@@ -314,14 +316,17 @@ async fn note_refused(http: &Http, actor: &Actor, request: &Parts) {
 /// Runs at the right server. Small bodies are read first: a request that this server could not do because it
 /// lost the active role meanwhile can then go on at the next active one.
 async fn placed(http: &Arc<Http>, rule: Rule, request: Request, next: Next) -> Response {
-    if rule.body > place::RELAYED_BODY {
-        return match place::may_stream(http, rule) {
+    let small = rule
+        .body
+        .min(announced(request.headers()).unwrap_or(rule.body));
+    if small > place::RELAYED_BODY {
+        return match place::may_stream(http) {
             Ok(()) => next.run(request).await,
             Err(refusal) => refusal.into_response(),
         };
     }
     let (parts, body) = request.into_parts();
-    let body = match read(body, rule.body).await {
+    let body = match read(body, small).await {
         Ok(body) => body,
         Err(refusal) => return refusal.into_response(),
     };
