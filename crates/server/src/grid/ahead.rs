@@ -53,7 +53,7 @@ async fn fill(minder: &Minder, slot: usize) -> bool {
     let Minder {
         grid, duty, cell, ..
     } = minder;
-    let Ok(session) = grid.open(duty, cell).await else {
+    let Ok(mut session) = grid.open(duty, cell).await else {
         cell.lock().slots.free(slot, clock::now());
         grid.slots_changed.notify_one();
         return false;
@@ -66,11 +66,19 @@ async fn fill(minder: &Minder, slot: usize) -> bool {
     if let Err(error) = &recorded {
         tracing::warn!(node = cell.name, %error, "a session opened ahead could not be recorded");
     }
+    // Only once it is recorded: nothing is evaluated in a session before.
+    let warm = match &recorded {
+        Ok(()) => session.warm_up().await,
+        Err(_) => Ok(()),
+    };
+    if let Err(error) = &warm {
+        tracing::debug!(node = cell.name, %error, "a session opened ahead was lost");
+    }
     let mut session = Some(session);
     let kept = {
         let mut state = cell.lock();
         let now = clock::now();
-        let wanted = recorded.is_ok() && !minder.stop.is_cancelled();
+        let wanted = recorded.is_ok() && warm.is_ok() && !minder.stop.is_cancelled();
         let kept = wanted && state.slots.ready(slot, row.pid, now);
         if kept {
             state.ready.extend(session.take().map(|s| (slot, s)));
@@ -86,7 +94,7 @@ async fn fill(minder: &Minder, slot: usize) -> bool {
         grid.publish_soon(cell);
     }
     grid.slots_changed.notify_one();
-    kept || recorded.is_ok()
+    kept || (recorded.is_ok() && warm.is_ok())
 }
 
 impl Grid {

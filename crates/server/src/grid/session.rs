@@ -55,6 +55,9 @@ pub trait Session: Send + Sync {
     /// Its row, as it must be recorded before anything is evaluated.
     fn row(&self) -> &SessionRow;
 
+    /// Gets over what only the first run of a session costs, ahead of need. Evaluates nothing of a user's.
+    async fn warm_up(&mut self) -> Result<(), SessionError>;
+
     /// Runs user code. Events arrive while it runs.
     async fn run(
         &mut self,

@@ -1,7 +1,7 @@
 //! Sessions that are held open on Rserve: for tasks, and to watch the listener.
 
 use super::words::{of, share_used};
-use super::{RserveProvider, SHORT, leave};
+use super::{RserveProvider, SHORT, in_time, leave};
 use crate::grid::session::{Marker, Session, SessionError, SessionProvider as _, Sight, Watch};
 use crate::grid::target;
 use crate::store::{SessionRow, StoredNode};
@@ -23,6 +23,10 @@ pub(super) struct RserveSession {
 impl Session for RserveSession {
     fn row(&self) -> &SessionRow {
         &self.row
+    }
+
+    async fn warm_up(&mut self) -> Result<(), SessionError> {
+        in_time(&self.node, SHORT, run::warm_up(&mut self.connection)).await
     }
 
     async fn run(
