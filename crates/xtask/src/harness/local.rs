@@ -1,0 +1,204 @@
+//! A local deployment that belongs to one test or measurement: `cargo xtask run` in a folder of its own.
+
+use super::{HarnessError, Result};
+use serde::Deserialize;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The ready file, as the design promises it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Ready {
+    /// The console's address.
+    pub console: String,
+    /// The load balancer's address.
+    pub load_balancer: String,
+    /// An admin's name in every group.
+    pub user: String,
+    /// That admin's password.
+    pub password: String,
+    /// The servers.
+    pub servers: Vec<Server>,
+    /// The nodes, the unregistered one (group empty) included.
+    pub nodes: Vec<Node>,
+}
+
+/// A running server.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Server {
+    /// Its name.
+    pub name: String,
+    /// Its group.
+    pub group: String,
+    /// Its address.
+    pub url: String,
+    /// Its process.
+    pub pid: i32,
+}
+
+/// A running node.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Its group; empty or absent for the unregistered one.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Where Rserve listens.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The listener's process.
+    pub pid: i32,
+}
+
+/// A running local deployment; ends with the value.
+pub struct Local {
+    /// What the ready file says.
+    pub ready: Ready,
+    /// How long it took to be ready.
+    pub took: Duration,
+    /// Its folder.
+    pub dir: PathBuf,
+    child: Child,
+    remove_dir: bool,
+}
+
+impl Local {
+    /// Starts a fresh deployment in a folder under `target/` and waits until all answers, at most 10
+    /// minutes (a first start builds).
+    ///
+    /// # Errors
+    /// When it does not become ready; the end of its output is part of the error.
+    pub fn start(label: &str) -> Result<Self> {
+        let root = workspace_root()?;
+        let dir = root.join("target/harness").join(format!("{label}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        Self::start_in(&dir, true)
+    }
+
+    /// Starts a deployment in `dir`; `remove_dir` takes the folder away at the end.
+    ///
+    /// # Errors
+    /// As [`Local::start`].
+    pub fn start_in(dir: &Path, remove_dir: bool) -> Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        let ready_file = dir.join("ready.json");
+        let log = std::fs::File::create(dir.join("run.log"))?;
+        let ports = free_ports()?;
+        let began = Instant::now();
+        let mut child = Command::new(xtask_binary()?)
+            .args(["run", "--dir"])
+            .arg(dir)
+            .args(["--ports-from", &ports.to_string(), "--ready-file"])
+            .arg(&ready_file)
+            .current_dir(workspace_root()?)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        loop {
+            if let Ok(text) = std::fs::read_to_string(&ready_file) {
+                let ready = serde_json::from_str(&text)?;
+                return Ok(Self { ready, took: began.elapsed(), dir: dir.to_owned(), child, remove_dir });
+            }
+            let ended = child.try_wait()?;
+            if ended.is_some() || began.elapsed() > Duration::from_secs(600) {
+                stop(&mut child);
+                let log = std::fs::read_to_string(dir.join("run.log")).unwrap_or_default();
+                let tail = log.lines().rev().take(40).collect::<Vec<_>>();
+                let tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
+                return Err(HarnessError(format!("the deployment is not ready ({ended:?}):\n{tail}")));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The server of that name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn server(&self, name: &str) -> Result<&Server> {
+        let found = self.ready.servers.iter().find(|s| s.name == name);
+        found.ok_or_else(|| HarnessError(format!("no server {name}")))
+    }
+
+    /// The node of that name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn node(&self, name: &str) -> Result<&Node> {
+        let found = self.ready.nodes.iter().find(|n| n.name == name);
+        found.ok_or_else(|| HarnessError(format!("no node {name}")))
+    }
+
+    /// The process of `xtask run`.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        stop(&mut self.child);
+        if self.remove_dir && !std::thread::panicking() {
+            let _ = std::fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+/// Ends the run in the orderly way; kills it after 30 s.
+fn stop(child: &mut Child) {
+    signal(i32::try_from(child.id()).unwrap_or(0), rustix::process::Signal::TERM);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(30) {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Sends a signal to a process that the deployment named.
+pub fn signal(pid: i32, signal: rustix::process::Signal) {
+    if let Some(pid) = rustix::process::Pid::from_raw(pid).filter(|_| pid > 1) {
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+/// The workspace's folder: the nearest one above the running program that has `Cargo.toml` and `crates`.
+///
+/// # Errors
+/// When the program runs outside of it.
+pub fn workspace_root() -> Result<PathBuf> {
+    if let Some(root) = std::env::var_os("GRIDHELM_ROOT") {
+        return Ok(root.into());
+    }
+    let here = std::env::current_dir()?;
+    let found = here.ancestors().find(|d| d.join("Cargo.toml").is_file() && d.join("crates").is_dir());
+    found.map(Path::to_owned).ok_or_else(|| HarnessError(format!("no workspace above {}", here.display())))
+}
+
+/// The xtask binary that `cargo xtask` built: named by `GRIDHELM_XTASK`, or beside this program.
+fn xtask_binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("GRIDHELM_XTASK") {
+        return Ok(path.into());
+    }
+    let me = std::env::current_exe()?;
+    let found = me.ancestors().skip(1).take(3).map(|d| d.join("xtask")).find(|p| p.is_file());
+    found.ok_or_else(|| {
+        HarnessError("no xtask binary beside the test; run it by `cargo xtask test`".to_owned())
+    })
+}
+
+/// A base port from which 32 ports are free now.
+fn free_ports() -> Result<u16> {
+    let seed = u16::try_from(std::process::id() % 300).unwrap_or(0);
+    (0..300_u16)
+        .map(|i| 20_000 + ((seed + i) % 300) * 40)
+        .find(|base| (0..32).all(|i| TcpListener::bind(("127.0.0.1", base + i)).is_ok()))
+        .ok_or_else(|| HarnessError("no 32 free ports in a row between 20000 and 32000".to_owned()))
+}
