@@ -40,7 +40,7 @@ const OBSERVE: &str = r"
 ///
 /// # Errors
 /// The first thing that could not be measured.
-pub async fn run(local: &Local) -> Result<()> {
+pub async fn run(local: &mut Local) -> Result<()> {
     let browser = Browser::start(Window::default()).await?;
     let page = browser.page();
     browser.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": OBSERVE })).await?;
@@ -133,10 +133,9 @@ async fn heap(browser: &Browser, page: &Page, url: &str) -> Result<()> {
 }
 
 /// From kill -9 of a listener to the page showing it; the node is started again after each.
-async fn node_kill(page: &Page, local: &Local, url: &str) -> Result<()> {
+async fn node_kill(page: &Page, local: &mut Local, url: &str) -> Result<()> {
     page.goto(url).await?;
-    let node = local.node("east-r01")?;
-    let mut pid = node.pid;
+    let mut pid = local.node("east-r01")?.pid;
     let mut times = Vec::new();
     for _ in 0..5 {
         row_shows(page, "Ready").await?;
@@ -148,7 +147,7 @@ async fn node_kill(page: &Page, local: &Local, url: &str) -> Result<()> {
         })
         .await?;
         times.push(shown - killed);
-        pid = restart_node(local, "east-r01").await?;
+        pid = local.restart_node("east-r01").await?;
     }
     row_shows(page, "Ready").await?;
     Figure::new("node_kill_visible_ms", median(&times), "ms", times.len())
@@ -174,18 +173,4 @@ async fn row_shows(page: &Page, word: &str) -> Result<()> {
         Ok((page.eval(script, vec![json!(word)]).await? == Value::Bool(true)).then_some(()))
     })
     .await
-}
-
-/// Starts a killed node's listener again by the script in its folder; answers the new process.
-///
-/// # Errors
-/// When the script is missing or no listener comes up within 20 s.
-pub async fn restart_node(local: &Local, name: &str) -> Result<i32> {
-    local.restart_node(name)?;
-    let port = local.node(name)?.port;
-    wait_for(&format!("a listener on port {port}"), Duration::from_secs(20), || async {
-        Ok(std::net::TcpStream::connect(("127.0.0.1", port)).ok().map(drop))
-    })
-    .await?;
-    local.listener_pid(name)
 }

@@ -11,13 +11,13 @@ use crate::harness::local::Local;
 pub async fn run() -> Result<()> {
     // A first start builds; the measured one starts what is built.
     drop(Local::start("bench-build")?);
-    let local = Local::start("bench")?;
+    let mut local = Local::start("bench")?;
     Figure::new("ready_s", local.took.as_secs_f64(), "s", 1).bar(15.0).print();
 
     let east = local.server("east-1")?;
     // The figure is that of a server at rest: asked before anything was done with it.
     Figure::new("server_rss_mb", rss_mb(east.pid)?, "MB", 1).bar(60.0).print();
-    console::run(&local).await?;
+    console::run(&mut local).await?;
     tasks::warm(&local).await?;
     switch::run(&local).await?;
     drop(local);

@@ -44,9 +44,9 @@ async fn measure(local: &Local) -> Result<(f64, f64)> {
     let east = local.server("east-1")?;
     let api = Api::sign_in(&east.url, &local.ready.user, &local.ready.password).await?;
     let node = local.node("east-r01")?;
-    let endpoint = Endpoint::new(&node.host, node.port);
-    let (user, password) = local.node_sign_in()?;
-    let credentials = Credentials::new(user, password);
+    let endpoint = Endpoint { host: node.host.clone(), port: node.port };
+    let password = gridhelm_rserve::Secret::new(local.ready.node_password.clone());
+    let credentials = Credentials { user: local.ready.node_user.clone(), password };
     let (mut tasks, mut raws) = (Vec::new(), Vec::new());
     let mut pace = tokio::time::interval(PACE / 2);
     for _ in 0..RUNS {

@@ -18,6 +18,10 @@ pub struct Ready {
     pub user: String,
     /// That admin's password.
     pub password: String,
+    /// The name that the nodes' Rserve asks for.
+    pub node_user: String,
+    /// The password that the nodes' Rserve asks for.
+    pub node_password: String,
     /// The servers.
     pub servers: Vec<Server>,
     /// The nodes, the unregistered one (group empty) included.
@@ -35,6 +39,8 @@ pub struct Server {
     pub url: String,
     /// Its process.
     pub pid: i32,
+    /// The program that starts it again.
+    pub start: String,
 }
 
 /// A running node.
@@ -42,8 +48,7 @@ pub struct Server {
 pub struct Node {
     /// Its name.
     pub name: String,
-    /// Its group; empty or absent for the unregistered one.
-    #[serde(default)]
+    /// Its group; absent for the unregistered one.
     pub group: Option<String>,
     /// Where Rserve listens.
     pub host: String,
@@ -51,6 +56,8 @@ pub struct Node {
     pub port: u16,
     /// The listener's process.
     pub pid: i32,
+    /// The program that starts it again.
+    pub start: String,
 }
 
 /// A running local deployment; ends with the value.
@@ -62,6 +69,7 @@ pub struct Local {
     /// Its folder.
     pub dir: PathBuf,
     child: Child,
+    restarted: Vec<Child>,
     remove_dir: bool,
 }
 
@@ -72,17 +80,25 @@ impl Local {
     /// # Errors
     /// When it does not become ready; the end of its output is part of the error.
     pub fn start(label: &str) -> Result<Self> {
+        Self::start_with(label, &[])
+    }
+
+    /// As [`Local::start`], with more environment for the servers.
+    ///
+    /// # Errors
+    /// As [`Local::start`].
+    pub fn start_with(label: &str, environment: &[(&str, &str)]) -> Result<Self> {
         let root = workspace_root()?;
         let dir = root.join("target/harness").join(format!("{label}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
-        Self::start_in(&dir, true)
+        Self::start_in(&dir, true, environment)
     }
 
     /// Starts a deployment in `dir`; `remove_dir` takes the folder away at the end.
     ///
     /// # Errors
     /// As [`Local::start`].
-    pub fn start_in(dir: &Path, remove_dir: bool) -> Result<Self> {
+    pub fn start_in(dir: &Path, remove_dir: bool, environment: &[(&str, &str)]) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
         let ready_file = dir.join("ready.json");
         let log = std::fs::File::create(dir.join("run.log"))?;
@@ -93,6 +109,7 @@ impl Local {
             .arg(dir)
             .args(["--ports-from", &ports.to_string(), "--ready-file"])
             .arg(&ready_file)
+            .envs(environment.iter().copied())
             .current_dir(workspace_root()?)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -101,7 +118,7 @@ impl Local {
         loop {
             if let Ok(text) = std::fs::read_to_string(&ready_file) {
                 let ready = serde_json::from_str(&text)?;
-                return Ok(Self { ready, took: began.elapsed(), dir: dir.to_owned(), child, remove_dir });
+                return Ok(Self { ready, took: began.elapsed(), dir: dir.to_owned(), child, restarted: Vec::new(), remove_dir });
             }
             let ended = child.try_wait()?;
             if ended.is_some() || began.elapsed() > Duration::from_secs(600) {
@@ -133,6 +150,38 @@ impl Local {
         found.ok_or_else(|| HarnessError(format!("no node {name}")))
     }
 
+    /// Starts a killed node's listener again; answers its process once it listens.
+    ///
+    /// # Errors
+    /// When no listener comes up within 20 s.
+    pub async fn restart_node(&mut self, name: &str) -> Result<i32> {
+        let node = self.node(name)?.clone();
+        let pid = self.start_again(&node.start)?;
+        super::wait_for(&format!("a listener on port {}", node.port), Duration::from_secs(20), || async {
+            Ok(std::net::TcpStream::connect((node.host.as_str(), node.port)).ok().map(drop))
+        })
+        .await?;
+        Ok(pid)
+    }
+
+    /// Starts a killed server again; answers its process. It may take a moment until it answers.
+    ///
+    /// # Errors
+    /// When its program cannot be started.
+    pub fn restart_server(&mut self, name: &str) -> Result<i32> {
+        let start = self.server(name)?.start.clone();
+        self.start_again(&start)
+    }
+
+    fn start_again(&mut self, program: &str) -> Result<i32> {
+        let log = std::fs::File::create(self.dir.join("restarted.log"))?;
+        let child =
+            Command::new(program).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        let pid = i32::try_from(child.id()).map_err(HarnessError::new)?;
+        self.restarted.push(child);
+        Ok(pid)
+    }
+
     /// The process of `xtask run`.
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -142,6 +191,10 @@ impl Local {
 impl Drop for Local {
     fn drop(&mut self) {
         stop(&mut self.child);
+        for child in &mut self.restarted {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
         if self.remove_dir && !std::thread::panicking() {
             let _ = std::fs::remove_dir_all(&self.dir);
         }
