@@ -3,14 +3,19 @@
 //! * [`set_up`] finds the tools that the rest needs and installs what is missing;
 //! * [`build`] builds the server and the console;
 //! * [`deployment`] starts a whole local deployment (R nodes, servers, load balancer) and stops it;
-//! * [`checks`] runs every test and counts.
+//! * [`checks`] runs every test and counts;
+//! * `harness` (feature) is what the browser tests and the bench share, `bench` (feature) measures.
 //!
 //! `src/main.rs` only reads the command line.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod build;
 pub mod checks;
 pub mod deployment;
 pub mod error;
+#[cfg(feature = "harness")]
+pub mod harness;
 pub mod process;
 pub mod processes;
 pub mod say;

@@ -6,7 +6,6 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use thirtyfour::extensions::cdp::ChromeDevTools;
 use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};
 
 /// A browser; ends with the value.
@@ -95,8 +94,7 @@ impl Browser {
     /// # Errors
     /// What Chromium answers.
     pub async fn cdp(&self, command: &str, parameters: serde_json::Value) -> Result<serde_json::Value> {
-        let tools = ChromeDevTools::new(self.driver.handle().clone());
-        Ok(tools.execute_cdp_with_params(command, parameters).await?)
+        Ok(self.driver.cdp().send_raw(command, parameters).await?)
     }
 
     /// Prefers the dark or the light scheme.

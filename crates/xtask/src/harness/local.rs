@@ -68,6 +68,8 @@ pub struct Local {
     pub took: Duration,
     /// Its folder.
     pub dir: PathBuf,
+    /// A free port whose origin the servers let in: for a static host.
+    pub static_port: u16,
     child: Child,
     restarted: Vec<Child>,
     remove_dir: bool,
@@ -118,7 +120,7 @@ impl Local {
         loop {
             if let Ok(text) = std::fs::read_to_string(&ready_file) {
                 let ready = serde_json::from_str(&text)?;
-                return Ok(Self { ready, took: began.elapsed(), dir: dir.to_owned(), child, restarted: Vec::new(), remove_dir });
+                return Ok(Self { ready, took: began.elapsed(), dir: dir.to_owned(), static_port: ports + 20, child, restarted: Vec::new(), remove_dir });
             }
             let ended = child.try_wait()?;
             if ended.is_some() || began.elapsed() > Duration::from_secs(600) {

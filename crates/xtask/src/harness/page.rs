@@ -45,8 +45,8 @@ impl ExtensionCommand for Computed {
     fn parameters_json(&self) -> Option<Value> {
         None
     }
-    fn method(&self) -> thirtyfour::RequestMethod {
-        thirtyfour::RequestMethod::GET
+    fn method(&self) -> reqwest::Method {
+        reqwest::Method::GET
     }
     fn endpoint(&self) -> Arc<str> {
         format!("/element/{}/{}", self.0, self.1).into()
@@ -143,8 +143,20 @@ impl Page {
     /// # Errors
     /// When it does not come or stays off.
     pub async fn click(&self, role: &str, name: &str) -> Result<()> {
+        self.press(role, name, true).await
+    }
+
+    /// Clicks the first element of that role whose name contains `part`.
+    ///
+    /// # Errors
+    /// As [`Page::click`].
+    pub async fn click_part(&self, role: &str, part: &str) -> Result<()> {
+        self.press(role, part, false).await
+    }
+
+    async fn press(&self, role: &str, name: &str, exact: bool) -> Result<()> {
         wait_for(&format!("a click on {role} \"{name}\""), PATIENCE, || async {
-            let element = self.find(role, name).await?;
+            let element = self.wait(role, name, exact).await?;
             if element.attr("aria-disabled").await?.as_deref() == Some("true") {
                 let why = element.attr("aria-describedby").await?.unwrap_or_default();
                 let why = self.eval("return document.getElementById(arguments[0])?.textContent", vec![json!(why)]).await?;
