@@ -150,7 +150,7 @@ async fn register(local: &Local, page: &Page) -> Result<()> {
     row(page, "east-r03", "Ready").await?;
     let east = sign_in(local, &local.server("east-1")?.url).await?;
     let nodes = east.get("nodes").await?.body;
-    let slots: usize = nodes.as_array().into_iter().flatten().map(|node| node["slots"].as_array().map_or(0, Vec::len)).sum();
+    let slots: usize = nodes["items"].as_array().into_iter().flatten().map(|node| node["slots"].as_array().map_or(0, Vec::len)).sum();
     if slots == 9 { Ok(()) } else { Err(HarnessError(format!("nine slots expected, {slots} found: {nodes}"))) }
 }
 

@@ -158,7 +158,8 @@ fn account(deployment: &'static Deployment) -> AnyView {
             .collect::<String>()
             .to_uppercase()
     };
-    let name = move || ["Account ", &first()].concat();
+    // Begins with what is seen, so that a person can say it.
+    let name = move || [initials().as_str(), ": account ", &first()].concat();
     let rows = move || {
         who.get().into_iter().map(|(group, name, role)| view! { <li><b>{group}</b><span>{name}", "{role}</span></li> }).collect_view()
     };

@@ -112,7 +112,7 @@ pub fn Empty(
     children: Option<Children>,
 ) -> AnyView {
     view! {
-        <div class="empty">{picture.map(icon)}<h3>{move || title.get()}</h3><p>{move || text.get()}</p><div class="empty-acts">{children.map(|children| children())}</div></div>
+        <div class="empty">{picture.map(icon)}<p class="empty-title">{move || title.get()}</p><p>{move || text.get()}</p><div class="empty-acts">{children.map(|children| children())}</div></div>
     }
     .into_any()
 }

@@ -90,7 +90,7 @@ pub(super) fn card(group: &'static Group, to: &'static Server, asking: Signal<bo
             let outcome = group.client_of(to).switch(&request).await;
             let _ = busy.try_set(None);
             match outcome {
-                Ok(record) => group.switch.set(Some(record)),
+                Ok(record) => super::begin(group, record),
                 Err(error) => {
                     let _ = fault.try_set(Some(trouble(
                         &format!("{} did not take over", to.name),

@@ -8,6 +8,7 @@ mod preflight;
 mod progress;
 mod words;
 
+use gridhelm_api::switch::SwitchRecord;
 use leptos::prelude::*;
 
 use crate::app::Route;
@@ -75,6 +76,15 @@ pub fn Page() -> AnyView {
         </section>
     }
     .into_any()
+}
+
+/// Shows a switch as the answer to its request tells it, unless the event stream was faster and told more.
+fn begin(group: &'static Group, record: SwitchRecord) {
+    group.switch.update(|present| {
+        if present.as_ref().is_none_or(|present| present.id != record.id) {
+            *present = Some(record);
+        }
+    });
 }
 
 /// The server that would take over when none is named: the first that is not the active one.

@@ -64,7 +64,7 @@ pub(super) fn card(group: &'static Group, to: String, checked: Checked) -> AnyVi
             let _ = busy.try_set(None);
             match outcome {
                 // The next deltas tell more; this one shows the steps at once.
-                Ok(record) => group.switch.set(Some(record)),
+                Ok(record) => super::begin(group, record),
                 Err(error) => {
                     let _ = fault.try_set(Some(trouble(
                         &format!("{} was not switched", group.name),
