@@ -19,12 +19,17 @@ use xtask::harness::{HarnessError, Result, wait_for};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_whole_journey() {
     let mut local = Local::start("journey").expect("the deployment starts");
-    let browser = Browser::start(Window::default()).await.expect("the browser starts");
+    let browser = Browser::start(Window::default())
+        .await
+        .expect("the browser starts");
     let page = browser.page();
     let outcome = journey(&mut local, &browser, &page).await;
     if let Err(error) = outcome {
         let _ = page.picture(&local.dir.join("failed.png")).await;
-        panic!("{error}\n(picture: {})", local.dir.join("failed.png").display());
+        panic!(
+            "{error}\n(picture: {})",
+            local.dir.join("failed.png").display()
+        );
     }
     browser.quit().await.expect("the browser ends");
 }
@@ -34,17 +39,35 @@ async fn journey(local: &mut Local, browser: &Browser, page: &Page) -> Result<()
     step("signs in", sign_in_by_page(local, page)).await?;
     step("sees six slots in east", six_slots(page)).await?;
     step("axe finds nothing", axe_everywhere(local, browser, page)).await?;
-    step("registers the fourth node after a test", register(local, page)).await?;
+    step(
+        "registers the fourth node after a test",
+        register(local, page),
+    )
+    .await?;
     step("runs a script and sees its plot", run_script(local, page)).await?;
-    step("kills a listener and sees it contract, restarts it and sees it expand", node_dies(local, page)).await?;
-    step("compares, replicates, finds the same hashes", replicate(local, page, &east)).await?;
+    step(
+        "kills a listener and sees it contract, restarts it and sees it expand",
+        node_dies(local, page),
+    )
+    .await?;
+    step(
+        "compares, replicates, finds the same hashes",
+        replicate(local, page, &east),
+    )
+    .await?;
     step("switches while a client keeps asking", switch(local, page)).await?;
-    step("loses the active server and fails over by hand", fail_over(local, page)).await
+    step(
+        "loses the active server and fails over by hand",
+        fail_over(local, page),
+    )
+    .await
 }
 
 async fn step<T>(what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
     let began = Instant::now();
-    let outcome = work.await.map_err(|error| HarnessError(format!("step \"{what}\": {error}")));
+    let outcome = work
+        .await
+        .map_err(|error| HarnessError(format!("step \"{what}\": {error}")));
     eprintln!("{:>8.1} s  {what}", began.elapsed().as_secs_f64());
     outcome
 }
@@ -81,35 +104,65 @@ async fn row(page: &Page, node: &str, word: &str) -> Result<()> {
     let script = "return [...document.querySelectorAll('tr')].some(r => r.textContent.includes(arguments[0]) && r.textContent.includes(arguments[1]))";
     let what = format!("a row {node} with \"{word}\"");
     let seen = wait_for(&what, Duration::from_secs(30), || async {
-        Ok((page.eval(script, vec![json!(node), json!(word)]).await? == Value::Bool(true)).then_some(()))
+        Ok(
+            (page.eval(script, vec![json!(node), json!(word)]).await? == Value::Bool(true))
+                .then_some(()),
+        )
     })
     .await;
     match seen {
         Ok(()) => Ok(()),
-        Err(error) => Err(HarnessError(format!("{error}\nthe page shows:\n{}", page.text().await?))),
+        Err(error) => Err(HarnessError(format!(
+            "{error}\nthe page shows:\n{}",
+            page.text().await?
+        ))),
     }
 }
 
 async fn axe_everywhere(local: &Local, browser: &Browser, page: &Page) -> Result<()> {
     let axe = std::fs::read_to_string(axe_path()?)?;
     // The page's own policy forbids foreign scripts, axe's included; the tester may.
-    browser.cdp("Page.setBypassCSP", json!({ "enabled": true })).await?;
+    browser
+        .cdp("Page.setBypassCSP", json!({ "enabled": true }))
+        .await?;
     let mut found = Vec::new();
     for theme in ["light", "dark"] {
         browser.prefer(theme).await?;
-        for (place, heading) in [("overview", "Overview"), ("grid", "Grid"), ("replicate", "Replicate"), ("switch", "Switch active server")] {
-            page.goto(&format!("{}?page={place}", local.ready.console)).await?;
+        for (place, heading) in [
+            ("overview", "Overview"),
+            ("grid", "Grid"),
+            ("replicate", "Replicate"),
+            ("switch", "Switch active server"),
+        ] {
+            page.goto(&format!("{}?page={place}", local.ready.console))
+                .await?;
             page.find("heading", heading).await?;
             settled(page, place).await?;
-            found.extend(page.axe(&axe).await?.into_iter().map(|violation| format!("{place} {theme}: {violation}")));
+            found.extend(
+                page.axe(&axe)
+                    .await?
+                    .into_iter()
+                    .map(|violation| format!("{place} {theme}: {violation}")),
+            );
             let pictures = workspace_root()?.join("target/pictures");
             std::fs::create_dir_all(&pictures)?;
-            page.picture(&pictures.join(format!("{place}-{theme}.png"))).await?;
+            page.picture(&pictures.join(format!("{place}-{theme}.png")))
+                .await?;
         }
     }
-    browser.cdp("Page.setBypassCSP", json!({ "enabled": false })).await?;
+    browser
+        .cdp("Page.setBypassCSP", json!({ "enabled": false }))
+        .await?;
     browser.prefer("light").await?;
-    if found.is_empty() { Ok(()) } else { Err(HarnessError(format!("axe found {}:\n{}", found.len(), found.join("\n")))) }
+    if found.is_empty() {
+        Ok(())
+    } else {
+        Err(HarnessError(format!(
+            "axe found {}:\n{}",
+            found.len(),
+            found.join("\n")
+        )))
+    }
 }
 
 /// Waits for what a page fetches by itself.
@@ -127,12 +180,25 @@ fn axe_path() -> Result<std::path::PathBuf> {
         std::path::PathBuf::from,
     );
     let path = cache.join("gridhelm/axe-core-4.14.1/node_modules/axe-core/axe.min.js");
-    if path.is_file() { Ok(path) } else { Err(HarnessError(format!("no axe at {}; run `cargo xtask test`", path.display()))) }
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(HarnessError(format!(
+            "no axe at {}; run `cargo xtask test`",
+            path.display()
+        )))
+    }
 }
 
 async fn register(local: &Local, page: &Page) -> Result<()> {
-    let spare = local.ready.nodes.iter().find(|node| node.group.is_none()).expect("an unregistered node");
-    page.goto(&format!("{}?page=grid", local.ready.console)).await?;
+    let spare = local
+        .ready
+        .nodes
+        .iter()
+        .find(|node| node.group.is_none())
+        .expect("an unregistered node");
+    page.goto(&format!("{}?page=grid", local.ready.console))
+        .await?;
     page.click("button", "Register node").await?;
     page.fill("Name", "east-r03").await?;
     page.fill("Host", &spare.host).await?;
@@ -150,19 +216,34 @@ async fn register(local: &Local, page: &Page) -> Result<()> {
     row(page, "east-r03", "Ready").await?;
     let east = sign_in(local, &local.server("east-1")?.url).await?;
     let nodes = east.get("nodes").await?.body;
-    let slots: usize = nodes["items"].as_array().into_iter().flatten().map(|node| node["slots"].as_array().map_or(0, Vec::len)).sum();
-    if slots == 9 { Ok(()) } else { Err(HarnessError(format!("nine slots expected, {slots} found: {nodes}"))) }
+    let slots: usize = nodes["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|node| node["slots"].as_array().map_or(0, Vec::len))
+        .sum();
+    if slots == 9 {
+        Ok(())
+    } else {
+        Err(HarnessError(format!(
+            "nine slots expected, {slots} found: {nodes}"
+        )))
+    }
 }
 
 async fn run_script(local: &Local, page: &Page) -> Result<()> {
-    page.goto(&format!("{}?page=tasks", local.ready.console)).await?;
+    page.goto(&format!("{}?page=tasks", local.ready.console))
+        .await?;
     page.click("button", "Run task").await?;
     page.choose("Script", "linear-fit.R").await?;
     page.click("button", "Run").await?;
     page.sees("Succeeded").await?;
     let plot = page.find("img", "Plot 1").await?;
     let drawn = wait_for("the plot's pixels", Duration::from_secs(10), || async {
-        let width = plot.prop("naturalWidth").await?.and_then(|width| width.parse::<f64>().ok());
+        let width = plot
+            .prop("naturalWidth")
+            .await?
+            .and_then(|width| width.parse::<f64>().ok());
         Ok(width.filter(|width| *width > 100.0))
     });
     drawn.await.map(drop)?;
@@ -174,34 +255,57 @@ async fn run_script(local: &Local, page: &Page) -> Result<()> {
 }
 
 async fn node_dies(local: &mut Local, page: &Page) -> Result<()> {
-    page.goto(&format!("{}?page=grid", local.ready.console)).await?;
+    page.goto(&format!("{}?page=grid", local.ready.console))
+        .await?;
     row(page, "east-r02", "Ready").await?;
     signal(local.node("east-r02")?.pid, Signal::KILL);
     row(page, "east-r02", "Lost").await?;
     local.restart_node("east-r02").await?;
     row(page, "east-r02", "Ready").await?;
     // Both are on record, with a reason.
-    page.goto(&format!("{}?page=events&q=east-r02", local.ready.console)).await?;
+    page.goto(&format!("{}?page=events&q=east-r02", local.ready.console))
+        .await?;
     page.sees("east-r02").await
 }
 
 async fn replicate(local: &Local, page: &Page, east: &Api) -> Result<()> {
-    page.goto(&format!("{}?page=replicate&source=east&target=west", local.ready.console)).await?;
+    page.goto(&format!(
+        "{}?page=replicate&source=east&target=west",
+        local.ready.console
+    ))
+    .await?;
     page.click("button", "Compare").await?;
     page.sees("Current").await?;
     page.click_part("button", "Apply plan").await?;
     page.sees("Verified").await?;
     let west = sign_in(local, &local.server("west-1")?.url).await?;
-    let (source, target) = (east.get("repository/manifest").await?.body, west.get("repository/manifest").await?.body);
+    let (source, target) = (
+        east.get("repository/manifest").await?.body,
+        west.get("repository/manifest").await?.body,
+    );
     for file in source["entries"].as_array().into_iter().flatten() {
-        let same = |other: &&Value| ["author", "directory", "name"].iter().all(|part| other[part] == file[part]);
-        let twin = target["entries"].as_array().into_iter().flatten().find(same);
+        let same = |other: &&Value| {
+            ["author", "directory", "name"]
+                .iter()
+                .all(|part| other[part] == file[part])
+        };
+        let twin = target["entries"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(same);
         let hash = twin.map(|twin| &twin["sha256"]);
         if hash != Some(&file["sha256"]) {
-            return Err(HarnessError(format!("{}/{}: {} in east, {hash:?} in west", file["directory"], file["name"], file["sha256"])));
+            return Err(HarnessError(format!(
+                "{}/{}: {} in east, {hash:?} in west",
+                file["directory"], file["name"], file["sha256"]
+            )));
         }
     }
-    if source["entries"].as_array().is_none_or(|files| files.len() < 12) {
+    if source["entries"]
+        .as_array()
+        .is_none_or(|files| files.len() < 12)
+    {
         return Err(HarnessError("fewer than 12 files in east".to_owned()));
     }
     Ok(())
@@ -210,11 +314,13 @@ async fn replicate(local: &Local, page: &Page, east: &Api) -> Result<()> {
 async fn switch(local: &Local, page: &Page) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let asking = tokio::spawn(ask(local.ready.load_balancer.clone(), Arc::clone(&stop)));
-    page.goto(&format!("{}?page=switch&to=east-2", local.ready.console)).await?;
+    page.goto(&format!("{}?page=switch&to=east-2", local.ready.console))
+        .await?;
     page.sees("checked").await?;
     page.fill("Reason", "fan tray in east-1").await?;
     page.click("button", "Switch east to east-2").await?;
-    page.sees_within("without an active server", Duration::from_secs(60)).await?;
+    page.sees_within("without an active server", Duration::from_secs(60))
+        .await?;
     stop.store(true, Ordering::Relaxed);
     let asked = asking.await.map_err(HarnessError::new)??;
     let api = sign_in(local, &local.server("east-2")?.url).await?;
@@ -222,7 +328,10 @@ async fn switch(local: &Local, page: &Page) -> Result<()> {
     if group["active"] != "east-2" {
         return Err(HarnessError(format!("east-2 is not active: {group}")));
     }
-    if asked.gap > Duration::from_secs(2) || asked.foreign > 0 || asked.last_epoch <= asked.first_epoch {
+    if asked.gap > Duration::from_secs(2)
+        || asked.foreign > 0
+        || asked.last_epoch <= asked.first_epoch
+    {
         return Err(HarnessError(format!("the client saw {asked:?}")));
     }
     Ok(())
@@ -238,17 +347,32 @@ struct Asked {
 }
 
 async fn ask(balancer: String, stop: Arc<AtomicBool>) -> Result<Asked> {
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+    let http = reqwest::Client::builder()
+        .timeout(Duration::from_secs(5))
+        .build()?;
     let mut pace = tokio::time::interval(Duration::from_millis(10));
     let (mut asked, mut last) = (Asked::default(), Instant::now());
     while !stop.load(Ordering::Relaxed) {
         pace.tick().await;
-        let Ok(answer) = http.get(format!("{balancer}/api/v1/server")).header("cookie", "GROUP=east").send().await else { continue };
-        let Ok(body) = answer.json::<Value>().await else { continue };
+        let Ok(answer) = http
+            .get(format!("{balancer}/api/v1/server"))
+            .header("cookie", "GROUP=east")
+            .send()
+            .await
+        else {
+            continue;
+        };
+        let Ok(body) = answer.json::<Value>().await else {
+            continue;
+        };
         if body["group"].is_string() && body["group"] != "east" {
             asked.foreign += 1;
         }
-        if let (Some("east"), Some("active"), Some(epoch)) = (body["group"].as_str(), body["role"].as_str(), body["epoch"].as_i64()) {
+        if let (Some("east"), Some("active"), Some(epoch)) = (
+            body["group"].as_str(),
+            body["role"].as_str(),
+            body["epoch"].as_i64(),
+        ) {
             if asked.first_epoch == 0 {
                 asked.first_epoch = epoch;
             }
@@ -261,7 +385,8 @@ async fn ask(balancer: String, stop: Arc<AtomicBool>) -> Result<Asked> {
 }
 
 async fn fail_over(local: &mut Local, page: &Page) -> Result<()> {
-    page.goto(&format!("{}?page=switch&to=east-1", local.ready.console)).await?;
+    page.goto(&format!("{}?page=switch&to=east-1", local.ready.console))
+        .await?;
     page.find("heading", "Switch active server").await?;
     page.sees("checked").await?;
     signal(local.server("east-2")?.pid, Signal::KILL);
@@ -269,25 +394,38 @@ async fn fail_over(local: &mut Local, page: &Page) -> Result<()> {
     page.sees("east-2 unreachable").await?;
     page.sees("No answer").await?;
     page.click("button", "Force failover…").await?;
-    page.fill("Reason, goes to the history", "east-2 is dead").await?;
+    page.fill("Reason, goes to the history", "east-2 is dead")
+        .await?;
     page.fill("Type east to confirm", "east").await?;
     page.click("button", "Force failover").await?;
-    page.sees_within("Done at epoch", Duration::from_secs(60)).await?;
+    page.sees_within("Done at epoch", Duration::from_secs(60))
+        .await?;
     let api = sign_in(local, &local.server("east-1")?.url).await?;
     let group = api.get("group").await?.body;
     if group["active"] != "east-1" {
         return Err(HarnessError(format!("east-1 is not active: {group}")));
     }
     // It works again: a task runs under the new epoch.
-    let task = api.post("tasks?wait=30", json!({ "source": { "code": { "code": "6 * 7" } } })).await?;
+    let task = api
+        .post(
+            "tasks?wait=30",
+            json!({ "source": { "code": { "code": "6 * 7" } } }),
+        )
+        .await?;
     if task.body["state"] != "succeeded" {
-        return Err(HarnessError(format!("after the failover a task: {} {}", task.status, task.body)));
+        return Err(HarnessError(format!(
+            "after the failover a task: {} {}",
+            task.status, task.body
+        )));
     }
     // The old one comes back, finds the higher epoch and stays standby.
     local.restart_server("east-2")?;
     let url = local.server("east-2")?.url.clone();
     let status = wait_for("east-2 as standby", Duration::from_secs(20), || async {
-        let status: Value = reqwest::get(format!("{url}/api/v1/server")).await?.json().await?;
+        let status: Value = reqwest::get(format!("{url}/api/v1/server"))
+            .await?
+            .json()
+            .await?;
         Ok((status["role"] == "standby" && status["active"] == "east-1").then_some(status))
     });
     status.await.map(drop)

@@ -25,7 +25,9 @@ impl Drop for Host {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_console_works_from_a_static_host_under_a_sub_path() {
     let local = Local::start("static").expect("the deployment starts");
-    let browser = Browser::start(Window::default()).await.expect("the browser starts");
+    let browser = Browser::start(Window::default())
+        .await
+        .expect("the browser starts");
     let page = browser.page();
     if let Err(error) = tour(&local, &page).await {
         let _ = page.picture(&local.dir.join("failed.png")).await;
@@ -52,11 +54,23 @@ async fn tour(local: &Local, page: &Page) -> Result<()> {
         })
         .collect();
     let deployment = json!({ "name": "static", "label": "from a static host", "groups": groups });
-    std::fs::write(folder.join("ops/console/deployment.json"), deployment.to_string())?;
+    std::fs::write(
+        folder.join("ops/console/deployment.json"),
+        deployment.to_string(),
+    )?;
     let port = local.static_port;
     let _host = Host(
         Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "python3", "-m", "http.server", &port.to_string(), "--bind", "127.0.0.1"])
+            .args([
+                "--pdeathsig",
+                "KILL",
+                "python3",
+                "-m",
+                "http.server",
+                &port.to_string(),
+                "--bind",
+                "127.0.0.1",
+            ])
             .current_dir(&folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -65,12 +79,17 @@ async fn tour(local: &Local, page: &Page) -> Result<()> {
     );
     let base = format!("http://127.0.0.1:{port}/ops/console/");
     wait_for("the static host", Duration::from_secs(10), || async {
-        Ok(reqwest::get(&base).await?.status().is_success().then_some(()))
+        Ok(reqwest::get(&base)
+            .await?
+            .status()
+            .is_success()
+            .then_some(()))
     })
     .await?;
 
     // A deep link asks for the sign-in first, and then shows what it names.
-    page.goto(&format!("{base}?page=grid&node=east-r01")).await?;
+    page.goto(&format!("{base}?page=grid&node=east-r01"))
+        .await?;
     page.fill("User", &local.ready.user).await?;
     page.fill("Password", &local.ready.password).await?;
     page.click("button", "Sign in").await?;
@@ -88,11 +107,30 @@ async fn tour(local: &Local, page: &Page) -> Result<()> {
     page.find("heading", "Switch active server").await?;
 
     // Nothing was asked of anyone but the static host and the servers.
-    let own = |name: &str| name.starts_with(&base) || local.ready.servers.iter().any(|server| name.starts_with(&server.url));
-    let names = page.eval("return performance.getEntriesByType('resource').map(e => e.name)", Vec::new()).await?;
+    let own = |name: &str| {
+        name.starts_with(&base)
+            || local
+                .ready
+                .servers
+                .iter()
+                .any(|server| name.starts_with(&server.url))
+    };
+    let names = page
+        .eval(
+            "return performance.getEntriesByType('resource').map(e => e.name)",
+            Vec::new(),
+        )
+        .await?;
     let names: Vec<String> = serde_json::from_value(names)?;
-    let foreign: Vec<&String> = names.iter().filter(|name| !own(name) && !name.starts_with("data:") && !name.starts_with("blob:")).collect();
-    if foreign.is_empty() { Ok(()) } else { Err(HarnessError(format!("asked of others: {foreign:?}"))) }
+    let foreign: Vec<&String> = names
+        .iter()
+        .filter(|name| !own(name) && !name.starts_with("data:") && !name.starts_with("blob:"))
+        .collect();
+    if foreign.is_empty() {
+        Ok(())
+    } else {
+        Err(HarnessError(format!("asked of others: {foreign:?}")))
+    }
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

@@ -81,7 +81,10 @@ pub fn Page() -> AnyView {
 /// Shows a switch as the answer to its request tells it, unless the event stream was faster and told more.
 fn begin(group: &'static Group, record: SwitchRecord) {
     group.switch.update(|present| {
-        if present.as_ref().is_none_or(|present| present.id != record.id) {
+        if present
+            .as_ref()
+            .is_none_or(|present| present.id != record.id)
+        {
             *present = Some(record);
         }
     });

@@ -43,7 +43,12 @@ const OBSERVE: &str = r"
 pub async fn run(local: &mut Local) -> Result<()> {
     let browser = Browser::start(Window::default()).await?;
     let page = browser.page();
-    browser.cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": OBSERVE })).await?;
+    browser
+        .cdp(
+            "Page.addScriptToEvaluateOnNewDocument",
+            json!({ "source": OBSERVE }),
+        )
+        .await?;
     sign_in(&page, local).await?;
     let grid = format!("{}?page=grid", local.ready.console);
 
@@ -54,13 +59,23 @@ pub async fn run(local: &mut Local) -> Result<()> {
         row.push(seen.1);
     }
     bytes(&page, local).await?;
-    Figure::new("lcp_ms", median(&lcp), "ms", 5).bar(420.0).peer("RabbitMQ 424, Ray 944, Dask 1044 (seen)").print();
-    Figure::new("first_row_ms", median(&row), "ms", 5).bar(530.0).peer("RabbitMQ 534, Ray 1331, Dask 1484 (seen)").print();
+    Figure::new("lcp_ms", median(&lcp), "ms", 5)
+        .bar(420.0)
+        .peer("RabbitMQ 424, Ray 944, Dask 1044 (seen)")
+        .print();
+    Figure::new("first_row_ms", median(&row), "ms", 5)
+        .bar(530.0)
+        .peer("RabbitMQ 534, Ray 1331, Dask 1484 (seen)")
+        .print();
 
     let slow = json!({ "offline": false, "latency": 165, "downloadThroughput": 9e6 / 8.0, "uploadThroughput": 9e6 / 8.0 });
     browser.cdp("Network.enable", json!({})).await?;
-    browser.cdp("Network.emulateNetworkConditions", slow).await?;
-    browser.cdp("Emulation.setCPUThrottlingRate", json!({ "rate": 4 })).await?;
+    browser
+        .cdp("Network.emulateNetworkConditions", slow)
+        .await?;
+    browser
+        .cdp("Emulation.setCPUThrottlingRate", json!({ "rate": 4 }))
+        .await?;
     let mut row = Vec::new();
     for _ in 0..5 {
         row.push(load_cold(&browser, &page, &grid).await?.1);
@@ -69,9 +84,14 @@ pub async fn run(local: &mut Local) -> Result<()> {
         .bar(2000.0)
         .peer("RabbitMQ 4313, Ray 5585, Dask 8980 (seen)")
         .print();
-    browser.cdp("Emulation.setCPUThrottlingRate", json!({ "rate": 1 })).await?;
-    let fast = json!({ "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
-    browser.cdp("Network.emulateNetworkConditions", fast).await?;
+    browser
+        .cdp("Emulation.setCPUThrottlingRate", json!({ "rate": 1 }))
+        .await?;
+    let fast =
+        json!({ "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+    browser
+        .cdp("Network.emulateNetworkConditions", fast)
+        .await?;
 
     heap(&browser, &page, &grid).await?;
     node_kill(&page, local, &grid).await?;
@@ -92,8 +112,13 @@ async fn load_cold(browser: &Browser, page: &Page, url: &str) -> Result<(f64, f6
     browser.cdp("Network.clearBrowserCache", json!({})).await?;
     page.goto(url).await?;
     wait_for("the first node's row", Duration::from_secs(30), || async {
-        let seen = page.eval("return [window.__seen.lcp, window.__seen.row]", Vec::new()).await?;
-        let (lcp, row) = (seen[0].as_f64().unwrap_or(0.0), seen[1].as_f64().unwrap_or(0.0));
+        let seen = page
+            .eval("return [window.__seen.lcp, window.__seen.row]", Vec::new())
+            .await?;
+        let (lcp, row) = (
+            seen[0].as_f64().unwrap_or(0.0),
+            seen[1].as_f64().unwrap_or(0.0),
+        );
         Ok((row > 0.0 && lcp > 0.0).then_some((lcp, row)))
     })
     .await
@@ -104,13 +129,27 @@ async fn bytes(page: &Page, local: &Local) -> Result<()> {
     let script = "return [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]\
                   .map(e => [e.name, e.encodedBodySize])";
     let entries = page.eval(script, Vec::new()).await?;
-    let own = |url: &str| local.ready.servers.iter().any(|s| url.starts_with(&s.url)) || url.starts_with("data:");
+    let own = |url: &str| {
+        local.ready.servers.iter().any(|s| url.starts_with(&s.url)) || url.starts_with("data:")
+    };
     let entries = entries.as_array().cloned().unwrap_or_default();
     let total: f64 = entries.iter().filter_map(|e| e[1].as_f64()).sum();
-    let foreign = entries.iter().filter(|e| !own(e[0].as_str().unwrap_or_default())).count();
-    Figure::new("first_load_bytes_br", total, "bytes", entries.len()).bar(340_000.0).print();
+    let foreign = entries
+        .iter()
+        .filter(|e| !own(e[0].as_str().unwrap_or_default()))
+        .count();
+    Figure::new("first_load_bytes_br", total, "bytes", entries.len())
+        .bar(340_000.0)
+        .print();
     #[allow(clippy::cast_precision_loss, reason = "a small count")]
-    Figure::new("third_party_requests", foreign as f64, "requests", entries.len()).bar(0.0).print();
+    Figure::new(
+        "third_party_requests",
+        foreign as f64,
+        "requests",
+        entries.len(),
+    )
+    .bar(0.0)
+    .print();
     Ok(())
 }
 
@@ -118,7 +157,9 @@ async fn bytes(page: &Page, local: &Local) -> Result<()> {
 async fn heap(browser: &Browser, page: &Page, url: &str) -> Result<()> {
     load_cold(browser, page, url).await?;
     browser.cdp("HeapProfiler.enable", json!({})).await?;
-    browser.cdp("HeapProfiler.collectGarbage", json!({})).await?;
+    browser
+        .cdp("HeapProfiler.collectGarbage", json!({}))
+        .await?;
     browser.cdp("Performance.enable", json!({})).await?;
     let metrics = browser.cdp("Performance.getMetrics", json!({})).await?;
     let js = metrics["metrics"]
@@ -126,9 +167,15 @@ async fn heap(browser: &Browser, page: &Page, url: &str) -> Result<()> {
         .and_then(|all| all.iter().find(|m| m["name"] == "JSHeapUsedSize"))
         .and_then(|m| m["value"].as_f64())
         .ok_or_else(|| HarnessError::new("Chromium tells no JSHeapUsedSize"))?;
-    let wasm = page.eval("return window.__seen.memory.buffer.byteLength", Vec::new()).await?;
-    let wasm = wasm.as_f64().ok_or_else(|| HarnessError::new("no WebAssembly memory was seen"))?;
-    Figure::new("console_heap_mb", (js + wasm) / 1e6, "MB", 1).bar(30.0).print();
+    let wasm = page
+        .eval("return window.__seen.memory.buffer.byteLength", Vec::new())
+        .await?;
+    let wasm = wasm
+        .as_f64()
+        .ok_or_else(|| HarnessError::new("no WebAssembly memory was seen"))?;
+    Figure::new("console_heap_mb", (js + wasm) / 1e6, "MB", 1)
+        .bar(30.0)
+        .print();
     Ok(())
 }
 
@@ -139,11 +186,20 @@ async fn node_kill(page: &Page, local: &mut Local, url: &str) -> Result<()> {
     let mut times = Vec::new();
     for _ in 0..5 {
         row_shows(page, "Ready").await?;
-        page.eval(WATCH_ROW, vec![json!("east-r01"), json!("Lost")]).await?;
-        let killed = SystemTime::now().duration_since(UNIX_EPOCH).map_err(HarnessError::new)?.as_secs_f64() * 1e3;
+        page.eval(WATCH_ROW, vec![json!("east-r01"), json!("Lost")])
+            .await?;
+        let killed = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_err(HarnessError::new)?
+            .as_secs_f64()
+            * 1e3;
         signal(pid, Signal::KILL);
         let shown = wait_for("the lost node's row", Duration::from_secs(30), || async {
-            Ok(page.eval("return window.__shown", Vec::new()).await?.as_f64().filter(|t| *t > 0.0))
+            Ok(page
+                .eval("return window.__shown", Vec::new())
+                .await?
+                .as_f64()
+                .filter(|t| *t > 0.0))
         })
         .await?;
         times.push(shown - killed);
@@ -169,8 +225,12 @@ look();";
 
 async fn row_shows(page: &Page, word: &str) -> Result<()> {
     let script = "return [...document.querySelectorAll('tr,[role=row]')].some(r => r.textContent.includes('east-r01') && r.textContent.includes(arguments[0]))";
-    wait_for(&format!("east-r01 {word}"), Duration::from_secs(60), || async {
-        Ok((page.eval(script, vec![json!(word)]).await? == Value::Bool(true)).then_some(()))
-    })
+    wait_for(
+        &format!("east-r01 {word}"),
+        Duration::from_secs(60),
+        || async {
+            Ok((page.eval(script, vec![json!(word)]).await? == Value::Bool(true)).then_some(()))
+        },
+    )
     .await
 }

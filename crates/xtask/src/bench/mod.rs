@@ -30,23 +30,39 @@ pub struct Figure {
 impl Figure {
     /// A figure of so many runs.
     pub fn new(figure: &'static str, value: f64, unit: &'static str, n: usize) -> Self {
-        Self { figure, value: (value * 1000.0).round() / 1000.0, unit, peer: None, n, bar: None }
+        Self {
+            figure,
+            value: (value * 1000.0).round() / 1000.0,
+            unit,
+            peer: None,
+            n,
+            bar: None,
+        }
     }
 
     /// Names the bar.
     #[must_use]
     pub fn bar(self, bar: f64) -> Self {
-        Self { bar: Some(bar), ..self }
+        Self {
+            bar: Some(bar),
+            ..self
+        }
     }
 
     /// Names a peer.
     #[must_use]
     pub fn peer(self, peer: impl Into<String>) -> Self {
-        Self { peer: Some(peer.into()), ..self }
+        Self {
+            peer: Some(peer.into()),
+            ..self
+        }
     }
 
     /// Prints it as one JSON line.
-    #[allow(clippy::print_stdout, reason = "the command's answer is its standard output")]
+    #[allow(
+        clippy::print_stdout,
+        reason = "the command's answer is its standard output"
+    )]
     pub fn print(&self) {
         println!("{}", serde_json::to_string(self).unwrap_or_default());
     }

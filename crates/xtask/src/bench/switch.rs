@@ -17,18 +17,34 @@ use std::time::{Duration, Instant};
 pub async fn run(local: &Local) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let asking = tokio::spawn(ask(local.ready.load_balancer.clone(), Arc::clone(&stop)));
-    let api = Api::sign_in(&local.server("east-1")?.url, &local.ready.user, &local.ready.password).await?;
-    let tasks = tokio::spawn(run_tasks(local.ready.load_balancer.clone(), api.token().to_owned(), Arc::clone(&stop)));
+    let api = Api::sign_in(
+        &local.server("east-1")?.url,
+        &local.ready.user,
+        &local.ready.password,
+    )
+    .await?;
+    let tasks = tokio::spawn(run_tasks(
+        local.ready.load_balancer.clone(),
+        api.token().to_owned(),
+        Arc::clone(&stop),
+    ));
     for (from, to) in [("east-1", "east-2"), ("east-2", "east-1")] {
         planned(&api.at(&local.server(from)?.url), to).await?;
     }
     stop.store(true, Ordering::Relaxed);
     let (gap, asked) = asking.await.map_err(HarnessError::new)??;
     let (failed, tried) = tasks.await.map_err(HarnessError::new)??;
-    Figure::new("planned_switch_gap_ms", gap, "ms", 2).bar(1000.0).peer("Patroni tuned 1800 (seen)").print();
-    Figure::new("planned_switch_failed_tasks", failed, "tasks", tried).bar(0.0).print();
+    Figure::new("planned_switch_gap_ms", gap, "ms", 2)
+        .bar(1000.0)
+        .peer("Patroni tuned 1800 (seen)")
+        .print();
+    Figure::new("planned_switch_failed_tasks", failed, "tasks", tried)
+        .bar(0.0)
+        .print();
     if asked < 100 || tried < 10 {
-        return Err(HarnessError(format!("too little was asked to tell: {asked} requests, {tried} tasks")));
+        return Err(HarnessError(format!(
+            "too little was asked to tell: {asked} requests, {tried} tasks"
+        )));
     }
     Ok(())
 }
@@ -42,35 +58,57 @@ pub async fn planned(api: &Api, to: &str) -> Result<Value> {
     let body = json!({ "kind": "planned", "to": to, "expect_epoch": epoch, "reason": "measured by the bench" });
     let answer = api.post("switch", body).await?;
     if answer.status >= 300 {
-        return Err(HarnessError(format!("switch to {to}: {} {}", answer.status, answer.body)));
+        return Err(HarnessError(format!(
+            "switch to {to}: {} {}",
+            answer.status, answer.body
+        )));
     }
     let id = answer.body["id"].clone();
-    wait_for(&format!("the switch to {to}"), Duration::from_secs(60), || async {
-        let list = api.get("switches").await?.body;
-        let items = list["items"].as_array().or_else(|| list.as_array()).cloned().unwrap_or_default();
-        let Some(record) = items.into_iter().find(|s| s["id"] == id) else { return Ok(None) };
-        match record["state"].as_str() {
-            Some("done") => Ok(Some(record)),
-            Some("failed") => Err(HarnessError(format!("the switch failed: {record}"))),
-            _ => Ok(None),
-        }
-    })
+    wait_for(
+        &format!("the switch to {to}"),
+        Duration::from_secs(60),
+        || async {
+            let list = api.get("switches").await?.body;
+            let items = list["items"]
+                .as_array()
+                .or_else(|| list.as_array())
+                .cloned()
+                .unwrap_or_default();
+            let Some(record) = items.into_iter().find(|s| s["id"] == id) else {
+                return Ok(None);
+            };
+            match record["state"].as_str() {
+                Some("done") => Ok(Some(record)),
+                Some("failed") => Err(HarnessError(format!("the switch failed: {record}"))),
+                _ => Ok(None),
+            }
+        },
+    )
     .await
 }
 
 /// Asks who is active every 10 ms with east's cookie; the longest time between two good answers (group
 /// east, role active, an epoch), milliseconds, and how many were asked.
 async fn ask(balancer: String, stop: Arc<AtomicBool>) -> Result<(f64, usize)> {
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+    let http = reqwest::Client::builder()
+        .timeout(Duration::from_secs(5))
+        .build()?;
     let mut pace = tokio::time::interval(Duration::from_millis(10));
     let (mut last, mut gap, mut asked) = (Instant::now(), Duration::ZERO, 0);
     while !stop.load(Ordering::Relaxed) {
         pace.tick().await;
         asked += 1;
-        let request = http.get(format!("{balancer}/api/v1/server")).header("cookie", "GROUP=east");
-        let Ok(answer) = request.send().await else { continue };
-        let Ok(body) = answer.json::<Value>().await else { continue };
-        let good = body["group"] == "east" && body["role"] == "active" && body["epoch"].as_i64() > Some(0);
+        let request = http
+            .get(format!("{balancer}/api/v1/server"))
+            .header("cookie", "GROUP=east");
+        let Ok(answer) = request.send().await else {
+            continue;
+        };
+        let Ok(body) = answer.json::<Value>().await else {
+            continue;
+        };
+        let good =
+            body["group"] == "east" && body["role"] == "active" && body["epoch"].as_i64() > Some(0);
         if good {
             gap = gap.max(last.elapsed());
             last = Instant::now();
@@ -82,7 +120,9 @@ async fn ask(balancer: String, stop: Arc<AtomicBool>) -> Result<(f64, usize)> {
 /// Runs short tasks one after the other through the load balancer; how many failed, of how many.
 #[allow(clippy::cast_precision_loss, reason = "a small count")]
 async fn run_tasks(balancer: String, token: String, stop: Arc<AtomicBool>) -> Result<(f64, usize)> {
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?;
+    let http = reqwest::Client::builder()
+        .timeout(Duration::from_secs(60))
+        .build()?;
     let (mut failed, mut tried) = (0_usize, 0);
     while !stop.load(Ordering::Relaxed) {
         tried += 1;
@@ -92,7 +132,10 @@ async fn run_tasks(balancer: String, token: String, stop: Arc<AtomicBool>) -> Re
             .bearer_auth(&token)
             .json(&json!({ "source": { "code": { "code": "Sys.sleep(0.05); 1+1" } } }));
         let state = match request.send().await {
-            Ok(answer) => answer.json::<Value>().await.map_or(Value::Null, |b| b["state"].clone()),
+            Ok(answer) => answer
+                .json::<Value>()
+                .await
+                .map_or(Value::Null, |b| b["state"].clone()),
             Err(_) => Value::Null,
         };
         if state != "succeeded" {

@@ -20,7 +20,9 @@ pub async fn warm(local: &Local) -> Result<()> {
     let (task, raw) = measure(local).await?;
     Figure::new("task_warm_p50_over_rserve_ms", task - raw, "ms", RUNS)
         .bar(0.0)
-        .peer(format!("raw Rserve connect+login+eval {raw:.3} ms, task {task:.3} ms"))
+        .peer(format!(
+            "raw Rserve connect+login+eval {raw:.3} ms, task {task:.3} ms"
+        ))
         .print();
     Ok(())
 }
@@ -34,7 +36,9 @@ pub async fn cold() -> Result<()> {
     let (task, raw) = measure(&local).await?;
     Figure::new("task_cold_p50_over_rserve_ms", task - raw, "ms", RUNS)
         .bar(2.0)
-        .peer(format!("raw Rserve connect+login+eval {raw:.3} ms, task {task:.3} ms"))
+        .peer(format!(
+            "raw Rserve connect+login+eval {raw:.3} ms, task {task:.3} ms"
+        ))
         .print();
     Ok(())
 }
@@ -44,9 +48,15 @@ async fn measure(local: &Local) -> Result<(f64, f64)> {
     let east = local.server("east-1")?;
     let api = Api::sign_in(&east.url, &local.ready.user, &local.ready.password).await?;
     let node = local.node("east-r01")?;
-    let endpoint = Endpoint { host: node.host.clone(), port: node.port };
+    let endpoint = Endpoint {
+        host: node.host.clone(),
+        port: node.port,
+    };
     let password = gridhelm_rserve::Secret::new(local.ready.node_password.clone());
-    let credentials = Credentials { user: local.ready.node_user.clone(), password };
+    let credentials = Credentials {
+        user: local.ready.node_user.clone(),
+        password,
+    };
     let (mut tasks, mut raws) = (Vec::new(), Vec::new());
     let mut pace = tokio::time::interval(PACE / 2);
     for _ in 0..RUNS {
@@ -61,10 +71,18 @@ async fn measure(local: &Local) -> Result<(f64, f64)> {
 
         pace.tick().await;
         let began = Instant::now();
-        let answer = api.post("tasks?wait=30", json!({ "source": { "code": { "code": "1+1" } } })).await?;
+        let answer = api
+            .post(
+                "tasks?wait=30",
+                json!({ "source": { "code": { "code": "1+1" } } }),
+            )
+            .await?;
         tasks.push(began.elapsed().as_secs_f64() * 1e3);
         if answer.body["state"] != "succeeded" {
-            return Err(HarnessError(format!("a trivial task: {} {}", answer.status, answer.body)));
+            return Err(HarnessError(format!(
+                "a trivial task: {} {}",
+                answer.status, answer.body
+            )));
         }
     }
     Ok((median(&tasks), median(&raws)))

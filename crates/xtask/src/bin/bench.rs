@@ -3,9 +3,14 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let name = std::env::args().nth(1).unwrap_or_else(|| "first".to_owned());
+    let name = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "first".to_owned());
     if name != "first" {
-        xtask::say::progress("error", format_args!("no bench \"{name}\"; there is: first"));
+        xtask::say::progress(
+            "error",
+            format_args!("no bench \"{name}\"; there is: first"),
+        );
         return ExitCode::FAILURE;
     }
     let runtime = match tokio::runtime::Runtime::new() {

@@ -30,15 +30,25 @@ impl Api {
     /// # Errors
     /// When the server does not answer or refuses.
     pub async fn sign_in(base: &str, user: &str, password: &str) -> Result<Self> {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(90)).build()?;
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(90))
+            .build()?;
         let body = serde_json::json!({ "username": user, "password": password });
-        let answer = http.post(format!("{base}/api/v1/session")).json(&body).send().await?;
+        let answer = http
+            .post(format!("{base}/api/v1/session"))
+            .json(&body)
+            .send()
+            .await?;
         let status = answer.status();
         let body: Value = answer.json().await?;
         let Some(token) = body["token"].as_str() else {
             return Err(HarnessError(format!("sign-in at {base}: {status} {body}")));
         };
-        Ok(Self { http, base: base.to_owned(), token: token.to_owned() })
+        Ok(Self {
+            http,
+            base: base.to_owned(),
+            token: token.to_owned(),
+        })
     }
 
     /// The bearer token.
@@ -49,7 +59,10 @@ impl Api {
     /// The same sign-in at another server of the group.
     #[must_use]
     pub fn at(&self, base: &str) -> Self {
-        Self { base: base.to_owned(), ..self.clone() }
+        Self {
+            base: base.to_owned(),
+            ..self.clone()
+        }
     }
 
     /// `GET /api/v1/<path>`.
@@ -65,7 +78,8 @@ impl Api {
     /// # Errors
     /// When the server does not answer.
     pub async fn post(&self, path: &str, body: Value) -> Result<Answer> {
-        self.send(reqwest::Method::POST, path, Some(body), &[]).await
+        self.send(reqwest::Method::POST, path, Some(body), &[])
+            .await
     }
 
     /// Any request with JSON and more headers.
@@ -89,8 +103,16 @@ impl Api {
         }
         let answer = request.send().await?;
         let status = answer.status().as_u16();
-        let etag = answer.headers().get("etag").and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let etag = answer
+            .headers()
+            .get("etag")
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_owned);
         let bytes = answer.bytes().await?;
-        Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null), etag })
+        Ok(Answer {
+            status,
+            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+            etag,
+        })
     }
 }

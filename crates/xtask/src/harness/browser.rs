@@ -26,7 +26,10 @@ pub struct Window {
 
 impl Default for Window {
     fn default() -> Self {
-        Self { width: 1440, height: 900 }
+        Self {
+            width: 1440,
+            height: 900,
+        }
     }
 }
 
@@ -37,15 +40,26 @@ impl Browser {
     /// When either is missing or does not start.
     pub async fn start(window: Window) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let profile = std::env::temp_dir().join(format!("gridhelm-chromium-{}-{port}", std::process::id()));
+        let profile =
+            std::env::temp_dir().join(format!("gridhelm-chromium-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&profile)?;
         let mut chromedriver = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "chromedriver", &format!("--port={port}"), "--silent"])
+            .args([
+                "--pdeathsig",
+                "KILL",
+                "chromedriver",
+                &format!("--port={port}"),
+                "--silent",
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .map_err(|e| HarnessError(format!("chromedriver does not start ({e}); run `cargo xtask test`")))?;
+            .map_err(|e| {
+                HarnessError(format!(
+                    "chromedriver does not start ({e}); run `cargo xtask test`"
+                ))
+            })?;
         let url = format!("http://127.0.0.1:{port}");
         let mut caps = DesiredCapabilities::chrome();
         for arg in [
@@ -77,10 +91,16 @@ impl Browser {
                 return Err(error);
             }
         };
-        let browser = Self { driver, chromedriver, profile };
+        let browser = Self {
+            driver,
+            chromedriver,
+            profile,
+        };
         let metrics = serde_json::json!({
             "width": window.width, "height": window.height, "deviceScaleFactor": 1, "mobile": false });
-        browser.cdp("Emulation.setDeviceMetricsOverride", metrics).await?;
+        browser
+            .cdp("Emulation.setDeviceMetricsOverride", metrics)
+            .await?;
         Ok(browser)
     }
 
@@ -93,7 +113,11 @@ impl Browser {
     ///
     /// # Errors
     /// What Chromium answers.
-    pub async fn cdp(&self, command: &str, parameters: serde_json::Value) -> Result<serde_json::Value> {
+    pub async fn cdp(
+        &self,
+        command: &str,
+        parameters: serde_json::Value,
+    ) -> Result<serde_json::Value> {
         Ok(self.driver.cdp().send_raw(command, parameters).await?)
     }
 
@@ -103,7 +127,9 @@ impl Browser {
     /// What Chromium answers.
     pub async fn prefer(&self, scheme: &str) -> Result<()> {
         let features = serde_json::json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        self.cdp("Emulation.setEmulatedMedia", features).await.map(drop)
+        self.cdp("Emulation.setEmulatedMedia", features)
+            .await
+            .map(drop)
     }
 
     /// Ends it in the orderly way.

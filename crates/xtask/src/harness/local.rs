@@ -91,7 +91,9 @@ impl Local {
     /// As [`Local::start`].
     pub fn start_with(label: &str, environment: &[(&str, &str)]) -> Result<Self> {
         let root = workspace_root()?;
-        let dir = root.join("target/harness").join(format!("{label}-{}", std::process::id()));
+        let dir = root
+            .join("target/harness")
+            .join(format!("{label}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         Self::start_in(&dir, true, environment)
     }
@@ -120,7 +122,15 @@ impl Local {
         loop {
             if let Ok(text) = std::fs::read_to_string(&ready_file) {
                 let ready = serde_json::from_str(&text)?;
-                return Ok(Self { ready, took: began.elapsed(), dir: dir.to_owned(), static_port: ports + 20, child, restarted: Vec::new(), remove_dir });
+                return Ok(Self {
+                    ready,
+                    took: began.elapsed(),
+                    dir: dir.to_owned(),
+                    static_port: ports + 20,
+                    child,
+                    restarted: Vec::new(),
+                    remove_dir,
+                });
             }
             let ended = child.try_wait()?;
             if ended.is_some() || began.elapsed() > Duration::from_secs(600) {
@@ -128,7 +138,9 @@ impl Local {
                 let log = std::fs::read_to_string(dir.join("run.log")).unwrap_or_default();
                 let tail = log.lines().rev().take(40).collect::<Vec<_>>();
                 let tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
-                return Err(HarnessError(format!("the deployment is not ready ({ended:?}):\n{tail}")));
+                return Err(HarnessError(format!(
+                    "the deployment is not ready ({ended:?}):\n{tail}"
+                )));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -159,9 +171,17 @@ impl Local {
     pub async fn restart_node(&mut self, name: &str) -> Result<i32> {
         let node = self.node(name)?.clone();
         let pid = self.start_again(&node.start)?;
-        super::wait_for(&format!("a listener on port {}", node.port), Duration::from_secs(20), || async {
-            Ok(std::net::TcpStream::connect((node.host.as_str(), node.port)).ok().map(drop))
-        })
+        super::wait_for(
+            &format!("a listener on port {}", node.port),
+            Duration::from_secs(20),
+            || async {
+                Ok(
+                    std::net::TcpStream::connect((node.host.as_str(), node.port))
+                        .ok()
+                        .map(drop),
+                )
+            },
+        )
         .await?;
         Ok(pid)
     }
@@ -177,8 +197,11 @@ impl Local {
 
     fn start_again(&mut self, program: &str) -> Result<i32> {
         let log = std::fs::File::create(self.dir.join("restarted.log"))?;
-        let child =
-            Command::new(program).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        let child = Command::new(program)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
         let pid = i32::try_from(child.id()).map_err(HarnessError::new)?;
         self.restarted.push(child);
         Ok(pid)
@@ -205,7 +228,10 @@ impl Drop for Local {
 
 /// Ends the run in the orderly way; kills it after 30 s.
 fn stop(child: &mut Child) {
-    signal(i32::try_from(child.id()).unwrap_or(0), rustix::process::Signal::TERM);
+    signal(
+        i32::try_from(child.id()).unwrap_or(0),
+        rustix::process::Signal::TERM,
+    );
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(30) {
         if !matches!(child.try_wait(), Ok(None)) {
@@ -233,8 +259,12 @@ pub fn workspace_root() -> Result<PathBuf> {
         return Ok(root.into());
     }
     let here = std::env::current_dir()?;
-    let found = here.ancestors().find(|d| d.join("Cargo.toml").is_file() && d.join("crates").is_dir());
-    found.map(Path::to_owned).ok_or_else(|| HarnessError(format!("no workspace above {}", here.display())))
+    let found = here
+        .ancestors()
+        .find(|d| d.join("Cargo.toml").is_file() && d.join("crates").is_dir());
+    found
+        .map(Path::to_owned)
+        .ok_or_else(|| HarnessError(format!("no workspace above {}", here.display())))
 }
 
 /// The xtask binary that `cargo xtask` built: named by `GRIDHELM_XTASK`, or beside this program.
@@ -243,7 +273,12 @@ fn xtask_binary() -> Result<PathBuf> {
         return Ok(path.into());
     }
     let me = std::env::current_exe()?;
-    let found = me.ancestors().skip(1).take(3).map(|d| d.join("xtask")).find(|p| p.is_file());
+    let found = me
+        .ancestors()
+        .skip(1)
+        .take(3)
+        .map(|d| d.join("xtask"))
+        .find(|p| p.is_file());
     found.ok_or_else(|| {
         HarnessError("no xtask binary beside the test; run it by `cargo xtask test`".to_owned())
     })

@@ -74,7 +74,10 @@ impl Page {
     /// # Errors
     /// When it cannot be loaded.
     pub async fn goto(&self, url: &str) -> Result<()> {
-        self.driver.goto(url).await.map_err(|e| HarnessError(format!("open {url}: {e}")))
+        self.driver
+            .goto(url)
+            .await
+            .map_err(|e| HarnessError(format!("open {url}: {e}")))
     }
 
     /// Runs a script in the page and answers its value.
@@ -86,7 +89,8 @@ impl Page {
     }
 
     async fn computed(&self, element: &WebElement, what: &'static str) -> Result<String> {
-        let command = Command::ExtensionCommand(Box::new(Computed(element.element_id().to_string(), what)));
+        let command =
+            Command::ExtensionCommand(Box::new(Computed(element.element_id().to_string(), what)));
         let answer = self.driver.handle().cmd(command).await?;
         Ok(answer.value::<String>().unwrap_or_default())
     }
@@ -96,7 +100,11 @@ impl Page {
     /// # Errors
     /// When the browser does not answer.
     pub async fn all(&self, role: &str, name: &str, exact: bool) -> Result<Vec<WebElement>> {
-        let found = self.driver.execute(CANDIDATES, vec![json!(role), json!(name)]).await?.elements()?;
+        let found = self
+            .driver
+            .execute(CANDIDATES, vec![json!(role), json!(name)])
+            .await?
+            .elements()?;
         let mut named = Vec::new();
         for element in found {
             let label = self.computed(&element, "computedlabel").await?;
@@ -155,16 +163,25 @@ impl Page {
     }
 
     async fn press(&self, role: &str, name: &str, exact: bool) -> Result<()> {
-        wait_for(&format!("a click on {role} \"{name}\""), PATIENCE, || async {
-            let element = self.wait(role, name, exact).await?;
-            if element.attr("aria-disabled").await?.as_deref() == Some("true") {
-                let why = element.attr("aria-describedby").await?.unwrap_or_default();
-                let why = self.eval("return document.getElementById(arguments[0])?.textContent", vec![json!(why)]).await?;
-                return Err(HarnessError(format!("it is off: {why}")));
-            }
-            element.click().await?;
-            Ok(Some(()))
-        })
+        wait_for(
+            &format!("a click on {role} \"{name}\""),
+            PATIENCE,
+            || async {
+                let element = self.wait(role, name, exact).await?;
+                if element.attr("aria-disabled").await?.as_deref() == Some("true") {
+                    let why = element.attr("aria-describedby").await?.unwrap_or_default();
+                    let why = self
+                        .eval(
+                            "return document.getElementById(arguments[0])?.textContent",
+                            vec![json!(why)],
+                        )
+                        .await?;
+                    return Err(HarnessError(format!("it is off: {why}")));
+                }
+                element.click().await?;
+                Ok(Some(()))
+            },
+        )
         .await
     }
 
@@ -200,7 +217,9 @@ impl Page {
         if self.eval(script, args).await? == json!(true) {
             return Ok(());
         }
-        Err(HarnessError(format!("\"{label}\" has no option \"{option}\"")))
+        Err(HarnessError(format!(
+            "\"{label}\" has no option \"{option}\""
+        )))
     }
 
     /// All text that the page shows.
@@ -208,7 +227,9 @@ impl Page {
     /// # Errors
     /// When the browser does not answer.
     pub async fn text(&self) -> Result<String> {
-        let text = self.eval("return document.body.innerText", Vec::new()).await?;
+        let text = self
+            .eval("return document.body.innerText", Vec::new())
+            .await?;
         Ok(text.as_str().unwrap_or_default().to_owned())
     }
 
@@ -231,7 +252,10 @@ impl Page {
         .await;
         match seen {
             Ok(()) => Ok(()),
-            Err(error) => Err(HarnessError(format!("{error}\nthe page shows:\n{}", self.text().await?))),
+            Err(error) => Err(HarnessError(format!(
+                "{error}\nthe page shows:\n{}",
+                self.text().await?
+            ))),
         }
     }
 
@@ -251,7 +275,10 @@ impl Page {
         self.eval(axe_source, Vec::new()).await?;
         let script = "const done = arguments[0]; axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']})\
              .then(r => done(r.violations.flatMap(v => v.nodes.map(n => `${v.id} (${v.impact}): ${n.html.slice(0, 160)} | ${(n.any[0] || n.all[0] || n.none[0] || {}).message || v.help}`))), e => done(['axe failed: ' + e]))";
-        let found = self.driver.execute_async(script, Vec::<Value>::new()).await?;
+        let found = self
+            .driver
+            .execute_async(script, Vec::<Value>::new())
+            .await?;
         Ok(serde_json::from_value(found.json().clone())?)
     }
 }
