@@ -192,7 +192,7 @@ pub(crate) fn register_drawer(grid: Grid) -> AnyView {
             view! {
                 <span class="why-not grow" id=id.clone() aria-live="polite">{move || off.get()}</span>
                 <Button on_click=close>"Cancel"</Button>
-                <Button weight=Weight::Primary off=off reason_at=id busy=saving on_click=register>"Register node"</Button>
+                <Button weight=Weight::Primary off=off reason_at=id busy=saving on_click=register>"Register"</Button>
             }
         }
     };
