@@ -319,7 +319,7 @@ async fn switch(local: &Local, page: &Page) -> Result<()> {
     page.sees("checked").await?;
     page.fill("Reason", "fan tray in east-1").await?;
     page.click("button", "Switch east to east-2").await?;
-    page.sees_within("without an active server", Duration::from_secs(60))
+    page.sees_within("without an active server", Duration::from_mins(1))
         .await?;
     stop.store(true, Ordering::Relaxed);
     let asked = asking.await.map_err(HarnessError::new)??;
@@ -398,7 +398,7 @@ async fn fail_over(local: &mut Local, page: &Page) -> Result<()> {
         .await?;
     page.fill("Type east to confirm", "east").await?;
     page.click("button", "Force failover").await?;
-    page.sees_within("Done at epoch", Duration::from_secs(60))
+    page.sees_within("Done at epoch", Duration::from_mins(1))
         .await?;
     let api = sign_in(local, &local.server("east-1")?.url).await?;
     let group = api.get("group").await?.body;

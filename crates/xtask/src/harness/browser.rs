@@ -109,7 +109,7 @@ impl Browser {
         Page::new(self.driver.clone())
     }
 
-    /// Sends a command of the Chrome DevTools protocol.
+    /// Sends a command of the Chrome `DevTools` protocol.
     ///
     /// # Errors
     /// What Chromium answers.

@@ -133,7 +133,7 @@ impl Local {
                 });
             }
             let ended = child.try_wait()?;
-            if ended.is_some() || began.elapsed() > Duration::from_secs(600) {
+            if ended.is_some() || began.elapsed() > Duration::from_mins(10) {
                 stop(&mut child);
                 let log = std::fs::read_to_string(dir.join("run.log")).unwrap_or_default();
                 let tail = log.lines().rev().take(40).collect::<Vec<_>>();

@@ -14,7 +14,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Finds candidates of a role whose text, label or title contains the wanted name; the name itself is
 /// then asked of the browser's accessibility tree.
-const CANDIDATES: &str = r#"
+const CANDIDATES: &str = r"
 const [role, name] = arguments;
 const by = {
   button: 'button,[role=button],summary,input[type=submit]', link: 'a[href],[role=link]',
@@ -36,7 +36,7 @@ const text = e => {
 const shown = e => e.getClientRects().length > 0 && getComputedStyle(e).visibility !== 'hidden';
 const want = norm(name).toLowerCase();
 return [...document.querySelectorAll(by)].filter(e => shown(e) && text(e).toLowerCase().includes(want)).slice(0, 60);
-"#;
+";
 
 #[derive(Debug)]
 struct Computed(String, &'static str);
