@@ -83,7 +83,7 @@ pub(crate) fn audit(view: View, answer: RwSignal<String>) -> AnyView {
             return view! { <Empty picture=Icon::Lock title="The audit log is for admins" text="Your role here is another. The events tell what happened, to everyone."/> }.into_any();
         }
         view! {
-            <table class="tbl tbl--events">
+            <table class="tbl tbl--events tbl--audit">
                 <thead><tr><th scope="col"><span class="sr">"Open"</span></th><th scope="col">"Time"</th><th scope="col">"Actor"</th><th scope="col">"Action"</th><th scope="col">"Subject"</th><th scope="col">"Reason"</th><th scope="col">"From"</th><th scope="col">"Group"</th></tr></thead>
                 <tbody><For each=move || shown.get().to_vec() key=|(group, row)| (*group, row.id) children=move |(group, row)| line(view, group, row)/></tbody>
             </table>
@@ -167,7 +167,7 @@ fn details(row: &AuditRow) -> AnyView {
         let empty = lines
             .is_empty()
             .then(|| view! { <span class="muted">"nothing"</span> });
-        view! { <div><h3>{title}</h3><pre>{lines.into_iter().map(line).collect_view()}{empty}</pre></div> }.into_any()
+        view! { <div><p class="beaf-head">{title}</p><pre>{lines.into_iter().map(line).collect_view()}{empty}</pre></div> }.into_any()
     };
     let rows: Vec<(&'static str, AnyView)> = vec![
         (

@@ -16,10 +16,7 @@ pub(crate) fn reason(node: &Node, wall: f64) -> String {
             }
             why
         }
-        Glyph::Lost => node
-            .health_reason
-            .clone()
-            .unwrap_or_else(|| format!("no answer on {}:{}", node.host, node.port)),
+        Glyph::Lost => lost(node),
         Glyph::Zombie | Glyph::Stalled => trouble(node, wall),
         Glyph::Draining => {
             let mut why = left(node);
@@ -28,6 +25,17 @@ pub(crate) fn reason(node: &Node, wall: f64) -> String {
         }
         Glyph::Todo => "the active server has not looked at it yet".to_owned(),
         _ => String::new(),
+    }
+}
+
+/// What happened at its port, without the address, which stands beside the name.
+fn lost(node: &Node) -> String {
+    let place = format!("{}:{}", node.host, node.port);
+    let told = node.health_reason.as_deref().unwrap_or_default();
+    match told.split_once(&[place.as_str(), ": "].concat()) {
+        Some((_, what)) => what.to_owned(),
+        None if told.is_empty() => format!("no answer on {place}"),
+        None => told.to_owned(),
     }
 }
 
@@ -175,6 +183,9 @@ mod tests {
         assert_eq!(reason(&lost, 0.0), "no answer on 10.0.0.1:6311");
         lost.health_reason = Some("connection refused".to_owned());
         assert_eq!(reason(&lost, 0.0), "connection refused");
+        lost.health_reason =
+            Some("cannot connect to 10.0.0.1:6311: Connection refused (os error 111)".to_owned());
+        assert_eq!(reason(&lost, 0.0), "Connection refused (os error 111)");
     }
 
     #[test]

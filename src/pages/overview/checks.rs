@@ -77,7 +77,7 @@ pub(crate) fn checks(groups: &[GroupGlance], roots: Option<&[Root]>) -> Vec<Chec
     if groups.len() > 1 {
         list.push(repositories(roots));
     }
-    list.extend(groups.iter().filter_map(hosts));
+    list.extend(hosts(groups));
     list
 }
 
@@ -125,15 +125,11 @@ fn one_active(groups: &[GroupGlance]) -> Check {
             };
             Check::not(
                 Glyph::Fail,
-                format!(
-                    "{} has {} active servers",
-                    group.name,
-                    if count == 0 {
-                        "no".to_owned()
-                    } else {
-                        count.to_string()
-                    }
-                ),
+                if count == 0 {
+                    format!("{} has no active server", group.name)
+                } else {
+                    format!("{} has {count} active servers", group.name)
+                },
                 text,
             )
             .leads(
@@ -427,19 +423,26 @@ fn repositories(roots: Option<&[Root]>) -> Check {
     .leads("Compare and replicate", None, Page::Replicate.route())
 }
 
-/// What a group's database cannot survive, said before it happens.
-fn hosts(group: &GroupGlance) -> Option<Check> {
-    let info = group.info.as_ref()?;
-    if !info.database.contains("SQLite") {
-        return None;
-    }
+/// What the groups' databases cannot survive, said before it happens.
+fn hosts(groups: &[GroupGlance]) -> Option<Check> {
+    let on_one_host = |group: &&GroupGlance| {
+        let info = group.info.as_ref();
+        info.is_some_and(|info| info.database.contains("SQLite"))
+    };
+    let names: Vec<String> = groups
+        .iter()
+        .filter(on_one_host)
+        .map(|group| group.name.clone())
+        .collect();
+    let verb = match names.len() {
+        0 => return None,
+        1 => "survives",
+        _ => "survive",
+    };
     Some(Check::not(
         Glyph::Info,
-        format!("{} survives a process, not a host", group.name),
-        format!(
-            "Its database is {}: a standby takes over when the active process dies, not when the host does.",
-            info.database
-        ),
+        format!("{} {verb} a process, not a host", listed(&names)),
+        "The database is SQLite on one host: a standby takes over when the active process dies, not when the host does.",
     ))
 }
 

@@ -55,7 +55,7 @@ fn a_good_deployment_passes_and_still_names_its_limit() {
     );
     assert_eq!(score(&all), (10, 10));
     assert!(all.iter().any(|check| check.outcome == Glyph::Info
-        && check.title == "east survives a process, not a host"));
+        && check.title == "east and west survive a process, not a host"));
 }
 
 #[test]

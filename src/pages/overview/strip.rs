@@ -17,7 +17,7 @@ fn tally(groups: &[GroupGlance]) -> Tally {
     total
 }
 
-/// How many servers play which part: `1 active, 1 standby, 1 silent`.
+/// How many servers play which part: `1 silent, 1 active, 1 standby`.
 pub(crate) fn roles(groups: &[GroupGlance]) -> String {
     let servers = || groups.iter().flat_map(|group| &group.servers);
     let active = servers().filter(|server| server.is_active()).count();
@@ -25,11 +25,13 @@ pub(crate) fn roles(groups: &[GroupGlance]) -> String {
         .filter(|server| server.live && !server.is_active())
         .count();
     let silent = servers().count() - active - standby;
-    let mut parts = vec![format!("{active} active"), format!("{standby} standby")];
+    let rest = format!("{active} active, {standby} standby");
     if silent > 0 {
-        parts.push(format!("{silent} not connected"));
+        // What is wrong comes first, where it is never cut.
+        format!("{silent} silent, {rest}")
+    } else {
+        rest
     }
-    parts.join(", ")
 }
 
 /// Where the slots are that cannot be used: `46 out: 16 lost, 24 on purpose, 3 stalled, 3 zombie`.
@@ -132,7 +134,7 @@ pub(crate) fn strip(page: Overview) -> AnyView {
         worst(
             groups.iter().map(|group| group.stats.wait_p95_ms),
             "p95 wait",
-            "none waited in 5 min",
+            "none in 5 min",
         )
     });
     let rate = text(|groups| {
@@ -144,7 +146,7 @@ pub(crate) fn strip(page: Overview) -> AnyView {
         worst(
             groups.iter().map(|group| group.stats.run_p95_ms),
             "p95 run",
-            "none ran in 5 min",
+            "none in 5 min",
         )
     });
     let line = Memo::new(move |_| {
@@ -170,8 +172,8 @@ pub(crate) fn strip(page: Overview) -> AnyView {
             .map(|group| group.stats.uncertain)
             .sum::<u64>()
         {
-            0 => "last hour, none uncertain".to_owned(),
-            uncertain => format!("last hour, {} uncertain", count(uncertain)),
+            0 => "in the last hour".to_owned(),
+            uncertain => format!("1 h, {} uncertain", count(uncertain)),
         }
     });
     view! {
@@ -200,7 +202,7 @@ mod tests {
         let mut east = group("east");
         assert_eq!(roles(&[east.clone(), group("west")]), "2 active, 2 standby");
         east.servers[0] = down("east-1", 1.0);
-        assert_eq!(roles(&[east]), "0 active, 1 standby, 1 not connected");
+        assert_eq!(roles(&[east]), "1 silent, 0 active, 1 standby");
     }
 
     #[test]

@@ -304,12 +304,17 @@ fn group_view(
     let (top, bottom) = (frame.y, frame.base + BASE_HIGH / 2.0);
     let grid = bus(group, frame);
     let (base, rim) = cylinder(frame.base);
+    // Beside the name, whose letters take about so much.
+    #[allow(clippy::cast_precision_loss)] // pixels
+    let note = 184.0 + group.name.chars().count() as f64 * 7.2;
     view! {
         <g>
             <rect class="frame" x=FRAME.0.to_string() y=top.to_string() width=FRAME.1.to_string() height=frame.height.to_string() rx="7"/>
-            <text class="b" x="172" y=(top + 19.5).to_string()>{group.name.as_str()}<tspan class="s head-note" dx="10">"one database, one grid"</tspan>
-                {move || old.get().map(|old| view! { <tspan class="old" dx="10">{format!("data is {old} old")}</tspan> })}
-            </text>
+            <text class="b" x="172" y=(top + 19.5).to_string()>{group.name.as_str()}</text>
+            {move || match old.get() {
+                Some(old) => view! { <text class="old" x=note.to_string() y=(top + 19.5).to_string()>{format!("data is {old} old")}</text> }.into_any(),
+                None => view! { <text class="s" x=note.to_string() y=(top + 19.5).to_string()>"one database, one grid"</text> }.into_any(),
+            }}
             <text class="s" x=right.to_string() y=(top + 19.5).to_string() text-anchor="end">{total}</text>
             <path class="box" d=base/><path class="box rim" d=rim/>
             <text class="base" x="270.5" y=(bottom + 1.0).to_string() text-anchor="middle">"database"</text>
@@ -503,7 +508,7 @@ fn words(node: &gridhelm_api::node::Node) -> String {
 #[allow(clippy::cast_precision_loss)] // pixels
 fn balancer_view(page: Overview, address: &str, frames: &[Frame]) -> AnyView {
     let middle = height(frames) / 2.0;
-    let (left, wide, high) = (-8.5, 112.0, 62.0);
+    let (left, wide, high) = (-8.5, 122.0, 62.0);
     let all: Vec<(&'static Server, f64)> = page
         .shown()
         .into_iter()
@@ -525,7 +530,7 @@ fn balancer_view(page: Overview, address: &str, frames: &[Frame]) -> AnyView {
             middle - high / 2.0 + 10.0 + index as f64 * step,
         );
         let to = (SERVER.0, top + 22.0);
-        let (active, other) = (route(from, 122.0, to), route(from, 132.0, to));
+        let (active, other) = (route(from, 128.0, to), route(from, 138.0, to));
         let path = move || {
             if kind.get() == Part::Active {
                 active.clone()
@@ -545,12 +550,17 @@ fn balancer_view(page: Overview, address: &str, frames: &[Frame]) -> AnyView {
         view! { <path class=class d=path/>{tip} }.into_any()
     };
     let lines = all.iter().enumerate().map(line).collect_view();
-    let place = address
+    let whole = address
         .split("://")
         .nth(1)
         .unwrap_or(address)
         .trim_end_matches('/')
         .to_owned();
+    let place: String = if whole.chars().count() > 16 {
+        whole.chars().take(15).chain(['…']).collect()
+    } else {
+        whole
+    };
     view! {
         {lines}
         <rect class="box" x=left.to_string() y=(middle - high / 2.0).to_string() width=wide.to_string() height=high.to_string() rx="5"/>
