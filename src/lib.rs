@@ -9,9 +9,9 @@ pub mod ui;
 
 /// Mounts the console in the page, in place of the still picture that was painted first.
 pub fn start() {
-    std::panic::set_hook(Box::new(stopped));
     use leptos::prelude::document;
     use wasm_bindgen::JsCast;
+    std::panic::set_hook(Box::new(stopped));
     if let Some(root) = document().get_element_by_id("root") {
         root.set_inner_html("");
         leptos::mount::mount_to(root.unchecked_into(), app::App).forget();

@@ -44,7 +44,7 @@ pub fn trouble(what: &str, error: &Error) -> Trouble {
             trouble.place.clone_from(url);
         }
     }
-    trouble.advice = advice(error).to_owned();
+    advice(error).clone_into(&mut trouble.advice);
     trouble
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn audit(view: View, answer: RwSignal<String>) -> AnyView {
                 .cloned()
                 .collect()
         });
-        list.sort_by(|a, b| (b.1.at, b.1.id).cmp(&(a.1.at, a.1.id)));
+        list.sort_by_key(|row| std::cmp::Reverse((row.1.at, row.1.id)));
         Arc::new(list)
     });
     Effect::new(move |_| {

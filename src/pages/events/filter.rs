@@ -238,7 +238,7 @@ pub(crate) fn histogram(lines: &[Line], filter: &Filter, now: Millis) -> Histogr
 
 /// Events of several sources in one order, newest first, each once.
 pub(crate) fn merged(mut lines: Vec<Line>) -> Vec<Line> {
-    lines.sort_by(|a, b| (b.event.at, b.event.id, b.group).cmp(&(a.event.at, a.event.id, a.group)));
+    lines.sort_by_key(|line| std::cmp::Reverse((line.event.at, line.event.id, line.group)));
     lines.dedup_by(|a, b| a.group == b.group && a.event.id == b.event.id);
     lines
 }

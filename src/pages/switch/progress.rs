@@ -14,7 +14,7 @@ const LINGER: f64 = 600_000.0;
 pub(super) fn panel(group: &'static Group) -> AnyView {
     let clock = use_clock();
     let shown = Memo::new(move |_| {
-        group.switch.with(|switch| switch.clone()).filter(|record| {
+        group.switch.get().filter(|record| {
             #[allow(
                 clippy::cast_precision_loss,
                 reason = "milliseconds since 1970 fit a double exactly"

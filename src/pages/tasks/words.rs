@@ -158,7 +158,7 @@ pub(super) fn sentence(running: u64, queued: u64, uncertain: u64) -> String {
         (running, queued) => format!("{running} running, {queued} waiting for a slot."),
     };
     if uncertain > 0 {
-        text.push_str(&format!(" {uncertain} uncertain: a person decides."));
+        text += &[" ", &uncertain.to_string(), " uncertain: a person decides."].concat();
     }
     text
 }

@@ -1,4 +1,5 @@
 //! Work through a switchover and a failover: real servers, a real node, clients that keep asking.
+#![allow(clippy::print_stdout, reason = "the measured gap is shown")]
 
 use super::process::{Place, Server};
 use super::rserve::Node;
