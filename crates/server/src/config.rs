@@ -118,7 +118,7 @@ pub enum LogFormat {
 
 impl Config {
     /// Reads the file, lays the environment over it (`GRIDHELM_LISTEN`, `GRIDHELM_PUBLIC_URL`,
-    /// `GRIDHELM_DATABASE_PATH`, `GRIDHELM_CONSOLE_DIR`, `GRIDHELM_LOG`) and checks the whole.
+    /// `GRIDHELM_DATABASE_PATH`, `GRIDHELM_CONSOLE_DIR`, `GRIDHELM_SESSIONS_AHEAD`, `GRIDHELM_LOG`) and checks the whole.
     ///
     /// # Errors
     /// [`ConfigError`], for a person to mend.
@@ -154,6 +154,12 @@ impl Config {
         }
         if let Some(folder) = env("GRIDHELM_CONSOLE_DIR") {
             self.console_dir = Some(folder.into());
+        }
+        if let Some(number) = env("GRIDHELM_SESSIONS_AHEAD") {
+            self.grid.sessions_ahead = number.parse().map_err(|_| ConfigError::Unusable {
+                key: "grid.sessions_ahead (GRIDHELM_SESSIONS_AHEAD)".to_owned(),
+                why: format!("\"{number}\" is not a number from 0 on"),
+            })?;
         }
         if let Some(filter) = env("GRIDHELM_LOG") {
             self.log.filter = Some(filter);

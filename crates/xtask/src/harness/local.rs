@@ -76,7 +76,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// Starts a fresh deployment in a folder under `target/` and waits until all answers, at most 10
+    /// Starts a fresh deployment in a folder under `target/` and waits until all answers, at most 25
     /// minutes (a first start builds).
     ///
     /// # Errors
