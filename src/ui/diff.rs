@@ -154,7 +154,7 @@ fn split(line: &str) -> Vec<&str> {
     parts
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;

@@ -202,7 +202,7 @@ fn word(rest: &str) -> (Token, usize) {
     (token, length)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
