@@ -30,3 +30,7 @@ fn stopped(fault: &std::panic::PanicHookInfo<'_>) {
         let _ = body.append_child(&note);
     }
 }
+
+#[cfg(all(test, target_arch = "wasm32"))]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod in_browser;
