@@ -6,7 +6,7 @@ use crate::harness::local::Local;
 use crate::harness::{HarnessError, Result, wait_for};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Switches east-1 → east-2 and back while one client asks every 10 ms and another runs tasks; prints the
@@ -16,7 +16,12 @@ use std::time::{Duration, Instant};
 /// When a switch does not end well.
 pub async fn run(local: &Local) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
-    let asking = tokio::spawn(ask(local.ready.load_balancer.clone(), Arc::clone(&stop)));
+    let count = Arc::new(AtomicUsize::new(0));
+    let asking = tokio::spawn(ask(
+        local.ready.load_balancer.clone(),
+        Arc::clone(&stop),
+        Arc::clone(&count),
+    ));
     let api = Api::sign_in(
         &local.server("east-1")?.url,
         &local.ready.user,
@@ -29,8 +34,10 @@ pub async fn run(local: &Local) -> Result<()> {
         Arc::clone(&stop),
     ));
     for (from, to) in [("east-1", "east-2"), ("east-2", "east-1")] {
+        more(&count, 100).await?;
         planned(&api.at(&local.server(from)?.url), to).await?;
     }
+    more(&count, 100).await?;
     stop.store(true, Ordering::Relaxed);
     let (gap, asked) = asking.await.map_err(HarnessError::new)??;
     let (failed, tried) = tasks.await.map_err(HarnessError::new)??;
@@ -47,6 +54,15 @@ pub async fn run(local: &Local) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Waits until so many more requests were made: a switch is watched before, during and after.
+async fn more(count: &AtomicUsize, requests: usize) -> Result<()> {
+    let goal = count.load(Ordering::Relaxed) + requests;
+    wait_for("the client to ask", Duration::from_secs(30), || async {
+        Ok((count.load(Ordering::Relaxed) >= goal).then_some(()))
+    })
+    .await
 }
 
 /// Asks for a planned switch and waits until it is done.
@@ -89,7 +105,11 @@ pub async fn planned(api: &Api, to: &str) -> Result<Value> {
 
 /// Asks who is active every 10 ms with east's cookie; the longest time between two good answers (group
 /// east, role active, an epoch), milliseconds, and how many were asked.
-async fn ask(balancer: String, stop: Arc<AtomicBool>) -> Result<(f64, usize)> {
+async fn ask(
+    balancer: String,
+    stop: Arc<AtomicBool>,
+    count: Arc<AtomicUsize>,
+) -> Result<(f64, usize)> {
     let http = reqwest::Client::builder()
         .timeout(Duration::from_secs(5))
         .build()?;
@@ -98,6 +118,7 @@ async fn ask(balancer: String, stop: Arc<AtomicBool>) -> Result<(f64, usize)> {
     while !stop.load(Ordering::Relaxed) {
         pace.tick().await;
         asked += 1;
+        count.fetch_add(1, Ordering::Relaxed);
         let request = http
             .get(format!("{balancer}/api/v1/server"))
             .header("cookie", "GROUP=east");
