@@ -227,7 +227,7 @@ async fn row_shows(page: &Page, word: &str) -> Result<()> {
     let script = "return [...document.querySelectorAll('tr,[role=row]')].some(r => r.textContent.includes('east-r01') && r.textContent.includes(arguments[0]))";
     wait_for(
         &format!("east-r01 {word}"),
-        Duration::from_secs(60),
+        Duration::from_mins(1),
         || async {
             Ok((page.eval(script, vec![json!(word)]).await? == Value::Bool(true)).then_some(()))
         },

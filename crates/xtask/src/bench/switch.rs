@@ -82,7 +82,7 @@ pub async fn planned(api: &Api, to: &str) -> Result<Value> {
     let id = answer.body["id"].clone();
     wait_for(
         &format!("the switch to {to}"),
-        Duration::from_secs(60),
+        Duration::from_mins(1),
         || async {
             let list = api.get("switches").await?.body;
             let items = list["items"]
@@ -142,7 +142,7 @@ async fn ask(
 #[allow(clippy::cast_precision_loss, reason = "a small count")]
 async fn run_tasks(balancer: String, token: String, stop: Arc<AtomicBool>) -> Result<(f64, usize)> {
     let http = reqwest::Client::builder()
-        .timeout(Duration::from_secs(60))
+        .timeout(Duration::from_mins(1))
         .build()?;
     let (mut failed, mut tried) = (0_usize, 0);
     while !stop.load(Ordering::Relaxed) {
