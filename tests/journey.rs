@@ -4,14 +4,13 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use xtask::harness::api::Api;
 use xtask::harness::browser::{Browser, Window};
+use xtask::harness::load::{Asking, Working};
 use xtask::harness::local::{Local, signal, workspace_root};
 use xtask::harness::page::Page;
 use xtask::harness::{HarnessError, Result, wait_for};
@@ -42,6 +41,11 @@ async fn journey(local: &mut Local, browser: &Browser, page: &Page) -> Result<()
     step(
         "registers the fourth node after a test",
         register(local, page),
+    )
+    .await?;
+    step(
+        "tells a silent node and a wrong password",
+        bad_nodes(local, &east),
     )
     .await?;
     step("runs a script and sees its plot", run_script(local, page)).await?;
@@ -231,6 +235,36 @@ async fn register(local: &Local, page: &Page) -> Result<()> {
     }
 }
 
+/// What is wrong with an address has a code of its own, also where only a real node can tell.
+async fn bad_nodes(local: &Local, east: &Api) -> Result<()> {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let node = local.node("east-r01")?;
+    let password = local.ready.node_password.as_str();
+    for (port, password, code) in [
+        (silent.local_addr()?.port(), password, "node_silent"),
+        (node.port, "not the password", "node_sign_in_refused"),
+    ] {
+        let draft = json!({
+            "name": "east-r09", "host": node.host, "port": port, "slots": 1,
+            "user": local.ready.node_user, "password": password,
+        });
+        let test = east.post("nodes/test", draft).await?;
+        if test.body["ok"] != false || test.body["code"] != code {
+            return Err(HarnessError(format!(
+                "{code} expected: {} {}",
+                test.status, test.body
+            )));
+        }
+    }
+    let nodes = east.get("nodes").await?.body;
+    let known = nodes["items"].as_array().map_or(0, Vec::len);
+    if known == 3 {
+        Ok(())
+    } else {
+        Err(HarnessError(format!("three nodes expected: {nodes}")))
+    }
+}
+
 async fn run_script(local: &Local, page: &Page) -> Result<()> {
     page.goto(&format!("{}?page=tasks", local.ready.console))
         .await?;
@@ -312,8 +346,9 @@ async fn replicate(local: &Local, page: &Page, east: &Api) -> Result<()> {
 }
 
 async fn switch(local: &Local, page: &Page) -> Result<()> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let asking = tokio::spawn(ask(local.ready.load_balancer.clone(), Arc::clone(&stop)));
+    let east = sign_in(local, &local.server("east-1")?.url).await?;
+    let asking = Asking::begin(&local.ready.load_balancer, "east");
+    let working = Working::begin(&local.ready.load_balancer, "east", east.token());
     page.goto(&format!("{}?page=switch&to=east-2", local.ready.console))
         .await?;
     page.sees("checked").await?;
@@ -321,8 +356,9 @@ async fn switch(local: &Local, page: &Page) -> Result<()> {
     page.click("button", "Switch east to east-2").await?;
     page.sees_within("without an active server", Duration::from_mins(1))
         .await?;
-    stop.store(true, Ordering::Relaxed);
-    let asked = asking.await.map_err(HarnessError::new)??;
+    // What was under way at the old server ends well, too.
+    asking.more(300).await?;
+    let (asked, worked) = (asking.end().await?, working.end().await?);
     let api = sign_in(local, &local.server("east-2")?.url).await?;
     let group = api.get("group").await?.body;
     if group["active"] != "east-2" {
@@ -330,58 +366,15 @@ async fn switch(local: &Local, page: &Page) -> Result<()> {
     }
     if asked.gap > Duration::from_secs(2)
         || asked.foreign > 0
-        || asked.last_epoch <= asked.first_epoch
+        || asked.epochs.len() < 2
+        || !asked.epochs_grew()
     {
         return Err(HarnessError(format!("the client saw {asked:?}")));
     }
-    Ok(())
-}
-
-/// What a client with east's cookie saw.
-#[derive(Debug, Default)]
-struct Asked {
-    gap: Duration,
-    foreign: usize,
-    first_epoch: i64,
-    last_epoch: i64,
-}
-
-async fn ask(balancer: String, stop: Arc<AtomicBool>) -> Result<Asked> {
-    let http = reqwest::Client::builder()
-        .timeout(Duration::from_secs(5))
-        .build()?;
-    let mut pace = tokio::time::interval(Duration::from_millis(10));
-    let (mut asked, mut last) = (Asked::default(), Instant::now());
-    while !stop.load(Ordering::Relaxed) {
-        pace.tick().await;
-        let Ok(answer) = http
-            .get(format!("{balancer}/api/v1/server"))
-            .header("cookie", "GROUP=east")
-            .send()
-            .await
-        else {
-            continue;
-        };
-        let Ok(body) = answer.json::<Value>().await else {
-            continue;
-        };
-        if body["group"].is_string() && body["group"] != "east" {
-            asked.foreign += 1;
-        }
-        if let (Some("east"), Some("active"), Some(epoch)) = (
-            body["group"].as_str(),
-            body["role"].as_str(),
-            body["epoch"].as_i64(),
-        ) {
-            if asked.first_epoch == 0 {
-                asked.first_epoch = epoch;
-            }
-            asked.last_epoch = epoch;
-            asked.gap = asked.gap.max(last.elapsed());
-            last = Instant::now();
-        }
+    if worked.tasks < 10 || !worked.failed.is_empty() {
+        return Err(HarnessError(format!("the tasks: {worked:?}")));
     }
-    Ok(asked)
+    Ok(())
 }
 
 async fn fail_over(local: &mut Local, page: &Page) -> Result<()> {

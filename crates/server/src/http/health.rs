@@ -1,6 +1,7 @@
 //! `/health/*`: what load balancers and supervisors ask. No token, no database.
 
 use super::Http;
+use super::leave::Balance;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -20,14 +21,9 @@ struct Health {
     reason: Option<String>,
 }
 
-fn answer(ok: bool, status: ServerStatus) -> Response {
-    let code = if ok {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+fn answer(code: StatusCode, status: ServerStatus) -> Response {
     let health = Health {
-        ok,
+        ok: code == StatusCode::OK,
         server: status.name,
         group: status.group,
         role: status.role,
@@ -43,19 +39,29 @@ fn status(http: &Http) -> ServerStatus {
 
 /// 200 as long as the process answers.
 pub(crate) async fn live(State(http): State<Arc<Http>>) -> Response {
-    answer(true, status(&http))
+    answer(StatusCode::OK, status(&http))
 }
 
 /// 200 when it could do its role now.
 pub(crate) async fn ready(State(http): State<Arc<Http>>) -> Response {
     let status = status(&http);
-    answer(status.ready, status)
+    let code = if status.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    answer(code, status)
 }
 
-/// 200 only at the server that takes the group's work. While it hands over it still is the one: it parks
-/// what comes and relays it.
+/// 200 only at the server that takes the group's work, and for a moment after a switchover at the one that
+/// handed over and relays. 404 where that one still ends what it has under way: a balancer that knows the
+/// difference (`HAProxy`: `disable-on-404`) then sends nothing new and cuts nothing off. 503 everywhere else.
 pub(crate) async fn active(State(http): State<Arc<Http>>) -> Response {
     let standing = http.app.standing.borrow().clone();
-    let leaving = standing.status.role == ServerRole::Leaving;
-    answer(leaving || standing.fence().is_ok(), standing.status)
+    let code = match http.leave.balance(&standing) {
+        Balance::In => StatusCode::OK,
+        Balance::Finishing => StatusCode::NOT_FOUND,
+        Balance::Out => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    answer(code, standing.status)
 }

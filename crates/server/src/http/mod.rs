@@ -11,6 +11,7 @@ mod given;
 mod group;
 mod health;
 mod journal;
+mod leave;
 mod links;
 mod nodes;
 mod place;
@@ -46,6 +47,7 @@ pub(crate) struct Http {
     uploads: Uploads,
     links: links::Links,
     relay: Relay,
+    leave: leave::Leave,
     assets: assets::Assets,
     streams: Arc<Semaphore>,
     snapshot: tokio::sync::Mutex<Option<stream::Shared>>,
@@ -62,6 +64,7 @@ fn parts(app: Arc<App>) -> Result<Arc<Http>, reqwest::Error> {
         uploads: Uploads::default(),
         links: links::Links::default(),
         relay: Relay::new()?,
+        leave: leave::Leave::default(),
         assets: assets::Assets::new(&app.config),
         streams: Arc::new(Semaphore::new(stream::STREAMS)),
         snapshot: tokio::sync::Mutex::new(None),
@@ -81,7 +84,7 @@ pub fn router(app: Arc<App>) -> Result<Router, reqwest::Error> {
     tokio::spawn(async move {
         tokio::select! {
             () = watching.app.stopping.cancelled() => {}
-            () = watching.relay.watch(watching.app.standing.clone()) => {}
+            () = watching.leave.watch(watching.app.standing.clone()) => {}
         }
     });
     let (router, _) = mount(&http).finish();

@@ -15,9 +15,8 @@ use axum::response::{IntoResponse, Response};
 use gridhelm_api::group::ServerRole;
 use gridhelm_api::{Code, Problem};
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 /// The largest body that is relayed; larger ones are refused with the active server's address.
 pub(crate) const RELAYED_BODY: u64 = 8 << 20;
@@ -27,8 +26,6 @@ const PARKED: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(20);
 /// How many requests may wait.
 const PARKED_AT_ONCE: usize = 256;
-/// After a hand-over, how long work is still relayed: until balancers and clients have noticed.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// Request headers that go along. Everything else stays with the connection it came on.
 const FORWARDED: [HeaderName; 6] = [
@@ -56,8 +53,6 @@ const RETURNED: [HeaderName; 9] = [
 pub(crate) struct Relay {
     client: reqwest::Client,
     places: Semaphore,
-    /// When this server last handed over in a planned switch.
-    left: Mutex<Option<Instant>>,
 }
 
 impl Relay {
@@ -71,26 +66,7 @@ impl Relay {
         Ok(Self {
             client,
             places: Semaphore::new(PARKED_AT_ONCE),
-            left: Mutex::new(None),
         })
-    }
-
-    fn left_lately(&self) -> bool {
-        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        left.is_some_and(|at| at.elapsed() < GRACE)
-    }
-
-    /// Remembers when this server hands over, as long as the keeper lives.
-    pub(crate) async fn watch(&self, mut standing: watch::Receiver<Standing>) {
-        let mut before = standing.borrow().status.role;
-        while standing.changed().await.is_ok() {
-            let now = standing.borrow_and_update().status.role;
-            if before == ServerRole::Leaving && now == ServerRole::Standby {
-                let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-                *left = Some(Instant::now());
-            }
-            before = now;
-        }
     }
 }
 
@@ -122,7 +98,7 @@ pub(crate) async fn run<F: Future<Output = Response>>(
     if caller.relayed {
         return elsewhere(http).into_response();
     }
-    let passing = lost || changing(http) || http.relay.left_lately();
+    let passing = lost || changing(http) || http.leave.lately();
     if !passing {
         return once(http, rule, parts, body, &caller, next, &here).await;
     }

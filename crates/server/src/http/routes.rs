@@ -208,6 +208,7 @@ async fn guard(
         return refusal.into_response();
     }
     let request = Request::from_parts(parts, body);
+    let _under_way = must_end(rule).then(|| http.leave.begin());
     let work = async {
         match rule.place {
             Place::Here => next.run(request).await,
@@ -223,6 +224,11 @@ async fn guard(
             );
             Refusal::new(Code::Internal, text).into_response()
         })
+}
+
+/// Whether a request of this rule must not be cut off by a switch: it changes something, or waits for long.
+fn must_end(rule: Rule) -> bool {
+    rule.place != Place::Here || rule.time > Rule::OPEN.time
 }
 
 /// Who asks, and whether they may; the body's announced size.

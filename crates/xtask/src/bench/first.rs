@@ -29,6 +29,26 @@ pub async fn run() -> Result<()> {
     tasks::cold().await
 }
 
+/// Measures one part alone, by name: `console`, `warm`, `cold` or `switch`; `None` when there is none such.
+///
+/// # Errors
+/// As [`run`].
+pub async fn part(name: &str) -> Option<Result<()>> {
+    let on_local = async |work: &str| {
+        let mut local = Local::start("bench")?;
+        match work {
+            "console" => console::run(&mut local).await,
+            "warm" => tasks::warm(&local).await,
+            _ => switch::run(&local).await,
+        }
+    };
+    match name {
+        "cold" => Some(tasks::cold().await),
+        "console" | "warm" | "switch" => Some(on_local(name).await),
+        _ => None,
+    }
+}
+
 /// Resident memory of a process, MB (10^6 bytes).
 fn rss_mb(pid: i32) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;

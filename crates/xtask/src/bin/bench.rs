@@ -1,18 +1,12 @@
 //! The measuring program behind `cargo xtask bench`.
 
 use std::process::ExitCode;
+use xtask::bench::first;
 
 fn main() -> ExitCode {
     let name = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "first".to_owned());
-    if name != "first" {
-        xtask::say::progress(
-            "error",
-            format_args!("no bench \"{name}\"; there is: first"),
-        );
-        return ExitCode::FAILURE;
-    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -20,10 +14,24 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(xtask::bench::first::run()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+    let measured = runtime.block_on(async {
+        match name.as_str() {
+            "first" => Some(first::run().await),
+            part => first::part(part).await,
+        }
+    });
+    match measured {
+        Some(Ok(())) => ExitCode::SUCCESS,
+        Some(Err(error)) => {
             xtask::say::progress("error", error);
+            ExitCode::FAILURE
+        }
+        None => {
+            let there = "first, or one part of it: console, warm, cold, switch";
+            xtask::say::progress(
+                "error",
+                format_args!("no bench \"{name}\"; there is: {there}"),
+            );
             ExitCode::FAILURE
         }
     }

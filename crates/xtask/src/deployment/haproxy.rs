@@ -45,7 +45,7 @@ pub fn configuration(bind: &str, socket: &Path, groups: &[Group]) -> String {
         );
         let _ = write!(
             backends,
-            "\nbackend {name}\n    option httpchk GET /health/active\n    http-check expect status 200\n"
+            "\nbackend {name}\n    option httpchk GET /health/active\n    http-check expect status 200\n    http-check disable-on-404\n"
         );
         for (server, address) in servers {
             let _ = writeln!(newcomers, "    server {server} {address} cookie {name}");

@@ -5,8 +5,10 @@
 
 pub mod api;
 pub mod browser;
+pub mod load;
 pub mod local;
 pub mod page;
+pub mod switch;
 
 /// What a test or a measurement could not do, with where it was tried.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,148 @@
+//! How a server that handed over leaves its load balancers.
+//!
+//! A balancer finds the successor at its own next check. Until then the server that handed over stays in
+//! balance and relays; then it takes nothing new, but ends what it has under way; then it is out. So no request
+//! meets a moment in which no server takes it, and none is cut off because its server was taken out.
+
+use crate::group::Standing;
+use gridhelm_api::group::ServerRole;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How long it stays in balance: three checks of a balancer at the shipped interval of 500 ms. Shorter than the
+/// time after which a lease lapses, so that nobody takes it for a second active server.
+const OVERLAP: Duration = Duration::from_millis(1_500);
+/// How long it may end what it has under way: the longest that a request for a task waits.
+const FINISH: Duration = Duration::from_secs(75);
+/// How long work is relayed: until clients that ask this server directly have noticed, too.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What a server tells a load balancer that asks whether it takes the group's work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Balance {
+    /// Yes.
+    In,
+    /// Nothing new, but what is under way shall end.
+    Finishing,
+    /// No.
+    Out,
+}
+
+/// Decides for a server that handed over so long ago.
+fn balance(left: Duration, successor_known: bool, under_way: usize) -> Balance {
+    if left < OVERLAP && successor_known {
+        Balance::In
+    } else if left < FINISH && under_way > 0 {
+        Balance::Finishing
+    } else {
+        Balance::Out
+    }
+}
+
+/// When this server handed over, and what it still does.
+#[derive(Default)]
+pub(crate) struct Leave {
+    left: Mutex<Option<Instant>>,
+    under_way: Arc<AtomicUsize>,
+}
+
+/// A request under way; it is over when this is dropped.
+pub(crate) struct UnderWay(Arc<AtomicUsize>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Leave {
+    /// Counts a request that must not be cut off.
+    pub(crate) fn begin(&self) -> UnderWay {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(&self.under_way))
+    }
+
+    /// Whether work is still relayed.
+    pub(crate) fn lately(&self) -> bool {
+        self.since().is_some_and(|since| since < GRACE)
+    }
+
+    /// What this server, which stands so, tells load balancers.
+    pub(crate) fn balance(&self, standing: &Standing) -> Balance {
+        // While it hands over it still is the one: it parks what comes.
+        if standing.status.role == ServerRole::Leaving || standing.fence().is_ok() {
+            return Balance::In;
+        }
+        let successor_known = standing.status.active.is_some();
+        let under_way = self.under_way.load(Ordering::Relaxed);
+        self.since().map_or(Balance::Out, |since| {
+            balance(since, successor_known, under_way)
+        })
+    }
+
+    fn since(&self) -> Option<Duration> {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.map(|at| at.elapsed())
+    }
+
+    /// Remembers when this server hands over, as long as the keeper lives.
+    pub(crate) async fn watch(&self, mut standing: watch::Receiver<Standing>) {
+        let mut before = standing.borrow().status.role;
+        while standing.changed().await.is_ok() {
+            let now = standing.borrow_and_update().status.role;
+            if before == ServerRole::Leaving && now == ServerRole::Standby {
+                let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+                *left = Some(Instant::now());
+            }
+            before = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(1_499);
+    const LATER: Duration = Duration::from_millis(1_500);
+
+    #[test]
+    fn it_stays_in_balance_until_the_successor_was_found() {
+        assert_eq!(balance(Duration::ZERO, true, 0), Balance::In);
+        assert_eq!(balance(SOON, true, 3), Balance::In);
+        assert_eq!(balance(LATER, true, 0), Balance::Out);
+    }
+
+    #[test]
+    fn it_is_out_when_it_knows_nobody_to_relay_to() {
+        assert_eq!(balance(Duration::ZERO, false, 0), Balance::Out);
+        assert_eq!(balance(Duration::ZERO, false, 1), Balance::Finishing);
+    }
+
+    #[test]
+    fn what_is_under_way_may_end_but_not_for_ever() {
+        assert_eq!(balance(LATER, true, 1), Balance::Finishing);
+        assert_eq!(balance(FINISH, true, 1), Balance::Out);
+    }
+
+    #[test]
+    fn nobody_takes_it_for_a_second_active_server() {
+        assert!(OVERLAP < crate::group::lease::LAPSE_AFTER);
+    }
+
+    #[test]
+    fn a_server_that_never_handed_over_is_out() {
+        assert_eq!(Leave::default().balance(&Standing::default()), Balance::Out);
+    }
+
+    #[test]
+    fn a_request_counts_until_it_is_over() {
+        let leave = Leave::default();
+        let request = leave.begin();
+        assert_eq!(leave.under_way.load(Ordering::Relaxed), 1);
+        drop(request);
+        assert_eq!(leave.under_way.load(Ordering::Relaxed), 0);
+    }
+}
