@@ -1,6 +1,7 @@
 //! Builds a server of its parts, runs it and stops it.
 
 use crate::accounts::{AccountError, Accounts, Bootstrap};
+use crate::balancer;
 use crate::config::{Config, Database};
 use crate::grid::rserve::RserveProvider;
 use crate::grid::{Grid, GridOptions};
@@ -178,6 +179,10 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         lock_file: lock_file(path),
         peer_token: peer_token(&accounts, &config.name),
     });
+    if let Some(balancer) = config.balancer.clone() {
+        let (name, group) = (config.name.clone(), config.group.clone());
+        tokio::spawn(balancer::follow(balancer, name, group, standing.clone()));
+    }
     let app = Arc::new(App {
         config,
         store,

@@ -1,5 +1,6 @@
 //! Configuration: a TOML file, then environment, then flags.
 
+use crate::balancer::{BalancerConfig, is_backend};
 use gridhelm_api::names::check_name;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -66,6 +67,9 @@ pub struct Config {
     /// The grid.
     #[serde(default)]
     pub grid: GridConfig,
+    /// The load balancer on this host, if there is one that this server may talk to.
+    #[serde(default)]
+    pub balancer: Option<BalancerConfig>,
 }
 
 /// What can be set of the grid.
@@ -195,6 +199,16 @@ impl Config {
                 ));
             }
         }
+        let backends = self
+            .balancer
+            .iter()
+            .flat_map(|b| b.backends.iter().flatten());
+        if let Some(name) = backends.into_iter().find(|name| !is_backend(name)) {
+            return Err(unusable(
+                "balancer.backends",
+                format!("\"{name}\" is not a backend's name; give letters, digits, - _ . and :"),
+            ));
+        }
         let Database::Sqlite { path } = &self.database;
         let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
         if folder.is_some_and(|f| !f.is_dir()) {
@@ -289,6 +303,10 @@ mod tests {
                 "database.path",
             ),
             (FILE.replace("listen =", "lisen ="), "lisen"),
+            (
+                format!("{FILE}\n[balancer]\nsocket = \"/run/h.sock\"\nbackends = [\"a;b\"]"),
+                "balancer.backends",
+            ),
             ("not toml".to_owned(), "server.toml"),
         ];
         for (text, named) in bad {

@@ -17,6 +17,9 @@ const OVERRIDES: [&str; 5] = [
     "GRIDHELM_CONSOLE_DIR",
 ];
 
+/// `HAProxy`'s socket from the server's folder: a whole path may be longer than a socket's may be (107 bytes).
+const BALANCER_SOCKET: &str = "../../haproxy/admin.sock";
+
 /// Writes what starting the server needs and gives its start script.
 pub fn prepare(
     folder: &Folder,
@@ -34,6 +37,7 @@ pub fn prepare(
         server,
         &database(folder, server.group),
         &folder.path("deployment.json"),
+        Path::new(BALANCER_SOCKET),
         console,
     );
     write_with_mode(&configuration, &text, 0o600)?;
@@ -67,6 +71,7 @@ fn configuration_text(
     server: &Server,
     database: &Path,
     deployment: &Path,
+    balancer: &Path,
     console: Option<&Path>,
 ) -> String {
     let string = |text: &str| serde_json::Value::from(text).to_string();
@@ -90,6 +95,9 @@ fn configuration_text(
          kind = \"sqlite\"\n\
          path = {database}\n\
          \n\
+         [balancer]\n\
+         socket = {balancer}\n\
+         \n\
          [log]\n\
          format = \"text\"\n",
         name = server.name,
@@ -104,6 +112,7 @@ fn configuration_text(
         deployment = path(deployment),
         origins = origins.concat(),
         database = path(database),
+        balancer = path(balancer),
     )
 }
 
@@ -120,6 +129,7 @@ mod tests {
             &plan.servers[1],
             Path::new("/d/east.sqlite"),
             Path::new("/d/deployment.json"),
+            Path::new("/d/admin.sock"),
             Some(Path::new("/w/dist")),
         );
         for line in [
@@ -131,12 +141,14 @@ mod tests {
             "deployment_file = \"/d/deployment.json\"",
             "    \"http://127.0.0.1:8100\",",
             "path = \"/d/east.sqlite\"",
+            "socket = \"/d/admin.sock\"",
         ] {
             assert!(text.lines().any(|seen| seen == line), "{line}\n{text}");
         }
         let without = configuration_text(
             &plan,
             &plan.servers[1],
+            Path::new("/d"),
             Path::new("/d"),
             Path::new("/d"),
             None,
