@@ -84,6 +84,67 @@ pub struct Group {
     pub members: Vec<Member>,
     /// The database in words: `SQLite, one host`.
     pub database: String,
+    /// Who decides that an active server that is gone is replaced.
+    #[serde(default)]
+    pub failover: Failover,
+}
+
+/// Who decides that an active server that is gone is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FailoverMode {
+    /// A person, by a forced failover.
+    #[default]
+    Manual,
+    /// A standby, as soon as the active server is proven dead or its lease has lapsed.
+    Automatic,
+}
+
+/// How a group replaces an active server that is gone. Only the active server changes it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Failover {
+    /// Who decides.
+    pub mode: FailoverMode,
+    /// Automatic failover rests for maintenance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
+    /// Who set it so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Millis>,
+    /// Grows by one with each change; 0 in a group that never had one.
+    pub version: i64,
+}
+
+impl Failover {
+    /// Whether a standby may take over by itself now.
+    pub fn is_automatic(&self) -> bool {
+        self.mode == FailoverMode::Automatic && self.pause.is_none()
+    }
+}
+
+/// A rest of automatic failover. The active server ends it; when that dies meanwhile, a person decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Until when, by the active server's clock.
+    pub until: Millis,
+}
+
+/// `PUT /group/failover`, with `If-Match`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailoverChange {
+    /// Who shall decide.
+    pub mode: FailoverMode,
+    /// For how long automatic failover shall rest, seconds, 1 to 86,400; absent: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause_s: Option<u32>,
+    /// Why; shown to everyone. 3 to 500 characters.
+    pub reason: String,
 }
 
 /// Counts that the console shows for a group; sent about once a second.

@@ -62,6 +62,8 @@ pub enum SwitchKind {
     Planned,
     /// A failover: the standby takes over from one that does not answer.
     Forced,
+    /// A failover that the standby decided by itself; never asked for.
+    Automatic,
 }
 
 /// `POST /switch`. A planned one goes to the active server (a standby relays it), a forced one to the

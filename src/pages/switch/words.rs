@@ -120,8 +120,10 @@ pub(super) fn kind(record: &SwitchRecord) -> (Glyph, &'static str) {
     match (record.state, record.kind) {
         (SwitchState::Failed, SwitchKind::Planned) => (Glyph::Warn, "Planned, stopped"),
         (SwitchState::Failed, SwitchKind::Forced) => (Glyph::Fail, "Forced, stopped"),
+        (SwitchState::Failed, SwitchKind::Automatic) => (Glyph::Fail, "Automatic, stopped"),
         (_, SwitchKind::Planned) => (Glyph::Pass, "Planned"),
         (_, SwitchKind::Forced) => (Glyph::Fail, "Forced"),
+        (_, SwitchKind::Automatic) => (Glyph::Warn, "Automatic"),
     }
 }
 

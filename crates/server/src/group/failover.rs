@@ -9,7 +9,7 @@ use super::switch::Lead;
 use super::{SwitchError, record};
 use crate::clock::Moment;
 use crate::identity::{Life, life};
-use crate::store::{AuditDraft, EpochRow, Notes, Owner, StoreError};
+use crate::store::{AuditDraft, EpochRow, Notes, Owner, Seen, StoreError};
 use gridhelm_api::FieldError;
 use gridhelm_api::event::Severity;
 use gridhelm_api::group::ServerRole;
@@ -24,17 +24,20 @@ const ASK: Duration = Duration::from_secs(1);
 /// How long a killed process may take to be gone.
 const GONE: Duration = Duration::from_secs(2);
 
+/// How long taking the epoch may take before the old active server is looked at again: it may block it.
+const BLOCKED: Duration = Duration::from_millis(500);
+
 /// The old active server, as seen before a failover.
-struct Old {
-    owner: Option<Owner>,
+pub(super) struct Old {
+    pub(super) owner: Option<Owner>,
     /// What is known of it, in words.
-    evidence: String,
+    pub(super) evidence: String,
     /// Whether it still works.
-    works: bool,
+    pub(super) works: bool,
     /// For how long it has been silent.
-    silent: Duration,
+    pub(super) silent: Duration,
     /// Tasks that ran under it.
-    running: usize,
+    pub(super) running: usize,
 }
 
 impl Keeper {
@@ -110,7 +113,7 @@ impl Keeper {
         };
         self.show(&record);
         let (keeper, begun) = (Arc::clone(self), record.clone());
-        let seen = row.clone();
+        let seen = Seen::from(row.epoch);
         self.spawn(async move {
             let late = (!stored).then_some(event);
             keeper.run_forced(lead, record, seen, old, extra).await;
@@ -175,16 +178,18 @@ impl Keeper {
         }
     }
 
-    async fn run_forced(
+    pub(super) async fn run_forced(
         &self,
         lead: Lead,
         mut record: SwitchRecord,
-        seen: EpochRow,
+        seen: Seen,
         old: Old,
         audit: Option<AuditDraft>,
     ) {
         let began = Instant::now();
-        let result = self.take_over(&mut record, &seen, audit).await;
+        let result = self
+            .take_over(&mut record, seen, old.owner.as_ref(), audit)
+            .await;
         let (severity, kind, message) = match &result {
             Ok(epoch) => {
                 let silent = if old.works {
@@ -222,20 +227,31 @@ impl Keeper {
     async fn take_over(
         &self,
         record: &mut SwitchRecord,
-        seen: &EpochRow,
+        seen: Seen,
+        old: Option<&Owner>,
         audit: Option<AuditDraft>,
     ) -> Result<i64, String> {
         let _turn = self.turn.lock().await;
         let taking = Taking {
-            seen: seen.epoch,
+            seen,
             by: record.by.clone(),
             reason: format!("failover: {}", record.reason),
             severity: Severity::Warn,
             audit,
         };
-        let mut taken = self.seize(&taking).await;
+        let mut taken = {
+            let seizing = self.seize(&taking);
+            tokio::pin!(seizing);
+            tokio::select! {
+                taken = &mut seizing => taken,
+                () = tokio::time::sleep(BLOCKED) => {
+                    self.unblock(old).await;
+                    seizing.await
+                }
+            }
+        };
         if let Err(StoreError::Unavailable { .. }) = &taken
-            && self.unblock(seen).await
+            && self.unblock(old).await
         {
             taken = self.seize(&taking).await;
         }
@@ -260,8 +276,8 @@ impl Keeper {
     /// The database did not let this server write. If the recorded owner's process is on this host, holds
     /// the file although its lease lapsed (it hangs, or was stopped, within a transaction), it is ended:
     /// nothing else can free the database. Whether it was.
-    async fn unblock(&self, seen: &EpochRow) -> bool {
-        let Some(owner) = &seen.owner else {
+    async fn unblock(&self, old: Option<&Owner>) -> bool {
+        let Some(owner) = old else {
             return false;
         };
         let lapsed = self.state().watcher.lapsed(Moment::now());

@@ -275,7 +275,7 @@ impl Keeper {
     /// came of it. The caller holds the turn.
     async fn take_back(&self, fence: &Fence, why: &str, to: &str) -> String {
         let taking = Taking {
-            seen: fence.epoch,
+            seen: fence.epoch.into(),
             by: self.parts.me.server.clone(),
             reason: format!("{to} did not take over"),
             severity: Severity::Warn,

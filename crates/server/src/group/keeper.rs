@@ -4,7 +4,7 @@
 //! change of role holds the *turn*, so that two never overlap; what the role is, is told to the process
 //! through [`Standing`] and to the world through the hub, in the same order.
 
-use super::lease::{Holder, LAPSE_AFTER, Mode, Sign, Watcher};
+use super::lease::{Holder, LAPSE_AFTER, Sign, Watcher};
 use super::lock::FileLock;
 use super::peer::Peers;
 use super::{Duties, PeerToken, Standing};
@@ -24,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How often the successor in a switch looks at it.
 const LOOK_ALERT: Duration = Duration::from_millis(20);
+/// How often a lease that nobody renews is looked at.
+const TELL_EVERY: Duration = Duration::from_millis(200);
 /// How long duties may take to be laid down when the server stops.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
@@ -105,7 +107,6 @@ pub(super) struct State {
 /// claim, renews the lease, watches the epoch, and leads or follows a switch.
 pub struct Keeper {
     pub(super) parts: KeeperParts,
-    pub(super) mode: Mode,
     pub(super) peers: Peers,
     /// Held through every change of role.
     pub(super) turn: Arc<tokio::sync::Mutex<()>>,
@@ -118,7 +119,6 @@ impl Keeper {
     /// Starts to keep.
     pub fn start(parts: KeeperParts) -> Arc<Self> {
         let keeper = Arc::new(Self {
-            mode: Mode::Manual,
             peers: Peers::new(Arc::clone(&parts.peer_token)),
             turn: Arc::default(),
             wake: Notify::new(),
@@ -142,6 +142,7 @@ impl Keeper {
         });
         keeper.spawn(Arc::clone(&keeper).keep());
         keeper.spawn(Arc::clone(&keeper).pulse());
+        keeper.spawn(Arc::clone(&keeper).watch_lease());
         keeper
     }
 
@@ -206,10 +207,31 @@ impl Keeper {
                 self.look().await
             };
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = self.pause(pause) => {}
                 () = self.wake.notified() => {}
             }
         }
+    }
+
+    /// Tells in time that the lease ran out: a renewal that hangs tells nothing.
+    async fn watch_lease(self: Arc<Self>) {
+        let mut interval = tokio::time::interval(TELL_EVERY);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            if self.held() {
+                self.tell();
+            }
+        }
+    }
+
+    /// Tries to gain the lock that the active server holds for life; whether this process has it now.
+    pub(super) async fn gain_lock(&self) -> bool {
+        let mut state = self.state();
+        if state.lock.is_none() {
+            state.lock = FileLock::try_gain(&self.parts.lock_file).ok().flatten();
+        }
+        state.lock.is_some()
     }
 
     /// Renews the lease; answers how long to wait for the next time.
@@ -225,12 +247,9 @@ impl Keeper {
                 return due;
             }
             held.holder.sending(now);
-            let fence = held.fence.clone();
-            if state.lock.is_none() {
-                state.lock = FileLock::try_gain(&self.parts.lock_file).ok().flatten();
-            }
-            fence
+            held.fence.clone()
         };
+        self.gain_lock().await;
         match self.parts.store.renew_lease(&fence).await {
             Ok(_) => {
                 {
@@ -259,6 +278,7 @@ impl Keeper {
 
     /// Looks at the epoch and claims it if it is this server's; answers how long to wait for the next look.
     async fn look(self: &Arc<Self>) -> Duration {
+        let sent = Moment::now();
         match self.parts.store.epoch().await {
             Ok(row) => {
                 let now = Moment::now();
@@ -273,6 +293,7 @@ impl Keeper {
                             counter: row.counter,
                             released: row.released,
                         },
+                        sent,
                         now,
                     );
                     state.row = Some(row.clone());
@@ -288,6 +309,7 @@ impl Keeper {
                     tracing::warn!(%error, "the epoch cannot be read");
                 }
                 state.trouble = Some(format!("the database does not answer: {error}"));
+                state.watcher.blinded();
                 drop(state);
                 self.tell();
             }

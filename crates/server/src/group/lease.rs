@@ -14,12 +14,18 @@ use std::time::Duration;
 /// How often the holder renews.
 pub const RENEW_EVERY: Duration = Duration::from_millis(500);
 
+/// How often a standby looks in automatic mode, and tries the holder's lock.
+pub const LOOK_EVERY_AUTOMATIC: Duration = Duration::from_millis(50);
+
 /// In automatic mode the holder takes no work any more when its last renewal that succeeded was sent so
 /// long ago.
 pub const STOP_AFTER: Duration = Duration::from_secs(2);
 
 /// A watcher holds the lease for lapsed when it has seen the same counter for so long.
 pub const LAPSE_AFTER: Duration = Duration::from_millis(2_500);
+
+/// A watcher that had no answer for so long was blind; looks are a quarter of a second apart.
+pub const BLIND_AFTER: Duration = Duration::from_millis(1_500);
 
 /// Who decides that a silent active server is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,6 +58,12 @@ impl Holder {
     /// How long from `now` until the next renewal is due.
     pub fn due_in(&self, now: Moment) -> Duration {
         self.next.since(now)
+    }
+
+    /// The group's mode changed. To automatic it must be told here first, and to the database then: no standby
+    /// may act on a mode under which the holder does not yet stop.
+    pub fn set_mode(&mut self, mode: Mode) {
+        self.mode = mode;
     }
 
     /// A renewal is being sent.
@@ -93,14 +105,24 @@ pub struct Sign {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watcher {
     seen: Option<(Sign, Moment)>,
+    looked: Option<Moment>,
 }
 
 impl Watcher {
-    /// Notes what was read at `now`.
-    pub fn observe(&mut self, sign: Sign, now: Moment) {
-        if self.seen.is_none_or(|(seen, _)| seen != sign) {
+    /// Notes what was read by a look that was sent at `sent` and answered at `now`. When the watcher was blind
+    /// for long (the database did not answer, or the watcher itself stood still) the count begins anew: the
+    /// holder may have been blind, too, and has the first claim.
+    pub fn observe(&mut self, sign: Sign, sent: Moment, now: Moment) {
+        let blind = now.since(self.looked.unwrap_or(sent)) > BLIND_AFTER;
+        self.looked = Some(now);
+        if blind || self.seen.is_none_or(|(seen, _)| seen != sign) {
             self.seen = Some((sign, now));
         }
+    }
+
+    /// The database did not answer a look: what was seen before says nothing any more.
+    pub fn blinded(&mut self) {
+        self.seen = None;
     }
 
     /// For how long the present counter has been seen; zero before the first look.
@@ -121,6 +143,8 @@ impl Watcher {
 pub struct View<'a> {
     /// This server's name.
     pub me: &'a str,
+    /// Who decides, as stored with the group.
+    pub mode: Mode,
     /// The epoch; 0 in a group that never had an active server.
     pub epoch: i64,
     /// The owner's name.
@@ -142,9 +166,20 @@ pub enum Because {
     Successor,
     /// The last owner was a process of this server, which has been restarted.
     LastOwner,
+    /// The owner stopped in order and named nobody (automatic mode only).
+    Released,
+    /// The owner's process is proven dead (automatic mode only).
+    Died,
     /// The lease has lapsed (automatic mode only). The transaction that takes the epoch must compare the
     /// lease's counter, too: the holder may have renewed since the watcher looked.
     Lapsed,
+}
+
+impl Because {
+    /// Whether the claim rests on what was seen of the lease.
+    pub fn rests_on_lease(self) -> bool {
+        matches!(self, Self::Lapsed | Self::Died)
+    }
 }
 
 /// What a server may do about the active role.
@@ -154,13 +189,15 @@ pub enum Claim {
     Stay,
     /// Claim it if the last owner's process is proven gone: by gaining its lock, or by its absence.
     IfGone(Because),
+    /// Claim it if the owner is [`proven_dead`].
+    IfDead(Because),
     /// Claim it now.
     Now(Because),
 }
 
 /// Decides whether a server that is not active claims the active role. A claim is made by taking the very
 /// epoch that was seen, so of several that claim only one succeeds.
-pub fn claim(mode: Mode, view: View<'_>) -> Claim {
+pub fn claim(view: View<'_>) -> Claim {
     let Some(owner) = view.owner.filter(|_| view.epoch > 0) else {
         return Claim::IfGone(Because::Fresh);
     };
@@ -175,10 +212,33 @@ pub fn claim(mode: Mode, view: View<'_>) -> Claim {
             Claim::IfGone(Because::LastOwner)
         };
     }
-    if mode == Mode::Automatic && view.lapsed {
-        return Claim::Now(Because::Lapsed);
+    match view.mode {
+        Mode::Manual => Claim::Stay,
+        Mode::Automatic if view.released && view.successor.is_none() => {
+            Claim::Now(Because::Released)
+        }
+        Mode::Automatic if view.lapsed => Claim::Now(Because::Lapsed),
+        Mode::Automatic if view.released => Claim::Stay,
+        Mode::Automatic => Claim::IfDead(Because::Died),
     }
-    Claim::Stay
+}
+
+/// How an address answers a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// It takes it.
+    Open,
+    /// It refuses it: nothing listens there, or a firewall says so.
+    Refused,
+    /// It does not answer in time, or is not reached.
+    Silent,
+}
+
+/// Whether an owner is proven dead before its lease lapsed: its lock for life could be gained *and* its port
+/// refuses. Neither is enough: a firewall refuses for a server that lives, and a server whose connection to
+/// the database broke has lost its lock and may still work.
+pub const fn proven_dead(lock_gained: bool, port: Port) -> bool {
+    lock_gained && matches!(port, Port::Refused)
 }
 
 #[cfg(test)]

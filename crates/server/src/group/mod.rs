@@ -1,5 +1,6 @@
 //! Who is active: the lease, the epoch, the switch.
 
+mod automatic;
 mod duties;
 mod error;
 mod failover;
@@ -7,6 +8,7 @@ mod handover;
 mod keeper;
 pub mod lease;
 pub mod lock;
+mod mode;
 mod order;
 mod peer;
 mod preflight;

@@ -47,7 +47,7 @@ impl Keeper {
         };
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let taking = Taking {
-            seen: released,
+            seen: released.into(),
             by,
             reason,
             severity: Severity::Good,

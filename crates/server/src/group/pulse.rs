@@ -46,6 +46,7 @@ impl Keeper {
             if answered {
                 self.publish_group(false).await;
                 self.tail_journal(&mut newest).await;
+                self.end_pause().await;
                 if self.active_for().is_some_and(|time| time > ORPHAN) {
                     self.close_orphan().await;
                 }
@@ -171,7 +172,7 @@ impl Keeper {
     /// A server that a failover replaced says so when it is back.
     async fn introduce(&self, row: &EpochRow, latest: &SwitchRecord) {
         let me = &self.parts.me.server;
-        let replaced = latest.kind == SwitchKind::Forced
+        let replaced = latest.kind != SwitchKind::Planned
             && latest.state == SwitchState::Done
             && latest.from.as_ref() == Some(me)
             && latest.epoch_after == Some(row.epoch);

@@ -25,7 +25,7 @@ const FORCED: [(&str, &str); 4] = [
 pub(super) fn new(kind: SwitchKind, id: String, group: &str, to: &str) -> SwitchRecord {
     let steps: &[(&str, &str)] = match kind {
         SwitchKind::Planned => &PLANNED,
-        SwitchKind::Forced => &FORCED,
+        SwitchKind::Forced | SwitchKind::Automatic => &FORCED,
     };
     SwitchRecord {
         id,

@@ -1,12 +1,13 @@
 //! Changes of role: claim, take, lose; and telling them.
 
 use super::Standing;
+use super::automatic::{BY_ITSELF, mode_of};
 use super::keeper::{Held, Keeper};
 use super::lease::{Because, Claim, Holder, View, Watcher, claim};
 use super::lock::FileLock;
 use crate::clock::Moment;
 use crate::identity::{Life, life};
-use crate::store::{AuditDraft, EpochRow, EventDraft, Fence, Notes, StoreError};
+use crate::store::{AuditDraft, EpochRow, EventDraft, Fence, Notes, Seen, StoreError};
 use gridhelm_api::event::{Event, Severity, Topic};
 use gridhelm_api::group::{ServerRole, ServerStatus};
 use gridhelm_api::stream::Delta;
@@ -17,8 +18,8 @@ use std::time::Duration;
 /// Why and how the active role is taken.
 #[derive(Debug, Clone)]
 pub(super) struct Taking {
-    /// The epoch that was seen; the new one is one more.
-    pub(super) seen: i64,
+    /// What was seen; the new epoch is one more.
+    pub(super) seen: Seen,
     /// Who makes it so.
     pub(super) by: String,
     /// Why.
@@ -37,8 +38,15 @@ impl Keeper {
         let now = Moment::now();
         let row = state.row.as_ref();
         let owner = row.and_then(|r| r.owner.as_ref());
+        // Past its lease it works no more, and says so; it goes on when it can renew under the same epoch.
+        let lapsed = state.held.as_ref().is_some_and(|h| !h.holder.may_work(now));
+        let role = if lapsed {
+            ServerRole::Standby
+        } else {
+            state.role
+        };
         let (active, active_url) = if state.held.is_some() {
-            let serving = state.role != ServerRole::Taking;
+            let serving = role != ServerRole::Taking && !lapsed;
             let me = &self.parts.me;
             (
                 serving.then(|| me.server.clone()),
@@ -56,7 +64,6 @@ impl Keeper {
         let epoch = held.map_or(row.map_or(0, |r| r.epoch), |h| h.fence.epoch);
         let fence = held.map(|h| h.fence.clone());
         let valid_until = held.and_then(|h| h.holder.valid_until());
-        let role = state.role;
         let parking = state.parking;
         self.parts.standing.send_if_modified(|standing| {
             let next = Standing {
@@ -128,17 +135,19 @@ impl Keeper {
             }
             let view = View {
                 me,
+                mode: mode_of(row),
                 epoch: row.epoch,
                 owner: row.owner.as_ref().map(|o| o.server.as_str()),
                 released: row.released,
                 successor: row.successor.as_deref(),
                 lapsed: state.watcher.lapsed(now),
             };
-            claim(self.mode, view)
+            claim(view)
         };
         let because = match decided {
             Claim::Stay => return,
-            Claim::Now(because) => because,
+            Claim::IfDead(_) if self.state().lock.is_none() => return,
+            Claim::Now(because) | Claim::IfDead(because) => because,
             Claim::IfGone(because) => {
                 if !self.last_owner_gone(row) {
                     return;
@@ -149,6 +158,11 @@ impl Keeper {
         let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() else {
             return;
         };
+        if matches!(because, Because::Released | Because::Died | Because::Lapsed) {
+            drop(turn);
+            self.spawn(Arc::clone(self).take_over_by_itself(because, row.clone()));
+            return;
+        }
         let taking = self.taking_for(because, row);
         let keeper = Arc::clone(self);
         self.spawn(async move {
@@ -238,14 +252,14 @@ impl Keeper {
                 "started again; its last process ended without handing over".into(),
                 Severity::Warn,
             ),
-            Because::Lapsed => (
-                me.clone(),
-                "the active server did not renew its lease".into(),
+            Because::Released | Because::Died | Because::Lapsed => (
+                BY_ITSELF.to_owned(),
+                "the active server is gone".into(),
                 Severity::Warn,
             ),
         };
         Taking {
-            seen: row.epoch,
+            seen: row.epoch.into(),
             by,
             reason,
             severity,
@@ -276,7 +290,11 @@ impl Keeper {
                 taking.severity,
                 "switch.taken",
                 &me.server,
-                format!("active under epoch {}: {}", taking.seen + 1, taking.reason),
+                format!(
+                    "active under epoch {}: {}",
+                    taking.seen.epoch + 1,
+                    taking.reason
+                ),
                 &taking.by,
             )],
             audit: taking.audit.iter().cloned().collect(),
@@ -297,7 +315,7 @@ impl Keeper {
                             epoch,
                             boot: me.boot.clone(),
                         },
-                        holder: Holder::new(self.mode, sent),
+                        holder: Holder::new(mode_of(&row), sent),
                         since: sent,
                     });
                     state.row = Some(row);

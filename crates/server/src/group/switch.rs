@@ -61,6 +61,12 @@ impl Keeper {
         let asked = match request.kind {
             SwitchKind::Planned => self.planned(&request, by, audit.clone()).await,
             SwitchKind::Forced => self.forced(&request, by, audit.clone()).await,
+            SwitchKind::Automatic => Err(SwitchError::Invalid {
+                errors: vec![FieldError::new(
+                    "kind",
+                    "Ask for planned or forced; automatic is what a standby decides by itself.",
+                )],
+            }),
         };
         if let Err(error) = &asked {
             self.audit_refusal(audit, error.problem()).await;

@@ -1,18 +1,18 @@
 //! The server, the group, the switch.
 
 use super::caller::Caller;
-use super::extract::{Json, Params, parse, read};
+use super::extract::{IfMatch, Json, Params, parse, read};
 use super::journal::page_size;
 use super::refusal::{Answer, Refusal};
 use super::routes::Rule;
 use super::{Http, place};
 use crate::accounts::Actor;
 use crate::group::{SwitchError, TakeOrder, Taken};
-use axum::Json as Answered;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use gridhelm_api::group::{Group, ServerStatus};
+use axum::{Extension, Json as Answered};
+use gridhelm_api::group::{Failover, FailoverChange, Group, ServerStatus};
 use gridhelm_api::switch::{Check, Preflight, SwitchKind, SwitchRecord, SwitchRequest};
 use gridhelm_api::{Code, Page};
 use serde::Deserialize;
@@ -56,7 +56,7 @@ pub(crate) async fn switch(State(http): State<Arc<Http>>, request: Request) -> A
     let request: SwitchRequest = parse(&body)?;
     let action = match request.kind {
         SwitchKind::Planned => "switch.planned",
-        SwitchKind::Forced => "switch.forced",
+        SwitchKind::Forced | SwitchKind::Automatic => "switch.forced",
     };
     let mut audit = actor.audit(action, &request.to);
     audit.reason = Some(request.reason.clone());
@@ -68,6 +68,32 @@ pub(crate) async fn switch(State(http): State<Arc<Http>>, request: Request) -> A
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Who decides that an active server that is gone is replaced; its version is the `ETag`.
+pub(crate) async fn failover(State(http): State<Arc<Http>>) -> Answer<Response> {
+    let failover = http.app.keeper.group().await?.failover;
+    Ok(tagged(&failover))
+}
+
+pub(crate) async fn set_failover(
+    State(http): State<Arc<Http>>,
+    Extension(actor): Extension<Actor>,
+    IfMatch(version): IfMatch,
+    Json(change): Json<FailoverChange>,
+) -> Answer<Response> {
+    let mut audit = actor.audit("failover.set", &http.app.config.group);
+    audit.reason = Some(change.reason.clone());
+    let keeper = &http.app.keeper;
+    let failover = keeper
+        .set_failover(change, version, &actor.name, audit)
+        .await?;
+    Ok(tagged(&failover))
+}
+
+fn tagged(failover: &Failover) -> Response {
+    let tag = format!("\"{}\"", failover.version);
+    ([(header::ETAG, tag)], Answered(failover)).into_response()
 }
 
 #[derive(Deserialize)]

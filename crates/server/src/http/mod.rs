@@ -123,6 +123,12 @@ fn mount(http: &Arc<Http>) -> Routes {
         .get("/api/v1/audit", read, journal::audit);
     let routes = routes
         .get("/api/v1/group", read, group::group)
+        .get("/api/v1/group/failover", read, group::failover)
+        .put(
+            "/api/v1/group/failover",
+            write.access(ADMIN),
+            group::set_failover,
+        )
         .get("/api/v1/switch/preflight", read, group::preflight)
         .post("/api/v1/switch", write.place(Place::Here), group::switch)
         .get("/api/v1/switches", read, group::switches)

@@ -30,7 +30,7 @@ use async_trait::async_trait;
 use gridhelm_api::account::{Account, AuditRow, Role};
 use gridhelm_api::changeset::{ChangesetRequest, Committed, Manifest};
 use gridhelm_api::event::Event;
-use gridhelm_api::group::{Group, Member};
+use gridhelm_api::group::{Failover, Group, Member};
 use gridhelm_api::node::{IntentChange, NodePatch, TimelinePoint};
 use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
 use gridhelm_api::switch::SwitchRecord;
@@ -48,12 +48,12 @@ pub trait Store: Send + Sync + 'static {
     /// The group's row of epoch and owner, and the lease beside it, as committed now.
     async fn epoch(&self) -> Result<EpochRow>;
 
-    /// Takes the active role: if the epoch is still `seen`, makes it `seen + 1` with this owner, resets the
+    /// Takes the active role: if epoch (and lease counter, where given) are still as `seen`, makes it `seen + 1` with this owner, resets the
     /// lease counter and its release and commits the notes, all in one transaction. [`StoreError::Fenced`] otherwise.
     /// The way in which `last_owner` of a restarted process keeps first claim is the caller's affair.
     async fn take_epoch(
         &self,
-        seen: i64,
+        seen: Seen,
         owner: &Owner,
         by: &str,
         reason: &str,
@@ -67,6 +67,15 @@ pub trait Store: Send + Sync + 'static {
     /// successor takes over at once. Fenced, and from then on every write under this fence is, too: whoever
     /// wants to go on takes the epoch anew.
     async fn release_lease(&self, fence: &Fence, successor: Option<&str>) -> Result<()>;
+
+    /// Sets who decides that an owner that is gone is replaced. `VersionMismatch` unless `failover.version` is one
+    /// more than the present one. Fenced.
+    async fn set_failover(
+        &self,
+        fence: &Fence,
+        failover: &Failover,
+        notes: Notes,
+    ) -> Result<Vec<Event>>;
 
     /// Writes that a server lives: its name, address and version. Not fenced; about every second.
     async fn announce(&self, member: &Member) -> Result<()>;

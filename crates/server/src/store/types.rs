@@ -3,6 +3,7 @@
 use gridhelm_api::Millis;
 use gridhelm_api::account::{Account, Role};
 use gridhelm_api::event::{Severity, Topic};
+use gridhelm_api::group::Failover;
 use gridhelm_api::node::{Health, Intent, Node, OperatingType};
 use gridhelm_api::repository::FileId;
 use gridhelm_api::task::{Artifact, ConsoleChunk, Task, TaskFailure, TaskState};
@@ -53,6 +54,26 @@ pub struct EpochRow {
     pub released: bool,
     /// Whom the owner named to take over.
     pub successor: Option<String>,
+    /// Who decides that an owner that is gone is replaced.
+    pub failover: Failover,
+}
+
+/// What a claim of the active role was decided on; the transaction that takes the epoch compares it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The epoch.
+    pub epoch: i64,
+    /// The lease's counter, where the claim rests on the lease: the holder may have renewed since.
+    pub counter: Option<i64>,
+}
+
+impl From<i64> for Seen {
+    fn from(epoch: i64) -> Self {
+        Self {
+            epoch,
+            counter: None,
+        }
+    }
 }
 
 /// An event to be.

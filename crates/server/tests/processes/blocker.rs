@@ -24,7 +24,7 @@ fn hold() {
         .enable_all()
         .build()
         .unwrap();
-    let taken = store.take_epoch(0, &me, "east-1", "a test", Notes::default());
+    let taken = store.take_epoch(0.into(), &me, "east-1", "a test", Notes::default());
     runtime.block_on(taken).unwrap();
     say("taken");
     std::io::stdin().read_line(&mut String::new()).unwrap();

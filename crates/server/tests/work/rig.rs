@@ -53,7 +53,7 @@ impl Rig {
         };
         let seen = store.epoch().await.unwrap().epoch;
         let (row, _) = store
-            .take_epoch(seen, &owner, "test", "test", Notes::default())
+            .take_epoch(seen.into(), &owner, "test", "test", Notes::default())
             .await
             .unwrap();
         let fence = Fence {

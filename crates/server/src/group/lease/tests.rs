@@ -38,18 +38,58 @@ fn the_watcher_counts_from_its_first_sight_of_the_counter() {
     };
     let mut watcher = Watcher::default();
     assert!(!watcher.lapsed(at(9_000)));
-    watcher.observe(sign(1), at(10_000));
-    watcher.observe(sign(1), at(12_000));
+    watcher.observe(sign(1), at(9_990), at(10_000));
+    watcher.observe(sign(1), at(11_000), at(11_000));
+    watcher.observe(sign(1), at(12_000), at(12_000));
     assert!(!watcher.lapsed(at(12_499)));
     assert!(watcher.lapsed(at(12_500)));
-    watcher.observe(sign(2), at(12_600));
+    watcher.observe(sign(2), at(12_600), at(12_600));
     assert!(!watcher.lapsed(at(15_000)));
+}
+
+#[test]
+fn a_watcher_that_was_blind_begins_anew() {
+    let sign = Sign {
+        epoch: 3,
+        counter: 7,
+        released: false,
+    };
+    // The database did not answer.
+    let mut watcher = Watcher::default();
+    watcher.observe(sign, at(0), at(0));
+    watcher.blinded();
+    assert!(!watcher.lapsed(at(9_000)));
+    watcher.observe(sign, at(9_000), at(9_000));
+    assert!(!watcher.lapsed(at(11_499)));
+    assert!(watcher.lapsed(at(11_500)));
+    // It answered late, or the watcher stood still.
+    for sent in [1_000, 20_000] {
+        let mut watcher = Watcher::default();
+        watcher.observe(sign, at(0), at(0));
+        watcher.observe(sign, at(sent), at(20_000));
+        assert!(!watcher.lapsed(at(22_499)), "{sent}");
+    }
+    // Looks as they are made do not disturb the count.
+    let mut watcher = Watcher::default();
+    for look in 0..=10 {
+        watcher.observe(sign, at(look * 250), at(look * 250 + 20));
+    }
+    assert!(watcher.lapsed(at(2_520)));
+}
+
+#[test]
+fn a_refused_port_alone_proves_nothing() {
+    assert!(proven_dead(true, Port::Refused));
+    assert!(!proven_dead(false, Port::Refused));
+    assert!(!proven_dead(true, Port::Silent));
+    assert!(!proven_dead(true, Port::Open));
 }
 
 #[test]
 fn who_claims_what() {
     let view = View {
         me: "east-2",
+        mode: Mode::Manual,
         epoch: 4,
         owner: Some("east-1"),
         released: false,
@@ -82,7 +122,7 @@ fn who_claims_what() {
     let table = [
         (Mode::Manual, view, Claim::Stay),
         (Mode::Manual, lapsed, Claim::Stay),
-        (Mode::Automatic, view, Claim::Stay),
+        (Mode::Automatic, view, Claim::IfDead(Because::Died)),
         (Mode::Automatic, lapsed, Claim::Now(Because::Lapsed)),
         (Mode::Manual, own, Claim::IfGone(Because::LastOwner)),
         (Mode::Manual, named, Claim::Now(Because::Successor)),
@@ -104,10 +144,39 @@ fn who_claims_what() {
             },
             Claim::Stay,
         ),
+        (
+            Mode::Automatic,
+            View {
+                released: true,
+                ..view
+            },
+            Claim::Now(Because::Released),
+        ),
+        // Another server was named and has the first claim for one time-out.
+        (
+            Mode::Automatic,
+            View {
+                released: true,
+                successor: Some("east-3"),
+                ..view
+            },
+            Claim::Stay,
+        ),
+        (
+            Mode::Automatic,
+            View {
+                released: true,
+                successor: Some("east-3"),
+                ..lapsed
+            },
+            Claim::Now(Because::Lapsed),
+        ),
+        (Mode::Automatic, own, Claim::IfGone(Because::LastOwner)),
         (Mode::Manual, fresh, Claim::IfGone(Because::Fresh)),
     ];
     for (mode, view, expected) in table {
-        assert_eq!(claim(mode, view), expected, "{mode:?} {view:?}");
+        let view = View { mode, ..view };
+        assert_eq!(claim(view), expected, "{view:?}");
     }
 }
 
@@ -327,9 +396,11 @@ impl World {
                 released: self.db.released,
             },
             now,
+            now,
         );
         let view = View {
             me: NAMES[i],
+            mode: self.mode,
             epoch: self.db.epoch,
             owner: self.db.owner.map(|(owner, _)| NAMES[owner]),
             released: self.db.released,
@@ -340,14 +411,14 @@ impl World {
             epoch: self.db.epoch,
             counter,
         };
-        p.claim = match claim(self.mode, view) {
+        p.claim = match claim(view) {
             Claim::Now(Because::Lapsed) => Some(seen(Some(self.db.counter))),
             Claim::Now(_) => Some(seen(None)),
             Claim::IfGone(_) if self.db.lock.is_none_or(|holder| holder == id) => {
                 self.db.lock = Some(id);
                 Some(seen(None))
             }
-            Claim::IfGone(_) | Claim::Stay => None,
+            Claim::IfGone(_) | Claim::IfDead(_) | Claim::Stay => None,
         };
     }
 
@@ -432,7 +503,9 @@ fn a_renewal_that_arrives_late_beats_a_claim_on_an_older_counter() {
         Act::Look(1),
         Act::Claim(1),
         Act::Look(0),
-        Act::Pass(2_500),
+        Act::Pass(1_250),
+        Act::Look(0),
+        Act::Pass(1_250),
         Act::Send(1),
         Act::Look(0),
         Act::Arrive(1),
@@ -455,7 +528,9 @@ fn the_world_does_work() {
     assert_eq!(world.db.commits.len(), 1);
     // east-1 pauses; east-2 takes over when the lease has lapsed; the sleeper wakes and cannot commit.
     for act in [
-        Act::Pass(2_600),
+        Act::Pass(1_300),
+        Act::Look(1),
+        Act::Pass(1_300),
         Act::Look(1),
         Act::Claim(1),
         Act::Commit(1),

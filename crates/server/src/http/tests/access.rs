@@ -23,6 +23,8 @@ const TABLE: &str = "
     GET    /api/v1/events                                      v
     GET    /api/v1/audit                                       v
     GET    /api/v1/group                                       v
+    GET    /api/v1/group/failover                              v
+    PUT    /api/v1/group/failover                              a
     GET    /api/v1/switch/preflight                            v
     POST   /api/v1/switch                                      w
     GET    /api/v1/switches                                    v

@@ -68,7 +68,7 @@ pub(crate) async fn activate(store: &Arc<dyn Store>, server: &str) -> Fence {
     let seen = store.epoch().await.unwrap().epoch;
     let owner = owner(server);
     let (row, _) = store
-        .take_epoch(seen, &owner, server, "test", Notes::default())
+        .take_epoch(seen.into(), &owner, server, "test", Notes::default())
         .await
         .unwrap();
     Fence {

@@ -174,8 +174,8 @@ async fn of_two_that_take_the_epoch_one_wins(db: &dyn Database) {
     for round in 0..20 {
         let (one, two) = (owner("east-1"), owner("east-2"));
         let (a, b) = tokio::join!(
-            first.take_epoch(round, &one, "east-1", "a race", notes("taken")),
-            second.take_epoch(round, &two, "east-2", "a race", notes("taken")),
+            first.take_epoch(round.into(), &one, "east-1", "a race", notes("taken")),
+            second.take_epoch(round.into(), &two, "east-2", "a race", notes("taken")),
         );
         let (won, lost): (Owner, _) = match (a, b) {
             (Ok((row, _)), Err(lost)) | (Err(lost), Ok((row, _))) => {
@@ -201,7 +201,7 @@ async fn epochs_only_grow(db: &dyn Database) {
     }
     for seen in [-1, 0, 1, 2, 4] {
         let taken = store
-            .take_epoch(seen, &owner("east-2"), "ann", "r", Notes::default())
+            .take_epoch(seen.into(), &owner("east-2"), "ann", "r", Notes::default())
             .await;
         assert!(
             matches!(taken, Err(StoreError::Fenced { epoch: 3, .. })),

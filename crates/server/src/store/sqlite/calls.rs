@@ -5,14 +5,14 @@ use super::{
     tasks,
 };
 use crate::store::{
-    AttemptEnd, AttemptStart, EpochRow, EventFilter, Fence, FileWrite, Notes, Owner, Result,
+    AttemptEnd, AttemptStart, EpochRow, EventFilter, Fence, FileWrite, Notes, Owner, Result, Seen,
     SessionRow, Store, StoredAccount, StoredNode, StoredTask, TokenState,
 };
 use async_trait::async_trait;
 use gridhelm_api::account::{Account, AuditRow, Role};
 use gridhelm_api::changeset::{ChangesetRequest, Committed, Manifest};
 use gridhelm_api::event::Event;
-use gridhelm_api::group::{Group, Member};
+use gridhelm_api::group::{Failover, Group, Member};
 use gridhelm_api::node::{IntentChange, NodePatch, TimelinePoint};
 use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
 use gridhelm_api::switch::SwitchRecord;
@@ -35,7 +35,7 @@ impl Store for SqliteStore {
     }
 
     async fn take_epoch(
-        &self, seen: i64, owner: &Owner, by: &str, reason: &str, notes: Notes,
+        &self, seen: Seen, owner: &Owner, by: &str, reason: &str, notes: Notes,
     ) -> Result<(EpochRow, Vec<Event>)> {
         own!(owner, by, reason);
         self.write("take epoch", move |tx| group::take_epoch(tx, seen, &owner, &by, &reason, &notes)).await
@@ -50,6 +50,11 @@ impl Store for SqliteStore {
         own!(fence);
         let successor = successor.map(str::to_owned);
         self.write("release lease", move |tx| group::release_lease(tx, &fence, successor.as_deref())).await
+    }
+
+    async fn set_failover(&self, fence: &Fence, failover: &Failover, notes: Notes) -> Result<Vec<Event>> {
+        own!(fence, failover);
+        self.write("set failover", move |tx| group::set_failover(tx, &fence, &failover, &notes)).await
     }
 
     async fn announce(&self, member: &Member) -> Result<()> {

@@ -2,16 +2,16 @@
 
 use super::tx::{Done, Tx, json, not_found, of_json};
 use crate::clock;
-use crate::store::{EpochRow, Fence, Notes, Owner, StoreError};
+use crate::store::{EpochRow, Fence, Notes, Owner, Seen, StoreError};
 use gridhelm_api::event::Event;
-use gridhelm_api::group::{Group, Member};
+use gridhelm_api::group::{Failover, Group, Member};
 use gridhelm_api::switch::SwitchRecord;
 use rusqlite::params;
 
 pub(super) fn epoch(tx: Tx<'_>) -> Done<EpochRow> {
     tx.row(
         "SELECT e.epoch, e.server, e.boot, e.pid, e.start_ticks, e.host_boot, e.url, e.since, e.made_by, e.reason,
-                l.counter, l.released, l.successor
+                l.counter, l.released, l.successor, (SELECT value FROM settings WHERE name = 'failover')
          FROM epoch e, lease l",
         [],
         |r| {
@@ -35,6 +35,7 @@ pub(super) fn epoch(tx: Tx<'_>) -> Done<EpochRow> {
                 counter: r.get(10)?,
                 released: r.get(11)?,
                 successor: r.get(12)?,
+                failover: failover(r.get::<_, Option<String>>(13)?)?,
             })
         },
     )?
@@ -43,7 +44,7 @@ pub(super) fn epoch(tx: Tx<'_>) -> Done<EpochRow> {
 
 pub(super) fn take_epoch(
     tx: Tx<'_>,
-    seen: i64,
+    seen: Seen,
     owner: &Owner,
     by: &str,
     reason: &str,
@@ -52,9 +53,9 @@ pub(super) fn take_epoch(
     let taken = tx.execute(
         "UPDATE epoch SET epoch = epoch + 1, server = ?2, boot = ?3, pid = ?4, start_ticks = ?5, host_boot = ?6,
                 url = ?7, since = ?8, made_by = ?9, reason = ?10
-         WHERE epoch = ?1",
+         WHERE epoch = ?1 AND (?11 IS NULL OR ?11 = (SELECT counter FROM lease))",
         params![
-            seen,
+            seen.epoch,
             owner.server,
             owner.boot,
             owner.pid,
@@ -63,7 +64,8 @@ pub(super) fn take_epoch(
             owner.url,
             clock::now(),
             by,
-            reason
+            reason,
+            seen.counter
         ],
     )?;
     if taken == 0 {
@@ -94,6 +96,37 @@ pub(super) fn release_lease(tx: Tx<'_>, fence: &Fence, successor: Option<&str>) 
     tx.fence(fence)?;
     tx.execute("UPDATE lease SET released = 1, successor = ?1", [successor])?;
     Ok(())
+}
+
+pub(super) fn set_failover(
+    tx: Tx<'_>,
+    fence: &Fence,
+    failover: &Failover,
+    notes: &Notes,
+) -> Done<Vec<Event>> {
+    tx.fence(fence)?;
+    let current = epoch(tx)?.failover;
+    if current.version + 1 != failover.version {
+        return Err(StoreError::VersionMismatch {
+            what: "the mode of failover".to_owned(),
+            version: current.version,
+            current: serde_json::to_value(&current).ok(),
+        }
+        .into());
+    }
+    tx.execute(
+        "INSERT INTO settings (name, value) VALUES ('failover', ?1) ON CONFLICT (name) DO UPDATE SET value = ?1",
+        [json(failover)?],
+    )?;
+    tx.notes(notes)
+}
+
+/// The setting as stored; its default where it was never set.
+fn failover(stored: Option<String>) -> Done<Failover> {
+    stored.map_or_else(
+        || Ok(Failover::default()),
+        |text| of_json("the mode of failover", &text),
+    )
 }
 
 pub(super) fn announce(tx: Tx<'_>, member: &Member) -> Done<()> {
@@ -128,6 +161,7 @@ pub(super) fn group(tx: Tx<'_>, name: &str) -> Done<Group> {
         reason: now.reason,
         members,
         database: "SQLite, one host".to_owned(),
+        failover: now.failover,
     })
 }
 

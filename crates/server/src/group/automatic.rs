@@ -1,0 +1,220 @@
+//! Automatic failover: a standby replaces an active server that is gone, without a person. Only where the
+//! group is set to it.
+
+use super::failover::Old;
+use super::keeper::Keeper;
+use super::lease::{Because, LOOK_EVERY_AUTOMATIC, Mode, Port, proven_dead};
+use super::record;
+use crate::clock::Moment;
+use crate::store::{AuditDraft, EpochRow, Owner, Seen};
+use gridhelm_api::switch::{SwitchKind, SwitchRecord};
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// How long a connection to the old active server may take to say whether something listens there.
+const KNOCK: Duration = Duration::from_millis(300);
+/// Who acts when no person does.
+pub(super) const BY_ITSELF: &str = "automatic failover";
+
+/// The lease's word for a group's setting.
+pub(super) fn mode_of(row: &EpochRow) -> Mode {
+    if row.failover.is_automatic() {
+        Mode::Automatic
+    } else {
+        Mode::Manual
+    }
+}
+
+impl Keeper {
+    /// Waits for the next look. In automatic mode a standby tries the active server's lock meanwhile, and
+    /// looks at once when it is free.
+    pub(super) async fn pause(&self, pause: Duration) {
+        let end = Moment::now().after(pause);
+        loop {
+            let left = end.since(Moment::now());
+            if left.is_zero() {
+                return;
+            }
+            let watching = self.watches_lock();
+            let step = if watching {
+                left.min(LOOK_EVERY_AUTOMATIC)
+            } else {
+                left
+            };
+            tokio::time::sleep(step).await;
+            if watching && self.gain_lock().await {
+                return;
+            }
+        }
+    }
+
+    /// Whether another server is active under a lock whose end would be news.
+    fn watches_lock(&self) -> bool {
+        let state = self.state();
+        state.held.is_none()
+            && state.lock.is_none()
+            && state.leading.is_none()
+            && state.row.as_ref().is_some_and(|row| {
+                let other = |owner: &Owner| owner.server != self.parts.me.server;
+                row.failover.is_automatic()
+                    && !row.released
+                    && row.owner.as_ref().is_some_and(other)
+            })
+    }
+
+    /// Whether the owner is proven dead. The lock that was gained to find out is given back if it is not.
+    pub(super) async fn owner_dead(&self, row: &EpochRow) -> bool {
+        let Some(owner) = &row.owner else {
+            return false;
+        };
+        let gained = self.gain_lock().await;
+        if !gained {
+            return false;
+        }
+        let dead = proven_dead(gained, knock(&owner.url).await);
+        if !dead {
+            let mut state = self.state();
+            if state.held.is_none() {
+                state.lock = None;
+            }
+        }
+        dead
+    }
+
+    /// Takes over by itself, and leaves a record of it as of every switch.
+    pub(super) async fn take_over_by_itself(self: Arc<Self>, because: Because, row: EpochRow) {
+        let me = self.parts.me.server.clone();
+        let Ok(id) = crate::random::hex(6) else {
+            return;
+        };
+        let mut record = record::new(
+            SwitchKind::Automatic,
+            format!("s-{id}"),
+            &self.parts.group,
+            &me,
+        );
+        let Ok(lead) = self.lead(&record.id, &me) else {
+            return;
+        };
+        if because == Because::Died && !self.owner_dead(&row).await {
+            return;
+        }
+        let old = self.old_of(because, &row);
+        tell_why(&mut record, &row, &old);
+        record::begin(&mut record, "take", "");
+        self.show(&record);
+        tracing::warn!(
+            epoch = row.epoch,
+            evidence = old.evidence,
+            "taking over by itself"
+        );
+        let audit = AuditDraft {
+            actor: BY_ITSELF.to_owned(),
+            action: "switch.automatic",
+            subject: me,
+            before: None,
+            after: serde_json::to_value(row.epoch + 1).ok(),
+            reason: Some(old.evidence.clone()),
+            address: String::new(),
+            request_id: String::new(),
+        };
+        let seen = Seen {
+            epoch: row.epoch,
+            counter: because.rests_on_lease().then_some(row.counter),
+        };
+        self.run_forced(lead, record, seen, old, Some(audit)).await;
+    }
+
+    fn old_of(&self, because: Because, row: &EpochRow) -> Old {
+        let silent = self.state().watcher.silent_for(Moment::now());
+        let name = row.owner.as_ref().map_or("nobody", |o| o.server.as_str());
+        let evidence = match because {
+            Because::Died => {
+                format!("{name} is dead: its lock is free and its port refuses connections")
+            }
+            Because::Released => format!("{name} stopped in order and named no successor"),
+            _ => format!(
+                "{name} has not renewed its lease for {:.1} s",
+                silent.as_secs_f64()
+            ),
+        };
+        Old {
+            owner: row.owner.clone(),
+            evidence,
+            works: false,
+            silent,
+            running: 0,
+        }
+    }
+}
+
+fn tell_why(record: &mut SwitchRecord, row: &EpochRow, old: &Old) {
+    record.from = row.owner.as_ref().map(|o| o.server.clone());
+    BY_ITSELF.clone_into(&mut record.by);
+    record.reason.clone_from(&old.evidence);
+    record.epoch_before = row.epoch;
+    record::done(record, "check", old.evidence.clone());
+}
+
+/// How a server's address answers.
+async fn knock(url: &str) -> Port {
+    let Some(address) = address_of(url) else {
+        return Port::Silent;
+    };
+    match tokio::time::timeout(KNOCK, TcpStream::connect(&address)).await {
+        Ok(Ok(_)) => Port::Open,
+        Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => Port::Refused,
+        Ok(Err(_)) | Err(_) => Port::Silent,
+    }
+}
+
+/// `host:port` of a server's address.
+fn address_of(url: &str) -> Option<String> {
+    let (default, rest) = url
+        .strip_prefix("http://")
+        .map(|rest| (80, rest))
+        .or_else(|| url.strip_prefix("https://").map(|rest| (443, rest)))?;
+    let host = rest.split('/').next().filter(|host| !host.is_empty())?;
+    let has_port = host
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+    Some(if has_port {
+        host.to_owned()
+    } else {
+        format!("{host}:{default}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_port() {
+        let table = [
+            ("http://10.0.0.1:8401", Some("10.0.0.1:8401")),
+            ("http://east-1/", Some("east-1:80")),
+            ("https://east-1", Some("east-1:443")),
+            ("https://[::1]:8401", Some("[::1]:8401")),
+            ("https://[::1]", Some("[::1]:443")),
+            ("east-1:8401", None),
+            ("http://", None),
+        ];
+        for (url, address) in table {
+            assert_eq!(address_of(url).as_deref(), address, "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_port_is_open_or_refuses() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        assert_eq!(knock(&url).await, Port::Open);
+        drop(listener);
+        assert_eq!(knock(&url).await, Port::Refused);
+        assert_eq!(knock("nowhere").await, Port::Silent);
+    }
+}
