@@ -12,7 +12,7 @@ use crate::store::{SqliteStore, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::work::Work;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -91,7 +91,6 @@ pub struct Running {
     pub bootstrap: Bootstrap,
     http: JoinHandle<()>,
     fresh: JoinHandle<()>,
-    database: Arc<SqliteStore>,
 }
 
 impl Running {
@@ -107,13 +106,7 @@ impl Running {
         }
         self.app.keeper.stop().await;
         self.fresh.abort();
-        let database = self.database;
-        if tokio::task::spawn_blocking(move || database.close())
-            .await
-            .is_err()
-        {
-            tracing::error!("closing the database failed");
-        }
+        self.app.store.shut_down().await;
         tracing::info!("stopped");
     }
 }
@@ -138,8 +131,7 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
     let me = identity::this_process(&config.name, &boot, &config.public_url)
         .map_err(StartError::System)?;
     let Database::Sqlite { path } = &config.database;
-    let database = open_database(path, &config.group).await?;
-    let store: Arc<dyn Store> = Arc::<SqliteStore>::clone(&database);
+    let store = open_database(path, &config.group).await?;
     let accounts = Accounts::new(Arc::clone(&store), &config.group).await?;
     let password = std::env::var("GRIDHELM_BOOTSTRAP_PASSWORD").ok();
     let bootstrap = accounts.bootstrap(password.as_deref()).await?;
@@ -176,7 +168,6 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         me,
         group: config.group.clone(),
         started_at,
-        lock_file: lock_file(path),
         peer_token: peer_token(&accounts, &config.name),
     });
     if let Some(balancer) = config.balancer.clone() {
@@ -205,7 +196,6 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         bootstrap,
         http,
         fresh,
-        database,
     })
 }
 
@@ -213,7 +203,7 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
 ///
 /// # Errors
 /// [`StartError::Database`].
-pub async fn open_database(path: &Path, group: &str) -> Result<Arc<SqliteStore>, StartError> {
+pub async fn open_database(path: &Path, group: &str) -> Result<Arc<dyn Store>, StartError> {
     let (file, name) = (path.to_owned(), group.to_owned());
     let failed = |source| StartError::Database {
         path: path.display().to_string(),
@@ -248,13 +238,6 @@ fn with_real_port(url: &str, address: SocketAddr) -> String {
     )
 }
 
-/// The file beside the database that the active server holds locked.
-fn lock_file(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push(".active.lock");
-    name.into()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -265,11 +248,5 @@ mod tests {
         let address = "127.0.0.1:8401".parse().unwrap();
         assert_eq!(with_real_port("http://h:0", address), "http://h:8401");
         assert_eq!(with_real_port("http://h:80", address), "http://h:80");
-    }
-
-    #[test]
-    fn the_lock_lies_beside_the_database() {
-        let lock = lock_file(Path::new("/data/east.db"));
-        assert_eq!(lock, Path::new("/data/east.db.active.lock"));
     }
 }

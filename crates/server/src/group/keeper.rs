@@ -5,16 +5,15 @@
 //! through [`Standing`] and to the world through the hub, in the same order.
 
 use super::lease::{Holder, LAPSE_AFTER, Sign, Watcher};
-use super::lock::FileLock;
 use super::peer::Peers;
 use super::{Duties, PeerToken, Standing};
 use crate::clock::Moment;
 use crate::hub::Hub;
-use crate::store::{EpochRow, Fence, Owner, Store, StoreError};
+use crate::store::{EpochRow, Fence, LifeLock, Owner, Store, StoreError};
+use futures_util::FutureExt as _;
 use gridhelm_api::Millis;
 use gridhelm_api::group::{Group, ServerRole, ServerStatus};
 use gridhelm_api::switch::{Check, SwitchRecord};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -45,8 +44,6 @@ pub struct KeeperParts {
     pub group: String,
     /// When this process started.
     pub started_at: Millis,
-    /// The file that the active server holds locked for life.
-    pub lock_file: PathBuf,
     /// Makes tokens for calls to the group's other servers.
     pub peer_token: PeerToken,
 }
@@ -84,7 +81,8 @@ pub(super) struct State {
     /// The row of the epoch as last read.
     pub(super) row: Option<EpochRow>,
     pub(super) watcher: Watcher,
-    pub(super) lock: Option<FileLock>,
+    /// The life lock. Held by the active server, where it could gain it.
+    pub(super) lock: Option<Box<dyn LifeLock>>,
     /// Why this server could not do its role now.
     pub(super) trouble: Option<String>,
     /// The switch under way, or the last one.
@@ -101,6 +99,29 @@ pub(super) struct State {
     pub(super) introduced: bool,
     /// The group as last published, and when.
     pub(super) group: Option<(Group, Moment)>,
+}
+
+impl State {
+    /// Whether this process holds the life lock. One that was lost is let go.
+    pub(super) fn holds_lock(&mut self) -> bool {
+        let lost = |lock: &Box<dyn LifeLock>| lock.lost().now_or_never().is_some();
+        if self.lock.as_ref().is_some_and(lost) {
+            tracing::warn!("the life lock was lost");
+            self.lock = None;
+        }
+        self.lock.is_some()
+    }
+
+    /// Whether the active server's life lock was lost since the last look: then it takes no work in automatic
+    /// mode until it has renewed its lease.
+    fn lock_just_lost(&mut self) -> bool {
+        let had = self.lock.is_some();
+        let lost = had && !self.holds_lock();
+        if let Some(held) = self.held.as_mut().filter(|_| lost) {
+            held.holder.lock_lost(Moment::now());
+        }
+        lost
+    }
 }
 
 /// Keeps this server's place in its group: announces it, claims the active role where that is its to
@@ -219,19 +240,32 @@ impl Keeper {
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             interval.tick().await;
-            if self.held() {
-                self.tell();
+            if !self.held() {
+                continue;
             }
+            if self.state().lock_just_lost() {
+                self.wake.notify_one();
+            }
+            self.tell();
         }
     }
 
-    /// Tries to gain the lock that the active server holds for life; whether this process has it now.
+    /// Tries to gain the life lock; whether this process has it now.
     pub(super) async fn gain_lock(&self) -> bool {
-        let mut state = self.state();
-        if state.lock.is_none() {
-            state.lock = FileLock::try_gain(&self.parts.lock_file).ok().flatten();
+        if self.state().holds_lock() {
+            return true;
         }
-        state.lock.is_some()
+        match self.parts.store.try_life_lock().await {
+            Ok(Some(lock)) => {
+                self.state().lock = Some(lock);
+                true
+            }
+            Ok(None) => false,
+            Err(error) => {
+                tracing::debug!(%error, "the life lock was not tried");
+                false
+            }
+        }
     }
 
     /// Renews the lease; answers how long to wait for the next time.
@@ -249,7 +283,6 @@ impl Keeper {
             held.holder.sending(now);
             held.fence.clone()
         };
-        self.gain_lock().await;
         match self.parts.store.renew_lease(&fence).await {
             Ok(_) => {
                 {
@@ -260,6 +293,7 @@ impl Keeper {
                     }
                 }
                 self.tell();
+                self.regain_lock(&fence).await;
             }
             Err(StoreError::Fenced { epoch, owner }) => {
                 self.lose(&fence, epoch, owner.as_deref());
@@ -274,6 +308,22 @@ impl Keeper {
         let state = self.state();
         let due = state.held.as_ref().map(|h| h.holder.due_in(Moment::now()));
         due.unwrap_or_default()
+    }
+
+    /// Sees to it that the active server holds the life lock: it may not have had it yet, or have lost it.
+    async fn regain_lock(&self, fence: &Fence) {
+        if self.state().holds_lock() {
+            return;
+        }
+        match self.parts.store.try_life_lock().await {
+            Ok(lock) => {
+                let mut state = self.state();
+                if state.held.as_ref().is_some_and(|h| h.fence == *fence) {
+                    state.lock = lock;
+                }
+            }
+            Err(error) => tracing::debug!(%error, "the life lock was not gained"),
+        }
     }
 
     /// Looks at the epoch and claims it if it is this server's; answers how long to wait for the next look.
@@ -299,7 +349,7 @@ impl Keeper {
                     state.row = Some(row.clone());
                     state.trouble = None;
                 }
-                self.consider(&row, now);
+                self.consider(&row, now).await;
                 self.tell();
                 self.follow(&row).await;
             }

@@ -43,6 +43,7 @@ pub struct Holder {
     mode: Mode,
     renewed: Moment,
     next: Moment,
+    lock_lost: Option<Moment>,
 }
 
 impl Holder {
@@ -52,6 +53,7 @@ impl Holder {
             mode,
             renewed: sent,
             next: sent.after(RENEW_EVERY),
+            lock_lost: None,
         }
     }
 
@@ -74,13 +76,24 @@ impl Holder {
     /// The renewal that was sent at `sent` succeeded.
     pub fn renewed(&mut self, sent: Moment) {
         self.renewed = self.renewed.max(sent);
+        self.lock_lost = self.lock_lost.filter(|lost| sent < *lost);
+    }
+
+    /// The lock for life was lost at `now`, with the connection that held it: another server may gain it and take
+    /// over at once. A renewal that is sent from now on and succeeds proves that none has. It is due at once.
+    pub fn lock_lost(&mut self, now: Moment) {
+        self.lock_lost = Some(now);
+        self.next = now;
     }
 
     /// Until when work may be started; `None` where no time limit holds.
     pub fn valid_until(&self) -> Option<Moment> {
         match self.mode {
             Mode::Manual => None,
-            Mode::Automatic => Some(self.renewed.after(STOP_AFTER)),
+            Mode::Automatic => {
+                let until = self.renewed.after(STOP_AFTER);
+                Some(self.lock_lost.map_or(until, |lost| lost.min(until)))
+            }
         }
     }
 

@@ -7,7 +7,6 @@ mod failover;
 mod handover;
 mod keeper;
 pub mod lease;
-pub mod lock;
 mod mode;
 mod order;
 mod peer;

@@ -4,10 +4,9 @@ use super::Standing;
 use super::automatic::{BY_ITSELF, mode_of};
 use super::keeper::{Held, Keeper};
 use super::lease::{Because, Claim, Holder, View, Watcher, claim};
-use super::lock::FileLock;
 use crate::clock::Moment;
 use crate::identity::{Life, life};
-use crate::store::{AuditDraft, EpochRow, EventDraft, Fence, Notes, Seen, StoreError};
+use crate::store::{AuditDraft, EpochRow, EventDraft, Fence, Notes, Owner, Seen, StoreError};
 use gridhelm_api::event::{Event, Severity, Topic};
 use gridhelm_api::group::{ServerRole, ServerStatus};
 use gridhelm_api::stream::Delta;
@@ -126,7 +125,7 @@ impl Keeper {
     }
 
     /// Claims the active role if what was seen makes it this server's to claim.
-    pub(super) fn consider(self: &Arc<Self>, row: &EpochRow, now: Moment) {
+    pub(super) async fn consider(self: &Arc<Self>, row: &EpochRow, now: Moment) {
         let me = &self.parts.me.server;
         let decided = {
             let state = self.state();
@@ -149,7 +148,7 @@ impl Keeper {
             Claim::IfDead(_) if self.state().lock.is_none() => return,
             Claim::Now(because) | Claim::IfDead(because) => because,
             Claim::IfGone(because) => {
-                if !self.last_owner_gone(row) {
+                if !self.last_owner_gone(row).await {
                     return;
                 }
                 because
@@ -195,26 +194,26 @@ impl Keeper {
     }
 
     /// Whether the last owner's process is proven gone: this process gains its lock, or the recorded process
-    /// does not run on this host.
-    fn last_owner_gone(&self, row: &EpochRow) -> bool {
-        let mut state = self.state();
-        if state.lock.is_none() {
-            match FileLock::try_gain(&self.parts.lock_file) {
-                Ok(lock) => state.lock = lock,
-                Err(error) => {
-                    state.trouble = Some(format!(
-                        "cannot lock {}: {error}",
-                        self.parts.lock_file.display()
-                    ));
-                    return false;
-                }
-            }
-        }
-        if state.lock.is_some() {
+    /// ran on this host and does not any more.
+    async fn last_owner_gone(&self, row: &EpochRow) -> bool {
+        if self.state().holds_lock() {
             return true;
         }
+        let gained = self.parts.store.try_life_lock().await;
+        let mut state = self.state();
+        match gained {
+            Ok(Some(lock)) => {
+                state.lock = Some(lock);
+                return true;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                state.trouble = Some(error.to_string());
+                return false;
+            }
+        }
         match &row.owner {
-            Some(owner) if life(owner) == Life::Dead => true,
+            Some(owner) if self.is_dead(owner) => true,
             Some(owner) => {
                 state.trouble = Some(format!(
                     "another process (pid {}) runs as {} and holds the active role",
@@ -224,6 +223,12 @@ impl Keeper {
             }
             None => false,
         }
+    }
+
+    /// Whether that process is known to be dead: of one on another host nothing is known here.
+    fn is_dead(&self, owner: &Owner) -> bool {
+        let knowable = self.parts.store.on_one_host() || owner.host_boot == self.parts.me.host_boot;
+        knowable && life(owner) == Life::Dead
     }
 
     fn taking_for(&self, because: Because, row: &EpochRow) -> Taking {

@@ -27,6 +27,7 @@ pub use sqlite::{SqliteOptions, SqliteStore};
 pub use types::*;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use gridhelm_api::account::{Account, AuditRow, Role};
 use gridhelm_api::changeset::{ChangesetRequest, Committed, Manifest};
 use gridhelm_api::event::Event;
@@ -39,6 +40,13 @@ use gridhelm_api::{Millis, Page};
 
 /// What a store answers.
 pub type Result<T> = core::result::Result<T, StoreError>;
+
+/// The lock that the active server holds for life. Dropping it frees it.
+pub trait LifeLock: core::fmt::Debug + Send + Sync {
+    /// Ends when the lock is gone although nobody dropped it, because the connection that held it broke. A
+    /// lock that only the end of its process frees never ends this. May be asked any number of times.
+    fn lost(&self) -> BoxFuture<'static, ()>;
+}
 
 /// The group's database. Cheap to clone behind an `Arc`; every call is one transaction.
 #[async_trait]
@@ -77,6 +85,15 @@ pub trait Store: Send + Sync + 'static {
         notes: Notes,
     ) -> Result<Vec<Event>>;
 
+    /// Tries to gain the lock that the active server holds for life; `None` when another process holds it.
+    /// Whoever gains it knows that the last holder's process is gone or has lost its database. It tells
+    /// *when* the active role may be tried for, never *whether* a write may be committed: that is the fence's.
+    async fn try_life_lock(&self) -> Result<Option<Box<dyn LifeLock>>>;
+
+    /// Whether all servers of the group run on the database's host, so that a recorded process that does
+    /// not run here runs nowhere.
+    fn on_one_host(&self) -> bool;
+
     /// Writes that a server lives: its name, address and version. Not fenced; about every second.
     async fn announce(&self, member: &Member) -> Result<()>;
 
@@ -88,6 +105,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// The latest switches, newest first, at most `limit`.
     async fn switches(&self, limit: u32) -> Result<Vec<SwitchRecord>>;
+
+    /// Takes no more calls, does those that wait and lets the database go. Later calls are
+    /// [`StoreError::Unavailable`].
+    async fn shut_down(&self);
 
     // ---- accounts ------------------------------------------------------------------------------
 

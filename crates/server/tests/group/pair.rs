@@ -161,7 +161,6 @@ impl Server {
             me,
             group: "east".into(),
             started_at: 0,
-            lock_file: database.with_extension("lock"),
             peer_token: Arc::new(|| Ok("token".into())),
         });
         let app = (Arc::clone(&keeper), standing.clone());

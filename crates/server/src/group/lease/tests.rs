@@ -23,6 +23,24 @@ fn the_holder_counts_from_the_moment_it_sent() {
 }
 
 #[test]
+fn a_holder_that_lost_its_lock_works_again_when_it_has_renewed() {
+    let mut holder = Holder::new(Mode::Automatic, at(1_000));
+    holder.sending(at(1_500));
+    holder.lock_lost(at(1_600));
+    assert!(!holder.may_work(at(1_600)));
+    assert_eq!(holder.due_in(at(1_600)), Duration::ZERO);
+    // Sent before the loss: another may have taken over since.
+    holder.renewed(at(1_500));
+    assert!(!holder.may_work(at(1_700)));
+    holder.renewed(at(1_610));
+    assert!(holder.may_work(at(1_700)));
+    // A person decides: no limit.
+    let mut holder = Holder::new(Mode::Manual, at(1_000));
+    holder.lock_lost(at(1_600));
+    assert!(holder.may_work(at(1_600)));
+}
+
+#[test]
 fn in_manual_mode_no_time_limit_holds() {
     let holder = Holder::new(Mode::Manual, at(0));
     assert_eq!(holder.valid_until(), None);

@@ -5,8 +5,8 @@ use super::{
     tasks,
 };
 use crate::store::{
-    AttemptEnd, AttemptStart, EpochRow, EventFilter, Fence, FileWrite, Notes, Owner, Result, Seen,
-    SessionRow, Store, StoredAccount, StoredNode, StoredTask, TokenState,
+    AttemptEnd, AttemptStart, EpochRow, EventFilter, Fence, FileWrite, LifeLock, Notes, Owner,
+    Result, Seen, SessionRow, Store, StoredAccount, StoredNode, StoredTask, TokenState,
 };
 use async_trait::async_trait;
 use gridhelm_api::account::{Account, AuditRow, Role};
@@ -55,6 +55,18 @@ impl Store for SqliteStore {
     async fn set_failover(&self, fence: &Fence, failover: &Failover, notes: Notes) -> Result<Vec<Event>> {
         own!(fence, failover);
         self.write("set failover", move |tx| group::set_failover(tx, &fence, &failover, &notes)).await
+    }
+
+    async fn try_life_lock(&self) -> Result<Option<Box<dyn LifeLock>>> {
+        self.lock_for_life()
+    }
+
+    fn on_one_host(&self) -> bool {
+        true
+    }
+
+    async fn shut_down(&self) {
+        self.close_aside().await;
     }
 
     async fn announce(&self, member: &Member) -> Result<()> {

@@ -11,6 +11,7 @@ mod content;
 mod files;
 mod group;
 mod journal;
+mod lock;
 mod nodes;
 mod queue;
 mod reader;
@@ -25,7 +26,7 @@ mod tx;
 mod uploads;
 mod writer;
 
-use super::{Result, StoreError};
+use super::{LifeLock, Result, StoreError};
 use queue::Queue;
 use reader::Reads;
 use rusqlite::{OptionalExtension, params};
@@ -68,8 +69,10 @@ pub struct SqliteStore {
     deadline: Duration,
     writes: Arc<Writes>,
     reads: Arc<Reads>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Arc<Threads>,
 }
+
+type Threads = Mutex<Vec<JoinHandle<()>>>;
 
 impl SqliteStore {
     /// Opens the group's database, makes it when it is not there, and brings its schema up to date.
@@ -93,7 +96,7 @@ impl SqliteStore {
             deadline: options.deadline,
             writes: Arc::new(Queue::new()),
             reads: Arc::new(Queue::new()),
-            threads: Mutex::new(Vec::new()),
+            threads: Arc::default(),
         };
         let (nudge, nudges) = sync_channel(1);
         let writes = Arc::clone(&store.writes);
@@ -133,12 +136,31 @@ impl SqliteStore {
     pub fn close(&self) {
         self.writes.close();
         self.reads.close();
-        let threads =
-            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
-            if thread.join().is_err() {
-                tracing::error!(path = %self.path.display(), "a thread of the store ended with a fault");
-            }
+        join(&self.threads);
+    }
+
+    /// As [`SqliteStore::close`], without blocking the caller's thread.
+    async fn close_aside(&self) {
+        self.writes.close();
+        self.reads.close();
+        let threads = Arc::clone(&self.threads);
+        if tokio::task::spawn_blocking(move || join(&threads))
+            .await
+            .is_err()
+        {
+            tracing::error!("closing the database failed");
+        }
+    }
+
+    /// Tries to lock the file beside the database.
+    fn lock_for_life(&self) -> Result<Option<Box<dyn LifeLock>>> {
+        let file = lock::lock_file(&self.path);
+        match lock::FileLock::try_gain(&file) {
+            Ok(held) => Ok(held.map(|lock| Box::new(lock) as Box<dyn LifeLock>)),
+            Err(error) => Err(StoreError::Unavailable {
+                operation: "life lock",
+                message: format!("cannot lock {}: {error}", file.display()),
+            }),
         }
     }
 
@@ -156,6 +178,15 @@ impl SqliteStore {
         F: FnOnce(Tx<'_>) -> Done<T> + Send + 'static,
     {
         reader::read(&self.reads, self.deadline, operation, work).await
+    }
+}
+
+fn join(threads: &Threads) {
+    let threads = std::mem::take(&mut *threads.lock().unwrap_or_else(PoisonError::into_inner));
+    for thread in threads {
+        if thread.join().is_err() {
+            tracing::error!("a thread of the store ended with a fault");
+        }
     }
 }
 

@@ -1,16 +1,31 @@
-//! The lock that the active server holds for life: a lock of the operating system on a file beside the
-//! SQLite database. Whoever gains it knows that the last holder's process is gone: the system frees it
-//! with the process, and with nothing else.
+//! The life lock on SQLite: a lock of the operating system on a file beside the database. Whoever gains it
+//! knows that the last holder's process is gone: the system frees it with the process, and with nothing else.
 
+use crate::store::LifeLock;
+use futures_util::future::{BoxFuture, FutureExt as _, pending};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The lock, held until it is dropped.
 #[derive(Debug)]
-pub struct FileLock {
+pub(super) struct FileLock {
     _file: File,
+}
+
+impl LifeLock for FileLock {
+    /// Never: nothing takes it from a process that lives.
+    fn lost(&self) -> BoxFuture<'static, ()> {
+        pending().boxed()
+    }
+}
+
+/// The file beside the database that the active server holds locked.
+pub(super) fn lock_file(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".active.lock");
+    name.into()
 }
 
 impl FileLock {
@@ -19,7 +34,7 @@ impl FileLock {
     ///
     /// # Errors
     /// When the file cannot be made or locked at all.
-    pub fn try_gain(path: &Path) -> io::Result<Option<Self>> {
+    pub(super) fn try_gain(path: &Path) -> io::Result<Option<Self>> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -49,6 +64,12 @@ mod tests {
         assert!(FileLock::try_gain(&path).unwrap().is_none());
         drop(held);
         assert!(FileLock::try_gain(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn the_lock_lies_beside_the_database() {
+        let lock = lock_file(Path::new("/data/east.db"));
+        assert_eq!(lock, Path::new("/data/east.db.active.lock"));
     }
 
     #[test]
