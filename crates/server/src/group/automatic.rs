@@ -15,6 +15,8 @@ use tokio::net::TcpStream;
 
 /// How long a connection to the old active server may take to say whether something listens there.
 const KNOCK: Duration = Duration::from_millis(300);
+/// For how long the renewals of a server that answers on the database's host may be held up.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Who acts when no person does.
 pub(super) const BY_ITSELF: &str = "automatic failover";
 
@@ -83,6 +85,19 @@ impl Keeper {
         dead
     }
 
+    /// Whether an owner whose lease lapsed is to be replaced. On the database's host a long write of its own may
+    /// have held its renewals up, so one that still answers there is given more time: it takes no work meanwhile.
+    async fn owner_hangs(&self, row: &EpochRow) -> bool {
+        let silent = self.state().watcher.silent_for(Moment::now());
+        let Some(owner) = &row.owner else {
+            return true;
+        };
+        if row.released || !self.parts.store.on_one_host() || silent >= PATIENCE {
+            return true;
+        }
+        self.peers.status(&owner.url, KNOCK).await.is_err()
+    }
+
     /// Takes over by itself, and leaves a record of it as of every switch.
     pub(super) async fn take_over_by_itself(self: Arc<Self>, because: Because, row: EpochRow) {
         let me = self.parts.me.server.clone();
@@ -98,7 +113,12 @@ impl Keeper {
         let Ok(lead) = self.lead(&record.id, &me) else {
             return;
         };
-        if because == Because::Died && !self.owner_dead(&row).await {
+        let proven = match because {
+            Because::Died => self.owner_dead(&row).await,
+            Because::Lapsed => self.owner_hangs(&row).await,
+            _ => true,
+        };
+        if !proven {
             return;
         }
         let old = self.old_of(because, &row);

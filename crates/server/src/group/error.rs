@@ -102,6 +102,10 @@ impl SwitchError {
                 ..Problem::new(Code::NotActive, detail)
             },
             Self::Store(StoreError::Fenced { .. }) => Problem::new(Code::Fenced, detail),
+            Self::Store(StoreError::VersionMismatch { current, .. }) => Problem {
+                current: current.clone(),
+                ..Problem::new(Code::VersionMismatch, detail)
+            },
             Self::Store(_) => Problem::new(Code::DatabaseUnavailable, detail),
         }
     }

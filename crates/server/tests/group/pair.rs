@@ -302,7 +302,7 @@ async fn take(State(app): State<App>, Json(order): Json<TakeOrder>) -> Response 
     }
 }
 
-fn audit() -> AuditDraft {
+pub(crate) fn audit() -> AuditDraft {
     AuditDraft {
         actor: "ada".into(),
         action: "switch.planned",

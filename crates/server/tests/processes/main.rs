@@ -1,6 +1,7 @@
 //! Real server processes that are killed, stopped, restarted and switched.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod automatic;
 mod blocker;
 mod command;
 mod process;

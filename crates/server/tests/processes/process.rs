@@ -206,6 +206,29 @@ impl Server {
         }
     }
 
+    /// Sets the group's mode of failover; the setting must never have been changed before.
+    pub(crate) async fn set_failover(&self, token: &str, mode: &str, pause_s: Option<u32>) {
+        let mut change = serde_json::json!({ "mode": mode, "reason": "a test" });
+        if let Some(seconds) = pause_s {
+            change["pause_s"] = seconds.into();
+        }
+        let answer = self
+            .http
+            .put(format!("{}/api/v1/group/failover", self.url))
+            .bearer_auth(token)
+            .header("if-match", "\"0\"")
+            .json(&change)
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status();
+        assert_eq!(status.as_u16(), 200, "{}", answer.text().await.unwrap());
+    }
+
+    pub(crate) async fn switches(&self, token: &str) -> Vec<SwitchRecord> {
+        self.page(token, "switches").await
+    }
+
     async fn page<T: serde::de::DeserializeOwned>(&self, token: &str, path: &str) -> Vec<T> {
         let answer = self
             .http
