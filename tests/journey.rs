@@ -357,7 +357,7 @@ async fn switch(local: &Local, page: &Page) -> Result<()> {
     page.sees_within("without an active server", Duration::from_mins(1))
         .await?;
     // What was under way at the old server ends well, too.
-    asking.more(300).await?;
+    asking.more(500).await?;
     let (asked, worked) = (asking.end().await?, working.end().await?);
     let api = sign_in(local, &local.server("east-2")?.url).await?;
     let group = api.get("group").await?.body;

@@ -14,6 +14,9 @@ use tokio::sync::watch;
 /// How long it stays in balance: three checks of a balancer at the shipped interval of 500 ms. Shorter than the
 /// time after which a lease lapses, so that nobody takes it for a second active server.
 const OVERLAP: Duration = Duration::from_millis(1_500);
+/// Until then it says that it takes nothing new whether or not anything is under way: a balancer that takes it out
+/// cuts off what it sent there since it asked.
+const QUIET: Duration = Duration::from_secs(4);
 /// How long it may end what it has under way: the longest that a request for a task waits.
 const FINISH: Duration = Duration::from_secs(75);
 /// How long work is relayed: until clients that ask this server directly have noticed, too.
@@ -34,7 +37,7 @@ pub(crate) enum Balance {
 fn balance(left: Duration, successor_known: bool, under_way: usize) -> Balance {
     if left < OVERLAP && successor_known {
         Balance::In
-    } else if left < FINISH && under_way > 0 {
+    } else if left < QUIET || (left < FINISH && under_way > 0) {
         Balance::Finishing
     } else {
         Balance::Out
@@ -112,18 +115,19 @@ mod tests {
     fn it_stays_in_balance_until_the_successor_was_found() {
         assert_eq!(balance(Duration::ZERO, true, 0), Balance::In);
         assert_eq!(balance(SOON, true, 3), Balance::In);
-        assert_eq!(balance(LATER, true, 0), Balance::Out);
+        assert_eq!(balance(LATER, true, 0), Balance::Finishing);
+        assert_eq!(balance(QUIET, true, 0), Balance::Out);
     }
 
     #[test]
-    fn it_is_out_when_it_knows_nobody_to_relay_to() {
-        assert_eq!(balance(Duration::ZERO, false, 0), Balance::Out);
-        assert_eq!(balance(Duration::ZERO, false, 1), Balance::Finishing);
+    fn it_takes_nothing_when_it_knows_nobody_to_relay_to() {
+        assert_eq!(balance(Duration::ZERO, false, 0), Balance::Finishing);
+        assert_eq!(balance(QUIET, false, 0), Balance::Out);
     }
 
     #[test]
     fn what_is_under_way_may_end_but_not_for_ever() {
-        assert_eq!(balance(LATER, true, 1), Balance::Finishing);
+        assert_eq!(balance(QUIET, true, 1), Balance::Finishing);
         assert_eq!(balance(FINISH, true, 1), Balance::Out);
     }
 

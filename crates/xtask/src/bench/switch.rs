@@ -22,7 +22,7 @@ pub async fn run(local: &Local) -> Result<()> {
         asking.more(100).await?;
         planned(&api.at(&local.server(from)?.url), to).await?;
         // The balancer's checks, and what is still under way at the old server, end well after the switch.
-        asking.more(300).await?;
+        asking.more(500).await?;
     }
     let (asked, worked) = (asking.end().await?, working.end().await?);
     let gap = asked.gap.as_secs_f64() * 1e3;
