@@ -4,7 +4,8 @@
 //! * [`build`] builds the server and the console;
 //! * [`deployment`] starts a whole local deployment (R nodes, servers, load balancer) and stops it;
 //! * [`checks`] runs every test and counts;
-//! * `harness` (feature) is what the browser tests and the bench share, `bench` (feature) measures.
+//! * `harness` (feature) is what the browser tests and the bench share, `drill` (same feature) breaks things on purpose,
+//!   `bench` (feature) measures.
 //!
 //! `src/main.rs` only reads the command line.
 
@@ -13,6 +14,8 @@ pub mod bench;
 pub mod build;
 pub mod checks;
 pub mod deployment;
+#[cfg(feature = "harness")]
+pub mod drill;
 pub mod error;
 #[cfg(feature = "harness")]
 pub mod harness;

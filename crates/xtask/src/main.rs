@@ -41,7 +41,7 @@ enum Command {
     },
     /// Break things on purpose in a running local deployment and check what must hold.
     Drill {
-        /// Which drill.
+        /// Which drill, or how their names begin; all without a name.
         name: Option<String>,
     },
     /// Only install what building, running and testing need.
@@ -97,11 +97,8 @@ fn main() -> ExitCode {
         })
         .map(|()| true),
         Command::Test { name } => checks::run(name.as_deref()),
-        Command::Bench { arguments } => bench(&arguments),
-        Command::Drill { name } => {
-            let which = name.map_or_else(String::new, |name| format!(" called {name}"));
-            Err(Error::Usage(format!("there is no drill{which} yet")))
-        }
+        Command::Bench { arguments } => program("bench", &arguments),
+        Command::Drill { name } => program("drill", name.as_slice()),
         Command::SetUp => Stop::listen()
             .and_then(|stop| set_up::set_up(&Workspace::find()?, Need::Test, &stop))
             .map(|_| true),
@@ -130,8 +127,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Builds the measuring program in release mode and runs it, with all tools in place.
-fn bench(arguments: &[String]) -> Result<bool, Error> {
+/// Builds one of the programs that measure and drill in release mode and runs it, with all tools in place.
+fn program(name: &str, arguments: &[String]) -> Result<bool, Error> {
     let stop = Stop::listen()?;
     let workspace = Workspace::find()?;
     set_up::set_up(&workspace, Need::Test, &stop)?;
@@ -146,7 +143,7 @@ fn bench(arguments: &[String]) -> Result<bool, Error> {
             "--features",
             "bench",
             "--bin",
-            "bench",
+            name,
             "--",
         ])
         .args(arguments);

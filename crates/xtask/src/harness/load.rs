@@ -199,3 +199,152 @@ async fn work(
     }
     Ok(worked)
 }
+
+/// One request of a [`Load`], by the load's own clock.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// When it was sent.
+    pub sent: Duration,
+    /// When its answer, or its failure, was there.
+    pub answered: Duration,
+    /// The epoch of a good answer: one that names the group and an epoch, of an active server.
+    pub epoch: Option<i64>,
+    /// The id of a task whose acceptance it tells.
+    pub task: Option<String>,
+    /// What was said, where it was not good.
+    pub said: String,
+}
+
+/// How often a load sends.
+const LOAD_PACE: Duration = Duration::from_millis(20);
+/// The load's tasks: some time, and a value that can be told.
+const LOAD_CODE: &str = "Sys.sleep(0.02); sum(1:10)";
+
+/// 50 requests a second with a group's cookie, whether or not earlier ones were answered; half of them tasks.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    good: Arc<AtomicUsize>,
+    sender: JoinHandle<Vec<Answered>>,
+}
+
+impl Load {
+    /// Begins to send.
+    pub fn begin(balancer: &str, group: &str, token: &str) -> Self {
+        let (stop, good) = (Arc::default(), Arc::default());
+        let target = Target {
+            http: reqwest::Client::builder()
+                .timeout(Duration::from_secs(20))
+                .build()
+                .unwrap_or_default(),
+            balancer: balancer.to_owned(),
+            group: group.to_owned(),
+            token: token.to_owned(),
+            began: Instant::now(),
+            good: Arc::clone(&good),
+        };
+        let sender = tokio::spawn(send_all(Arc::new(target), Arc::clone(&stop)));
+        Self { stop, good, sender }
+    }
+
+    /// Waits until so many more requests were answered well.
+    ///
+    /// # Errors
+    /// When they were not within 30 s.
+    pub async fn good(&self, more: usize) -> Result<()> {
+        let goal = self.good.load(Ordering::Relaxed) + more;
+        wait_for("good answers", Duration::from_secs(30), || async {
+            Ok((self.good.load(Ordering::Relaxed) >= goal).then_some(()))
+        })
+        .await
+    }
+
+    /// Sends no more; every request with its answer, in the order of sending.
+    pub async fn end(self) -> Vec<Answered> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.sender.await.unwrap_or_default()
+    }
+}
+
+struct Target {
+    http: reqwest::Client,
+    balancer: String,
+    group: String,
+    token: String,
+    began: Instant,
+    good: Arc<AtomicUsize>,
+}
+
+async fn send_all(target: Arc<Target>, stop: Arc<AtomicBool>) -> Vec<Answered> {
+    let mut pace = tokio::time::interval(LOAD_PACE);
+    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut sent = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        pace.tick().await;
+        let number = sent.len();
+        let target = Arc::clone(&target);
+        sent.push(tokio::spawn(async move { target.send(number).await }));
+    }
+    let mut answers = Vec::with_capacity(sent.len());
+    for request in sent {
+        answers.extend(request.await);
+    }
+    answers
+}
+
+impl Target {
+    async fn send(&self, number: usize) -> Answered {
+        let sent = self.began.elapsed();
+        let is_task = number % 2 == 1;
+        let path = if is_task { "tasks" } else { "server" };
+        let url = format!("{}/api/v1/{path}", self.balancer);
+        let request = if is_task {
+            // Every second task may run twice.
+            let body = json!({
+                "source": { "code": { "code": LOAD_CODE } }, "re_executable": number % 4 == 1,
+            });
+            self.http.post(url).json(&body).bearer_auth(&self.token)
+        } else {
+            self.http.get(url)
+        };
+        let request = request.header("cookie", format!("GROUP={}", self.group));
+        let mut answer = Answered {
+            sent,
+            answered: sent,
+            epoch: None,
+            task: None,
+            said: String::new(),
+        };
+        match request.send().await {
+            Ok(response) => self.read(response, is_task, &mut answer).await,
+            Err(error) => answer.said = format!("{error:?}"),
+        }
+        answer.answered = self.began.elapsed();
+        if answer.epoch.is_some() {
+            self.good.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    async fn read(&self, response: reqwest::Response, is_task: bool, answer: &mut Answered) {
+        let status = response.status();
+        let header = |name: &str| {
+            let value = response.headers().get(name)?.to_str().ok()?;
+            Some(value.to_owned())
+        };
+        let of_group = header("x-gridhelm-group").is_some_and(|group| group == self.group);
+        let epoch = header("x-gridhelm-epoch").and_then(|e| e.parse::<i64>().ok());
+        let body: Value = response.json().await.unwrap_or_default();
+        let told = if is_task {
+            answer.task = body["id"].as_str().map(str::to_owned);
+            answer.task.is_some()
+        } else {
+            body["role"] == "active" || body["role"] == "leaving"
+        };
+        if status.is_success() && of_group && told {
+            answer.epoch = epoch.filter(|epoch| *epoch > 0);
+        }
+        if answer.epoch.is_none() {
+            answer.said = format!("{status} {body}");
+        }
+    }
+}

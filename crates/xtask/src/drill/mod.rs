@@ -1,0 +1,86 @@
+//! `cargo xtask drill`: breaks things on purpose in a local deployment of its own, under load, and checks over the
+//! recorded history what must hold. Prints one JSON object a line.
+
+mod crew;
+mod ha;
+mod history;
+
+pub use crew::Crew;
+pub use history::{History, Verdict};
+
+use crate::harness::{HarnessError, Result};
+use serde_json::json;
+
+/// Every drill, by name, with what it does.
+pub const DRILLS: [(&str, &str); 5] = [
+    ("ha-switch", "planned switches there and back"),
+    (
+        "ha-kill",
+        "kill -9 of the active server, automatic failover, and its return",
+    ),
+    (
+        "ha-stop",
+        "SIGSTOP of the active server until another took over, then SIGCONT",
+    ),
+    (
+        "ha-restart",
+        "the active server ends in order and starts again",
+    ),
+    (
+        "ha-both",
+        "both servers killed, and started in the other order",
+    ),
+];
+
+/// Runs one drill; its verdict is printed.
+///
+/// # Errors
+/// When the drill could not be made, or something did not hold.
+pub async fn run(name: &str) -> Result<Verdict> {
+    let verdict = match name {
+        "ha-switch" => ha::switch().await,
+        "ha-kill" => ha::kill().await,
+        "ha-stop" => ha::stop().await,
+        "ha-restart" => ha::restart().await,
+        "ha-both" => ha::both().await,
+        _ => {
+            let names: Vec<_> = DRILLS.iter().map(|(name, _)| *name).collect();
+            return Err(HarnessError(format!(
+                "no drill \"{name}\"; there are: {}",
+                names.join(", ")
+            )));
+        }
+    }
+    .map_err(|error| HarnessError(format!("{name}: {error}")))?;
+    print(name, &verdict);
+    if verdict.holds() {
+        Ok(verdict)
+    } else {
+        Err(HarnessError(format!(
+            "{name}: {}",
+            verdict.broken.join("; ")
+        )))
+    }
+}
+
+#[allow(
+    clippy::print_stdout,
+    reason = "the command's answer is its standard output"
+)]
+fn print(name: &str, verdict: &Verdict) {
+    let line = json!({
+        "drill": name,
+        "ok": verdict.holds(),
+        "requests": verdict.requests,
+        "failed_requests": verdict.failed,
+        "tasks_acknowledged": verdict.acknowledged,
+        "lost_acknowledged": verdict.lost,
+        "double_commits": verdict.doubled,
+        "uncertain": verdict.uncertain,
+        "zombies_left": verdict.zombies,
+        "gap_ms": (verdict.gap.as_secs_f64() * 1e4).round() / 10.0,
+        "epochs": verdict.epochs,
+        "broken": verdict.broken,
+    });
+    println!("{line}");
+}

@@ -1,0 +1,36 @@
+//! Every drill once, short: real processes that are killed, stopped and switched under load.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use xtask::drill;
+
+async fn holds(name: &str) {
+    if let Err(error) = drill::run(name).await {
+        panic!("{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn planned_switches_lose_no_request() {
+    holds("ha-switch").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_server_is_replaced_by_itself() {
+    holds("ha-kill").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_server_is_replaced_and_wakes_as_standby() {
+    holds("ha-stop").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_goes_on_under_an_epoch_of_its_own() {
+    holds("ha-restart").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_servers_may_die() {
+    holds("ha-both").await;
+}
