@@ -19,6 +19,7 @@
 #[cfg(test)]
 mod contract;
 mod error;
+mod sql;
 mod sqlite;
 mod types;
 

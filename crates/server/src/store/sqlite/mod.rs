@@ -4,39 +4,25 @@
 //! on a snapshot ([`reader`]), checkpoints and tidying through another. Several processes share the file: every write
 //! transaction is `BEGIN IMMEDIATE`, so what it reads (the fence above all) holds until its commit.
 
-mod accounts;
-mod calls;
-mod changesets;
-mod content;
-mod files;
-mod group;
-mod journal;
+mod engine;
 mod lock;
-mod nodes;
-mod queue;
 mod reader;
 mod schema;
-mod sessions;
-mod task_rows;
-mod tasks;
 #[cfg(test)]
 mod tests;
-mod tidy;
-mod tx;
-mod uploads;
 mod writer;
 
+use super::sql::tidy::{self, Place};
+use super::sql::tx::{Fail, Tx};
+use super::sql::{Backend, SqlStore};
 use super::{LifeLock, Result, StoreError};
-use queue::Queue;
-use reader::Reads;
-use rusqlite::{OptionalExtension, params};
+use async_trait::async_trait;
+use engine::of_sqlite;
+use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
-use tx::{Done, Tx, of_sqlite};
-use writer::Writes;
 
 /// How often content without a reference is looked for.
 const TIDY_EVERY: Duration = Duration::from_hours(1);
@@ -62,17 +48,37 @@ impl Default for SqliteOptions {
     }
 }
 
-/// The group's database in an SQLite file.
-pub struct SqliteStore {
+/// An SQLite file.
+#[derive(Debug)]
+pub struct Sqlite {
     path: PathBuf,
-    group: String,
-    deadline: Duration,
-    writes: Arc<Writes>,
-    reads: Arc<Reads>,
-    threads: Arc<Threads>,
 }
 
-type Threads = Mutex<Vec<JoinHandle<()>>>;
+/// The group's database in an SQLite file. When it is closed, the last connection copies the log into the
+/// file.
+pub type SqliteStore = SqlStore<Sqlite>;
+
+#[async_trait]
+impl Backend for Sqlite {
+    fn shown(&self) -> String {
+        "SQLite, one host".to_owned()
+    }
+
+    fn on_one_host(&self) -> bool {
+        true
+    }
+
+    async fn try_life_lock(&self) -> Result<Option<Box<dyn LifeLock>>> {
+        let file = lock::lock_file(&self.path);
+        match lock::FileLock::try_gain(&file) {
+            Ok(held) => Ok(held.map(|lock| Box::new(lock) as Box<dyn LifeLock>)),
+            Err(error) => Err(StoreError::Unavailable {
+                operation: "life lock",
+                message: format!("cannot lock {}: {error}", file.display()),
+            }),
+        }
+    }
+}
 
 impl SqliteStore {
     /// Opens the group's database, makes it when it is not there, and brings its schema up to date.
@@ -90,14 +96,10 @@ impl SqliteStore {
         let connect = || schema::connect(path, options.max_pages);
         let writing = connect()?;
         claim_for(&writing, group, path)?;
-        let store = Self {
+        let backend = Sqlite {
             path: path.to_owned(),
-            group: group.to_owned(),
-            deadline: options.deadline,
-            writes: Arc::new(Queue::new()),
-            reads: Arc::new(Queue::new()),
-            threads: Arc::default(),
         };
+        let store = Self::new(backend, group, options.deadline);
         let (nudge, nudges) = sync_channel(1);
         let writes = Arc::clone(&store.writes);
         store.spawn("store-write", move || {
@@ -113,95 +115,6 @@ impl SqliteStore {
             store.spawn("store-read", move || reader::run(&reading, &reads))?;
         }
         Ok(store)
-    }
-
-    fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
-        let thread = Builder::new()
-            .name(name.to_owned())
-            .spawn(work)
-            .map_err(|e| StoreError::Unavailable {
-                operation: "open",
-                message: format!("a thread cannot be started: {e}"),
-            })?;
-        self.threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(thread);
-        Ok(())
-    }
-
-    /// Takes no more calls, does those that wait, and ends the threads; the last connection to close
-    /// copies the log into the file. Blocks for as long as the calls under way take. Later calls are
-    /// [`StoreError::Unavailable`].
-    pub fn close(&self) {
-        self.writes.close();
-        self.reads.close();
-        join(&self.threads);
-    }
-
-    /// As [`SqliteStore::close`], without blocking the caller's thread.
-    async fn close_aside(&self) {
-        self.writes.close();
-        self.reads.close();
-        let threads = Arc::clone(&self.threads);
-        if tokio::task::spawn_blocking(move || join(&threads))
-            .await
-            .is_err()
-        {
-            tracing::error!("closing the database failed");
-        }
-    }
-
-    /// Tries to lock the file beside the database.
-    fn lock_for_life(&self) -> Result<Option<Box<dyn LifeLock>>> {
-        let file = lock::lock_file(&self.path);
-        match lock::FileLock::try_gain(&file) {
-            Ok(held) => Ok(held.map(|lock| Box::new(lock) as Box<dyn LifeLock>)),
-            Err(error) => Err(StoreError::Unavailable {
-                operation: "life lock",
-                message: format!("cannot lock {}: {error}", file.display()),
-            }),
-        }
-    }
-
-    async fn write<T, F>(&self, operation: &'static str, work: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: Fn(Tx<'_>) -> Done<T> + Send + 'static,
-    {
-        writer::write(&self.writes, self.deadline, operation, work).await
-    }
-
-    async fn read<T, F>(&self, operation: &'static str, work: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(Tx<'_>) -> Done<T> + Send + 'static,
-    {
-        reader::read(&self.reads, self.deadline, operation, work).await
-    }
-}
-
-fn join(threads: &Threads) {
-    let threads = std::mem::take(&mut *threads.lock().unwrap_or_else(PoisonError::into_inner));
-    for thread in threads {
-        if thread.join().is_err() {
-            tracing::error!("a thread of the store ended with a fault");
-        }
-    }
-}
-
-impl Drop for SqliteStore {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-impl core::fmt::Debug for SqliteStore {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("SqliteStore")
-            .field("path", &self.path)
-            .field("group", &self.group)
-            .finish_non_exhaustive()
     }
 }
 
@@ -246,15 +159,33 @@ fn care(conn: &rusqlite::Connection, nudges: &Receiver<()>) {
         }
         if tidied.is_none_or(|at| at.elapsed() >= TIDY_EVERY) {
             tidied = Some(Instant::now());
-            match tidy::tidy(conn, crate::clock::now()) {
+            match tidy_up(conn, crate::clock::now()) {
                 Ok(0) => {}
                 Ok(removed) => {
                     tracing::info!(removed, "contents that nothing refers to were removed");
                 }
-                Err(error) => {
+                Err(fail) => {
+                    let error = fail.into_error("tidy up");
                     tracing::warn!(%error, "the database could not be tidied; the next time tries again");
                 }
             }
         }
     }
+}
+
+/// Removes what nothing refers to any more, as of `now`; answers how many contents went.
+fn tidy_up(
+    conn: &rusqlite::Connection,
+    now: gridhelm_api::Millis,
+) -> core::result::Result<usize, Fail> {
+    let mut removed = 0;
+    let mut place = Some(Place::START);
+    while let Some(from) = place {
+        let step = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+        let (gone, next) = tidy::step(Tx(&*step), now, &from)?;
+        step.commit()?;
+        removed += gone;
+        place = next;
+    }
+    Ok(removed)
 }

@@ -1,6 +1,6 @@
 //! Opening the file, and bringing its schema up to date.
 
-use super::tx::of_sqlite;
+use super::engine::of_sqlite;
 use crate::store::{Result, StoreError};
 use refinery::{Migration, Runner};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};

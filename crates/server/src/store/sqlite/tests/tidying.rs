@@ -3,7 +3,8 @@
 use super::{open, stranger};
 use crate::clock;
 use crate::store::contract::{SqliteFile, activate, file, sha256, write};
-use crate::store::sqlite::{content, schema, tidy};
+use crate::store::sql::content;
+use crate::store::sqlite::{schema, tidy_up};
 use crate::store::{Expect, Notes, Store};
 use gridhelm_api::changeset::{ChangesetRequest, Operation};
 use std::sync::Arc;
@@ -46,10 +47,10 @@ async fn only_what_nothing_refers_to_is_collected_and_only_after_a_day() {
             .is_empty()
     };
 
-    assert_eq!(tidy::tidy(&conn, clock::now()).unwrap(), 0, "all is fresh");
+    assert_eq!(tidy_up(&conn, clock::now()).unwrap(), 0, "all is fresh");
     conn.execute("UPDATE changesets SET opened_at = opened_at + ?1", [DAY])
         .unwrap();
-    assert_eq!(tidy::tidy(&conn, clock::now() + DAY + 1).unwrap(), 1);
+    assert_eq!(tidy_up(&conn, clock::now() + DAY + 1).unwrap(), 1);
     assert!(!there(&loose).await);
     let chunks: i64 = conn
         .query_row("SELECT count(*) FROM chunks", [], |r| r.get(0))
@@ -71,7 +72,7 @@ async fn only_what_nothing_refers_to_is_collected_and_only_after_a_day() {
         .open_changeset(&fence, &given_up, "ann")
         .await
         .unwrap();
-    assert_eq!(tidy::tidy(&conn, clock::now() + DAY + 1).unwrap(), 1);
+    assert_eq!(tidy_up(&conn, clock::now() + DAY + 1).unwrap(), 1);
     assert_eq!(store.changeset(&id).await.unwrap(), None);
     assert!(!there(b"only planned").await && there(b"planned").await);
 }
@@ -86,10 +87,10 @@ async fn content_that_is_put_again_is_fresh_again() {
     conn.execute("UPDATE blobs SET created_at = created_at - ?1", [2 * DAY])
         .unwrap();
     store.put_blob(&sha, b"x").await.unwrap();
-    assert_eq!(tidy::tidy(&conn, clock::now()).unwrap(), 0);
+    assert_eq!(tidy_up(&conn, clock::now()).unwrap(), 0);
     conn.execute("UPDATE blobs SET created_at = created_at - ?1", [2 * DAY])
         .unwrap();
-    assert_eq!(tidy::tidy(&conn, clock::now()).unwrap(), 1);
+    assert_eq!(tidy_up(&conn, clock::now()).unwrap(), 1);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::{open, open_with, stranger};
 use crate::store::contract::{SqliteFile, notes, sha256, traces};
-use crate::store::sqlite::tx::{Fail, conflict};
+use crate::store::sql::tx::{Fail, conflict};
 use crate::store::{Notes, SqliteOptions, Store, StoreError};
 use std::sync::Arc;
 use std::sync::mpsc::channel;

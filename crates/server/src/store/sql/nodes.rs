@@ -1,15 +1,15 @@
 //! Nodes and their timelines.
 
 use super::tx::{Done, Tx, json, not_found, of_json, of_word, word};
+use super::value::{Row, params};
 use crate::clock;
 use crate::store::{Fence, Notes, StoreError, StoredNode};
 use gridhelm_api::Millis;
 use gridhelm_api::event::Event;
 use gridhelm_api::node::{IntentChange, NodePatch, TimelinePoint};
-use rusqlite::{Row, params};
 
 const COLUMNS: &str =
-    "SELECT name, host, port, user, password, slot_limit, operating_type, labels, intent,
+    "SELECT name, host, port, \"user\", password, slot_limit, operating_type, labels, intent,
     intent_reason, intent_by, intent_since, version, created_at FROM nodes";
 
 fn stored(r: &Row<'_>) -> Done<StoredNode> {
@@ -20,9 +20,9 @@ fn stored(r: &Row<'_>) -> Done<StoredNode> {
         user: r.get(3)?,
         password: r.get(4)?,
         slot_limit: r.get(5)?,
-        operating_type: of_word("a node", &r.get::<_, String>(6)?)?,
-        labels: of_json("a node", &r.get::<_, String>(7)?)?,
-        intent: of_word("a node", &r.get::<_, String>(8)?)?,
+        operating_type: of_word("a node", &r.get::<String>(6)?)?,
+        labels: of_json("a node", &r.get::<String>(7)?)?,
+        intent: of_word("a node", &r.get::<String>(8)?)?,
         intent_reason: r.get(9)?,
         intent_by: r.get(10)?,
         intent_since: r.get(11)?,
@@ -32,11 +32,11 @@ fn stored(r: &Row<'_>) -> Done<StoredNode> {
 }
 
 pub(super) fn all(tx: Tx<'_>) -> Done<Vec<StoredNode>> {
-    tx.rows(&format!("{COLUMNS} ORDER BY name"), [], stored)
+    tx.rows(&format!("{COLUMNS} ORDER BY name"), params![], stored)
 }
 
 fn one(tx: Tx<'_>, name: &str) -> Done<StoredNode> {
-    tx.row(&format!("{COLUMNS} WHERE name = ?1"), [name], stored)?
+    tx.row(&format!("{COLUMNS} WHERE name = ?1"), params![name], stored)?
         .ok_or_else(|| not_found(format!("node {name}")))
 }
 
@@ -81,7 +81,10 @@ pub(super) fn create(
     notes: &Notes,
 ) -> Done<(StoredNode, Vec<Event>)> {
     tx.fence(fence)?;
-    let taken: Option<String> = tx.value("SELECT name FROM nodes WHERE name = ?1", [&node.name])?;
+    let taken: Option<String> = tx.value(
+        "SELECT name FROM nodes WHERE name = ?1",
+        params![&node.name],
+    )?;
     if taken.is_some() {
         return Err(StoreError::AlreadyExists {
             field: "name",
@@ -101,10 +104,10 @@ pub(super) fn create(
 
 fn put(tx: Tx<'_>, node: &StoredNode) -> Done<()> {
     tx.execute(
-        "INSERT INTO nodes (name, host, port, user, password, slot_limit, operating_type, labels, intent,
+        "INSERT INTO nodes (name, host, port, \"user\", password, slot_limit, operating_type, labels, intent,
                 intent_reason, intent_by, intent_since, version, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
-         ON CONFLICT (name) DO UPDATE SET host = ?2, port = ?3, user = ?4, password = ?5, slot_limit = ?6,
+         ON CONFLICT (name) DO UPDATE SET host = ?2, port = ?3, \"user\" = ?4, password = ?5, slot_limit = ?6,
                 operating_type = ?7, labels = ?8, intent = ?9, intent_reason = ?10, intent_by = ?11,
                 intent_since = ?12, version = ?13",
         params![
@@ -195,7 +198,7 @@ pub(super) fn remove(
 ) -> Done<Vec<Event>> {
     tx.fence(fence)?;
     let old = at_version(tx, name, version)?;
-    tx.execute("DELETE FROM nodes WHERE name = ?1", [name])?;
+    tx.execute("DELETE FROM nodes WHERE name = ?1", params![name])?;
     tx.notes_about(notes, shown(&old).as_ref(), None)
 }
 
@@ -207,7 +210,8 @@ pub(super) fn record_capacity(
     notes: &Notes,
 ) -> Done<Vec<Event>> {
     tx.fence(fence)?;
-    let known: Option<String> = tx.value("SELECT name FROM nodes WHERE name = ?1", [node])?;
+    let known: Option<String> =
+        tx.value("SELECT name FROM nodes WHERE name = ?1", params![node])?;
     if known.is_none() {
         return Err(not_found(format!("node {node}")));
     }

@@ -1,11 +1,11 @@
 //! Reading events and audit rows.
 
 use super::tx::{Done, Tx, of_json, of_word, severity_number, word};
+use super::value::{Row, ToValue, Value, params};
 use crate::store::EventFilter;
 use gridhelm_api::Page;
 use gridhelm_api::account::AuditRow;
 use gridhelm_api::event::{Event, Severity};
-use rusqlite::{Row, params_from_iter, types::Value};
 
 /// The most rows of one page.
 const MOST: u32 = 1000;
@@ -29,28 +29,29 @@ pub(super) fn page<T>(mut items: Vec<T>, size: usize, id: impl Fn(&T) -> String)
 
 pub(super) fn events(tx: Tx<'_>, filter: &EventFilter) -> Done<Page<Event>> {
     let size = page_size(filter.limit);
-    let mut sql = "SELECT id, at, severity, topic, kind, subject, message, actor, epoch FROM events WHERE id < ?"
+    let mut sql = "SELECT id, at, severity, topic, kind, subject, message, actor, epoch FROM events WHERE id < ?1"
         .to_owned();
     let mut values = vec![Value::Integer(filter.before.unwrap_or(i64::MAX))];
-    if let Some(topic) = &filter.topic {
-        sql.push_str(" AND topic = ?");
-        values.push(Value::Text(word(topic)?));
+    let topic = filter.topic.as_ref().map(word).transpose()?;
+    if let Some(topic) = &topic {
+        values.push(topic.value());
+        sql = format!("{sql} AND topic = ?{}", values.len());
     }
     if let Some(subject) = &filter.subject {
-        sql.push_str(" AND subject = ?");
-        values.push(Value::Text(subject.clone()));
+        values.push(subject.value());
+        sql = format!("{sql} AND subject = ?{}", values.len());
     }
     if let Some(severity) = filter.severity {
         // A literal, so that the index of grave events can serve it.
         sql = format!("{sql} AND severity >= {}", severity_number(severity));
     }
     sql = format!("{sql} ORDER BY id DESC LIMIT {}", size + 1);
-    let items = tx.rows(&sql, params_from_iter(values), event)?;
+    let items = tx.rows(&sql, &values, event)?;
     Ok(page(items, size, |e| e.id.to_string()))
 }
 
 fn event(r: &Row<'_>) -> Done<Event> {
-    let severity = match r.get::<_, i64>(2)? {
+    let severity = match r.get::<i64>(2)? {
         0 => Severity::Info,
         1 => Severity::Good,
         2 => Severity::Warn,
@@ -60,10 +61,7 @@ fn event(r: &Row<'_>) -> Done<Event> {
         id: r.get(0)?,
         at: r.get(1)?,
         severity,
-        topic: of_word(
-            "an event",
-            r.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?,
-        )?,
+        topic: of_word("an event", &r.get::<String>(3)?)?,
         kind: r.get(4)?,
         subject: r.get(5)?,
         message: r.get(6)?,
@@ -77,7 +75,7 @@ pub(super) fn audit(tx: Tx<'_>, before: Option<i64>, limit: u32) -> Done<Page<Au
     let items = tx.rows(
         "SELECT id, at, actor, action, subject, before, after, reason, address, request_id
          FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
-        (before.unwrap_or(i64::MAX), limit.clamp(1, MOST) + 1),
+        params![before.unwrap_or(i64::MAX), limit.clamp(1, MOST) + 1],
         |r| {
             let state =
                 |text: Option<String>| text.map(|t| of_json("an audit row", &t)).transpose();

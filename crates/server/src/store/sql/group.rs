@@ -1,21 +1,21 @@
 //! Epoch, lease, members and switches.
 
 use super::tx::{Done, Tx, json, not_found, of_json};
+use super::value::params;
 use crate::clock;
 use crate::store::{EpochRow, Fence, Notes, Owner, Seen, StoreError};
 use gridhelm_api::event::Event;
 use gridhelm_api::group::{Failover, Group, Member};
 use gridhelm_api::switch::SwitchRecord;
-use rusqlite::params;
 
 pub(super) fn epoch(tx: Tx<'_>) -> Done<EpochRow> {
     tx.row(
         "SELECT e.epoch, e.server, e.boot, e.pid, e.start_ticks, e.host_boot, e.url, e.since, e.made_by, e.reason,
                 l.counter, l.released, l.successor, (SELECT value FROM settings WHERE name = 'failover')
          FROM epoch e, lease l",
-        [],
+        params![],
         |r| {
-            let owner = match r.get::<_, Option<String>>(1)? {
+            let owner = match r.get::<Option<String>>(1)? {
                 None => None,
                 Some(server) => Some(Owner {
                     server,
@@ -35,7 +35,7 @@ pub(super) fn epoch(tx: Tx<'_>) -> Done<EpochRow> {
                 counter: r.get(10)?,
                 released: r.get(11)?,
                 successor: r.get(12)?,
-                failover: failover(r.get::<_, Option<String>>(13)?)?,
+                failover: failover(r.get::<Option<String>>(13)?)?,
             })
         },
     )?
@@ -53,7 +53,7 @@ pub(super) fn take_epoch(
     let taken = tx.execute(
         "UPDATE epoch SET epoch = epoch + 1, server = ?2, boot = ?3, pid = ?4, start_ticks = ?5, host_boot = ?6,
                 url = ?7, since = ?8, made_by = ?9, reason = ?10
-         WHERE epoch = ?1 AND (?11 IS NULL OR ?11 = (SELECT counter FROM lease))",
+         WHERE epoch = ?1 AND (CAST(?11 AS BIGINT) IS NULL OR ?11 = (SELECT counter FROM lease))",
         params![
             seen.epoch,
             owner.server,
@@ -77,24 +77,31 @@ pub(super) fn take_epoch(
         .into());
     }
     tx.execute(
-        "UPDATE lease SET counter = 0, released = 0, successor = NULL",
-        [],
+        "UPDATE lease SET counter = 0, released = FALSE, successor = NULL",
+        params![],
     )?;
+    tx.ownership_changed();
     let events = tx.notes(notes)?;
     Ok((epoch(tx)?, events))
 }
 
 pub(super) fn renew_lease(tx: Tx<'_>, fence: &Fence) -> Done<i64> {
     tx.fence(fence)?;
-    tx.execute("UPDATE lease SET counter = counter + 1", [])?;
     Ok(tx
-        .value("SELECT counter FROM lease", [])?
+        .value(
+            "UPDATE lease SET counter = counter + 1 RETURNING counter",
+            params![],
+        )?
         .unwrap_or_default())
 }
 
 pub(super) fn release_lease(tx: Tx<'_>, fence: &Fence, successor: Option<&str>) -> Done<()> {
     tx.fence(fence)?;
-    tx.execute("UPDATE lease SET released = 1, successor = ?1", [successor])?;
+    tx.execute(
+        "UPDATE lease SET released = TRUE, successor = ?1",
+        params![successor],
+    )?;
+    tx.ownership_changed();
     Ok(())
 }
 
@@ -116,7 +123,7 @@ pub(super) fn set_failover(
     }
     tx.execute(
         "INSERT INTO settings (name, value) VALUES ('failover', ?1) ON CONFLICT (name) DO UPDATE SET value = ?1",
-        [json(failover)?],
+        params![json(failover)?],
     )?;
     tx.notes(notes)
 }
@@ -138,11 +145,11 @@ pub(super) fn announce(tx: Tx<'_>, member: &Member) -> Done<()> {
     Ok(())
 }
 
-pub(super) fn group(tx: Tx<'_>, name: &str) -> Done<Group> {
+pub(super) fn group(tx: Tx<'_>, name: &str, database: &str) -> Done<Group> {
     let now = epoch(tx)?;
     let members = tx.rows(
         "SELECT name, url, version, seen_at FROM members ORDER BY name",
-        [],
+        params![],
         |r| {
             Ok(Member {
                 name: r.get(0)?,
@@ -160,7 +167,7 @@ pub(super) fn group(tx: Tx<'_>, name: &str) -> Done<Group> {
         by: now.by,
         reason: now.reason,
         members,
-        database: "SQLite, one host".to_owned(),
+        database: database.to_owned(),
         failover: now.failover,
     })
 }
@@ -177,7 +184,7 @@ pub(super) fn put_switch(tx: Tx<'_>, record: &SwitchRecord, notes: &Notes) -> Do
 pub(super) fn switches(tx: Tx<'_>, limit: u32) -> Done<Vec<SwitchRecord>> {
     tx.rows(
         "SELECT record FROM switches ORDER BY started_at DESC, rowid DESC LIMIT ?1",
-        [limit.clamp(1, 1000)],
-        |r| of_json("a switch", &r.get::<_, String>(0)?),
+        params![limit.clamp(1, 1000)],
+        |r| of_json("a switch", &r.get::<String>(0)?),
     )
 }

@@ -2,12 +2,12 @@
 
 use super::files;
 use super::tx::{Done, Tx, conflict, json, not_found, of_json, signed, unsigned};
+use super::value::{ToValue as _, Value, params};
 use crate::clock;
 use crate::store::{Fence, Notes, StoreError};
 use gridhelm_api::changeset::{ChangesetRequest, Committed, Operation};
 use gridhelm_api::event::Event;
 use gridhelm_api::repository::FileId;
-use rusqlite::params;
 
 /// Operations written in one transaction while a changeset is opened.
 pub(super) const PIECE: usize = 5_000;
@@ -32,7 +32,7 @@ pub(super) fn open(
     tx.fence(fence)?;
     let now = clock::now();
     tx.execute(
-        "INSERT INTO changesets (id, plan, source, reason, opened_by, opened_at, whole) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
+        "INSERT INTO changesets (id, plan, source, reason, opened_by, opened_at, whole) VALUES (?1, ?2, ?3, ?4, ?5, ?6, FALSE)",
         params![id, request.plan, request.source, request.reason, by, now],
     )?;
     Ok(())
@@ -47,34 +47,42 @@ pub(super) fn add(
     last: bool,
 ) -> Done<()> {
     tx.fence(fence)?;
-    for op in operations {
-        let added = tx.execute(
-            "INSERT OR IGNORE INTO operations (changeset, author, directory, name, expect, sha256, size)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![
-                id,
-                op.id.author,
-                op.id.directory,
-                op.id.name,
-                op.expect,
-                op.sha256,
-                signed(op.size)
-            ],
-        )?;
-        if added == 0 {
-            return Err(conflict(format!("{} occurs twice", op.id.path())));
-        }
+    let rows: Vec<_> = operations
+        .iter()
+        .map(|op| {
+            vec![
+                id.value(),
+                op.id.author.value(),
+                op.id.directory.value(),
+                op.id.name.value(),
+                op.expect.value(),
+                op.sha256.value(),
+                Value::Integer(signed(op.size)),
+            ]
+        })
+        .collect();
+    let added = tx.execute_each(
+        "INSERT INTO operations (changeset, author, directory, name, expect, sha256, size)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+        &rows,
+    )?;
+    let twice = operations.iter().zip(added).find(|(_, added)| *added == 0);
+    if let Some((op, _)) = twice {
+        return Err(conflict(format!("{} occurs twice", op.id.path())));
     }
     if last {
-        tx.execute("UPDATE changesets SET whole = 1 WHERE id = ?1", [id])?;
+        tx.execute(
+            "UPDATE changesets SET whole = TRUE WHERE id = ?1",
+            params![id],
+        )?;
     }
     Ok(())
 }
 
 pub(super) fn request(tx: Tx<'_>, id: &str) -> Done<Option<ChangesetRequest>> {
     let head = tx.row(
-        "SELECT plan, source, reason FROM changesets WHERE id = ?1 AND whole = 1 AND committed IS NULL",
-        [id],
+        "SELECT plan, source, reason FROM changesets WHERE id = ?1 AND whole = TRUE AND committed IS NULL",
+        params![id],
         |r| {
             Ok(ChangesetRequest {
                 plan: r.get(0)?,
@@ -90,13 +98,13 @@ pub(super) fn request(tx: Tx<'_>, id: &str) -> Done<Option<ChangesetRequest>> {
     request.operations = tx.rows(
         "SELECT author, directory, name, expect, sha256, size FROM operations WHERE changeset = ?1
          ORDER BY author, directory, name",
-        [id],
+        params![id],
         |r| {
             Ok(Operation {
                 id: FileId::new(
-                    r.get::<_, String>(0)?,
-                    r.get::<_, String>(1)?,
-                    r.get::<_, String>(2)?,
+                    r.get::<String>(0)?,
+                    r.get::<String>(1)?,
+                    r.get::<String>(2)?,
                 ),
                 expect: r.get(3)?,
                 sha256: r.get(4)?,
@@ -119,14 +127,14 @@ pub(super) fn commit(
     tx.fence(fence)?;
     let head = tx.row(
         "SELECT plan, source, reason, whole, committed FROM changesets WHERE id = ?1",
-        [id],
+        params![id],
         |r| {
             Ok((
-                r.get::<_, String>(0)?,
-                r.get::<_, String>(1)?,
-                r.get::<_, String>(2)?,
-                r.get::<_, bool>(3)?,
-                r.get::<_, Option<String>>(4)?,
+                r.get::<String>(0)?,
+                r.get::<String>(1)?,
+                r.get::<String>(2)?,
+                r.get::<bool>(3)?,
+                r.get::<Option<String>>(4)?,
             ))
         },
     )?;
@@ -170,12 +178,12 @@ pub(super) fn commit(
 fn check(tx: Tx<'_>, id: &str) -> Done<()> {
     let changed = tx.rows(
         "SELECT o.author, o.directory, o.name FROM operations o
-         LEFT JOIN files f ON f.author = o.author AND f.directory = o.directory AND f.name = o.name AND f.deleted = 0
-         WHERE o.changeset = ?1 AND o.expect IS NOT f.sha256
+         LEFT JOIN files f ON f.author = o.author AND f.directory = o.directory AND f.name = o.name AND f.deleted = FALSE
+         WHERE o.changeset = ?1 AND o.expect IS DISTINCT FROM f.sha256
          ORDER BY o.author, o.directory, o.name",
-        [id],
+        params![id],
         |r| {
-            let part = |i| r.get::<_, String>(i);
+            let part = |i| r.get::<String>(i);
             Ok(FileId::new(part(0)?, part(1)?, part(2)?).path())
         },
     )?;
@@ -185,7 +193,7 @@ fn check(tx: Tx<'_>, id: &str) -> Done<()> {
     let missing: Option<String> = tx.value(
         "SELECT o.sha256 FROM operations o LEFT JOIN blobs b ON b.sha256 = o.sha256
          WHERE o.changeset = ?1 AND o.sha256 IS NOT NULL AND b.id IS NULL LIMIT 1",
-        [id],
+        params![id],
     )?;
     missing.map_or(Ok(()), |sha256| {
         Err(StoreError::MissingContent { sha256 }.into())
@@ -199,7 +207,7 @@ fn count(tx: Tx<'_>, id: &str) -> Done<(u64, u64, u64)> {
                 count(*) FILTER (WHERE expect <> sha256),
                 count(*) FILTER (WHERE expect IS NOT NULL AND sha256 IS NULL)
          FROM operations WHERE changeset = ?1",
-        [id],
+        params![id],
         |r| {
             let n = |i| unsigned("a changeset", r.get(i)?);
             Ok((n(0)?, n(1)?, n(2)?))
@@ -213,15 +221,15 @@ fn apply(tx: Tx<'_>, id: &str, by: &str, message: &str) -> Done<()> {
     let now = clock::now();
     tx.execute(
         "INSERT INTO files (author, directory, name, version, deleted, sha256, size, written_by, written_at)
-         SELECT o.author, o.directory, o.name, 1, 0, o.sha256, b.size, ?2, ?3
-         FROM operations o CROSS JOIN blobs b ON b.sha256 = o.sha256
-         WHERE o.changeset = ?1 AND o.expect IS NOT o.sha256 ORDER BY o.author, o.directory, o.name
-         ON CONFLICT (author, directory, name) DO UPDATE SET version = version + 1, deleted = 0,
+         SELECT o.author, o.directory, o.name, 1, FALSE, o.sha256, b.size, ?2, ?3
+         FROM operations o CROSS JOIN blobs b
+         WHERE b.sha256 = o.sha256 AND o.changeset = ?1 AND o.expect IS DISTINCT FROM o.sha256 ORDER BY o.author, o.directory, o.name
+         ON CONFLICT (author, directory, name) DO UPDATE SET version = files.version + 1, deleted = FALSE,
                 sha256 = excluded.sha256, size = excluded.size, written_by = ?2, written_at = ?3",
         params![id, by, now],
     )?;
     tx.execute(
-        "UPDATE files SET version = version + 1, deleted = 1, sha256 = NULL, size = 0, written_by = ?2, written_at = ?3
+        "UPDATE files SET version = version + 1, deleted = TRUE, sha256 = NULL, size = 0, written_by = ?2, written_at = ?3
          FROM operations o WHERE o.changeset = ?1 AND o.sha256 IS NULL AND o.expect IS NOT NULL
          AND files.author = o.author AND files.directory = o.directory AND files.name = o.name",
         params![id, by, now],
@@ -230,7 +238,7 @@ fn apply(tx: Tx<'_>, id: &str, by: &str, message: &str) -> Done<()> {
         "INSERT INTO versions (file, version, deleted, sha256, size, written_by, written_at, message)
          SELECT f.id, f.version, f.deleted, f.sha256, f.size, f.written_by, f.written_at, ?2
          FROM operations o JOIN files f ON f.author = o.author AND f.directory = o.directory AND f.name = o.name
-         WHERE o.changeset = ?1 AND o.expect IS NOT o.sha256",
+         WHERE o.changeset = ?1 AND o.expect IS DISTINCT FROM o.sha256",
         params![id, message],
     )?;
     Ok(())

@@ -2,10 +2,10 @@
 
 use super::journal::{page, page_size};
 use super::tx::{Done, Tx, of_json, of_word, unsigned, word};
+use super::value::{Row, ToValue as _, params};
 use crate::store::StoredTask;
 use gridhelm_api::Page;
 use gridhelm_api::task::{Artifact, Attempt, ConsoleChunk, Task, TaskState};
-use rusqlite::{Row, params, params_from_iter};
 
 /// The columns of a task in a list.
 const LISTED: &str =
@@ -18,7 +18,7 @@ fn listed(r: &Row<'_>) -> Done<Task> {
     Ok(Task {
         id: r.get(0)?,
         title: r.get(1)?,
-        state: of_word("a task", &r.get::<_, String>(2)?)?,
+        state: of_word("a task", &r.get::<String>(2)?)?,
         submitted_by: r.get(3)?,
         submitted_at: r.get(4)?,
         started_at: r.get(5)?,
@@ -45,15 +45,15 @@ fn whole(tx: Tx<'_>, r: &Row<'_>) -> Done<StoredTask> {
     Ok(StoredTask {
         task,
         code: r.get(15)?,
-        inputs: of_json("a task", &r.get::<_, String>(16)?)?,
-        outputs: of_json("a task", &r.get::<_, String>(17)?)?,
+        inputs: of_json("a task", &r.get::<String>(16)?)?,
+        outputs: of_json("a task", &r.get::<String>(17)?)?,
         label: r.get(18)?,
         waited_for: r.get(19)?,
     })
 }
 
 fn optional<T: serde::de::DeserializeOwned>(r: &Row<'_>, column: usize) -> Done<Option<T>> {
-    r.get::<_, Option<String>>(column)?
+    r.get::<Option<String>>(column)?
         .map(|text| of_json("a task", &text))
         .transpose()
 }
@@ -61,7 +61,7 @@ fn optional<T: serde::de::DeserializeOwned>(r: &Row<'_>, column: usize) -> Done<
 fn attempts(tx: Tx<'_>, task: &str) -> Done<Vec<Attempt>> {
     tx.rows(
         "SELECT number, node, slot, pid, epoch, started_at, ended_at, failure FROM attempts WHERE task = ?1 ORDER BY number",
-        [task],
+        params![task],
         |r| {
             Ok(Attempt {
                 number: r.get(0)?,
@@ -80,7 +80,7 @@ fn attempts(tx: Tx<'_>, task: &str) -> Done<Vec<Attempt>> {
 fn artifacts(tx: Tx<'_>, task: &str) -> Done<Vec<Artifact>> {
     tx.rows(
         "SELECT name, size, plot, sha256 FROM artifacts WHERE task = ?1 ORDER BY position",
-        [task],
+        params![task],
         |r| {
             Ok(Artifact {
                 name: r.get(0)?,
@@ -95,15 +95,15 @@ fn artifacts(tx: Tx<'_>, task: &str) -> Done<Vec<Artifact>> {
 pub(super) fn one(tx: Tx<'_>, id: &str) -> Done<Option<StoredTask>> {
     tx.row(
         &format!("SELECT {LISTED}, {WHOLE} FROM tasks WHERE id = ?1"),
-        [id],
+        params![id],
         |r| whole(tx, r),
     )
 }
 
 /// The task's state; `None` when there is no such task.
 pub(super) fn state(tx: Tx<'_>, id: &str) -> Done<Option<TaskState>> {
-    tx.row("SELECT state FROM tasks WHERE id = ?1", [id], |r| {
-        of_word("a task", &r.get::<_, String>(0)?)
+    tx.row("SELECT state FROM tasks WHERE id = ?1", params![id], |r| {
+        of_word("a task", &r.get::<String>(0)?)
     })
 }
 
@@ -115,22 +115,20 @@ pub(super) fn list(
 ) -> Done<Page<Task>> {
     let size = page_size(limit);
     let mut sql = format!("SELECT {LISTED} FROM tasks WHERE ");
-    let mut values = Vec::new();
-    if let Some(before) = before {
-        sql.push_str("id < ? AND ");
-        values.push(before.to_owned());
+    let words = states.iter().map(word).collect::<Done<Vec<_>>>()?;
+    let mut values: Vec<_> = words.iter().map(|w| w.value()).collect();
+    if let Some(before) = &before {
+        values.push(before.value());
+        sql = format!("{sql}id < ?{} AND ", values.len());
     }
-    if states.is_empty() {
+    if words.is_empty() {
         sql.push_str("TRUE");
     } else {
-        let marks = vec!["?"; states.len()].join(", ");
-        sql = format!("{sql}state IN ({marks})");
-        for state in states {
-            values.push(word(state)?);
-        }
+        let marks: Vec<_> = (1..=words.len()).map(|n| format!("?{n}")).collect();
+        sql = format!("{sql}state IN ({})", marks.join(", "));
     }
     sql = format!("{sql} ORDER BY id DESC LIMIT {}", size + 1);
-    let mut items = tx.rows(&sql, params_from_iter(values), listed)?;
+    let mut items = tx.rows(&sql, &values, listed)?;
     for task in &mut items {
         task.attempts = attempts(tx, &task.id)?;
         for attempt in &mut task.attempts {
@@ -150,7 +148,7 @@ pub(super) fn open(tx: Tx<'_>) -> Done<Vec<StoredTask>> {
             "SELECT {LISTED}, {WHOLE} FROM tasks WHERE state IN ('queued', 'running', 'uncertain')
              ORDER BY priority DESC, submitted_at, id"
         ),
-        [],
+        params![],
         |r| whole(tx, r),
     )
 }
@@ -162,7 +160,7 @@ pub(super) fn console(tx: Tx<'_>, task: &str, from: u64, limit: u32) -> Done<Vec
         |r| {
             Ok(ConsoleChunk {
                 seq: unsigned("console output", r.get(0)?)?,
-                kind: of_word("console output", &r.get::<_, String>(1)?)?,
+                kind: of_word("console output", &r.get::<String>(1)?)?,
                 text: r.get(2)?,
             })
         },

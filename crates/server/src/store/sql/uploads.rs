@@ -1,7 +1,7 @@
 //! Writes that are too big for one transaction: content, and a changeset's operations.
 
 use super::content::{PIECE, Piece};
-use super::{SqliteStore, changesets, content};
+use super::{Backend, SqlStore, changesets, content};
 use crate::store::{Fence, Result, StoreError};
 use gridhelm_api::changeset::ChangesetRequest;
 use sha2::{Digest, Sha256};
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 /// Bytes that are hashed in well under a millisecond.
 const SHORT: usize = 64 << 10;
 
-impl SqliteStore {
+impl<B: Backend> SqlStore<B> {
     /// Stores content piece by piece; it appears under its hash with the last piece.
     pub(super) async fn upload(&self, sha256: &str, bytes: &[u8]) -> Result<()> {
         let wanted = sha256.to_owned();

@@ -2,13 +2,13 @@
 
 use super::task_rows::state;
 use super::tx::{Done, Tx, conflict, json, not_found, signed, word};
+use super::value::params;
 use super::{content, sessions};
 use crate::clock;
 use crate::store::{AttemptEnd, AttemptStart, Fence, Notes, SessionRow, StoreError, StoredTask};
 use gridhelm_api::Millis;
 use gridhelm_api::event::Event;
 use gridhelm_api::task::{FailureKind, TaskFailure, TaskState};
-use rusqlite::params;
 
 pub(super) fn submit(
     tx: Tx<'_>,
@@ -43,9 +43,10 @@ fn insert(
 ) -> Done<()> {
     let task = &stored.task;
     let inserted = tx.execute(
-        "INSERT OR IGNORE INTO tasks (id, title, state, submitted_by, submitted_at, started_at, priority, timeout_s,
+        "INSERT INTO tasks (id, title, state, submitted_by, submitted_at, started_at, priority, timeout_s,
                 re_executable, script, script_version, code, inputs, wanted, label, waited_for)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+         ON CONFLICT DO NOTHING",
         params![
             task.id,
             task.title,
@@ -84,8 +85,8 @@ fn begin(
     session: Option<&SessionRow>,
 ) -> Done<()> {
     let inserted = tx.execute(
-        "INSERT OR IGNORE INTO attempts (task, number, node, slot, session, pid, epoch, started_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO attempts (task, number, node, slot, session, pid, epoch, started_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
         params![
             task,
             start.number,
@@ -168,7 +169,8 @@ pub(super) fn end_attempt(
     put_artifacts(tx, end)?;
     for chunk in &end.console {
         tx.execute(
-            "INSERT OR REPLACE INTO console (task, seq, kind, text) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO console (task, seq, kind, text) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (task, seq) DO UPDATE SET kind = ?3, text = ?4",
             params![end.task, signed(chunk.seq), word(&chunk.kind)?, chunk.text],
         )?;
     }
@@ -180,7 +182,7 @@ pub(super) fn end_attempt(
 
 /// The artifacts of the last attempt replace those of earlier ones.
 fn put_artifacts(tx: Tx<'_>, end: &AttemptEnd) -> Done<()> {
-    tx.execute("DELETE FROM artifacts WHERE task = ?1", [&end.task])?;
+    tx.execute("DELETE FROM artifacts WHERE task = ?1", params![&end.task])?;
     for (position, artifact) in (0_i64..).zip(&end.artifacts) {
         content::must_be_whole(tx, &artifact.sha256)?;
         tx.execute(

@@ -8,7 +8,7 @@ const BOUND: usize = 4096;
 
 /// Why a job was not taken into the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(in crate::store) enum Refused {
     /// Too many wait.
     Full,
     /// The store is closed.
@@ -17,7 +17,7 @@ pub(super) enum Refused {
 
 impl Refused {
     /// For people.
-    pub(super) const fn message(self) -> &'static str {
+    pub(in crate::store) const fn message(self) -> &'static str {
         match self {
             Self::Full => "too many calls wait for the database; nothing was written",
             Self::Closed => "the store is closed; nothing was written",
@@ -26,7 +26,7 @@ impl Refused {
 }
 
 /// The queue. Many push, one or more threads take.
-pub(super) struct Queue<T> {
+pub(in crate::store) struct Queue<T> {
     state: Mutex<State<T>>,
     filled: Condvar,
 }
@@ -34,14 +34,16 @@ pub(super) struct Queue<T> {
 struct State<T> {
     items: VecDeque<T>,
     closed: bool,
+    trouble: Option<String>,
 }
 
 impl<T> Queue<T> {
-    pub(super) fn new() -> Self {
+    pub(in crate::store) fn new() -> Self {
         Self {
             state: Mutex::new(State {
                 items: VecDeque::new(),
                 closed: false,
+                trouble: None,
             }),
             filled: Condvar::new(),
         }
@@ -52,7 +54,7 @@ impl<T> Queue<T> {
     }
 
     /// Adds a job.
-    pub(super) fn push(&self, item: T) -> Result<(), Refused> {
+    pub(in crate::store) fn push(&self, item: T) -> Result<(), Refused> {
         let mut state = self.lock();
         if state.closed {
             return Err(Refused::Closed);
@@ -67,7 +69,7 @@ impl<T> Queue<T> {
     }
 
     /// Waits for a job and takes it; `None` once the queue is closed and empty.
-    pub(super) fn pop(&self) -> Option<T> {
+    pub(in crate::store) fn pop(&self) -> Option<T> {
         let mut state = self.lock();
         loop {
             if let Some(item) = state.items.pop_front() {
@@ -84,7 +86,7 @@ impl<T> Queue<T> {
     }
 
     /// Waits until a job is there, without taking it; false once the queue is closed and empty.
-    pub(super) fn wait(&self) -> bool {
+    pub(in crate::store) fn wait(&self) -> bool {
         let mut state = self.lock();
         loop {
             if !state.items.is_empty() {
@@ -100,20 +102,52 @@ impl<T> Queue<T> {
         }
     }
 
+    /// What `look` says of the first job that waits.
+    pub(in crate::store) fn first<A>(&self, look: impl FnOnce(&T) -> A) -> Option<A> {
+        self.lock().items.front().map(look)
+    }
+
+    /// Takes jobs from the front without waiting, up to `most` and as long as `fits`.
+    pub(in crate::store) fn take_while(&self, most: usize, fits: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut state = self.lock();
+        let n = state
+            .items
+            .iter()
+            .take(most)
+            .take_while(|job| fits(job))
+            .count();
+        state.items.drain(..n).collect()
+    }
+
+    /// Whether no job is taken any more.
+    pub(in crate::store) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Notes why jobs wait; `None` when nothing is in their way any more.
+    pub(in crate::store) fn set_trouble(&self, trouble: Option<String>) {
+        self.lock().trouble = trouble;
+    }
+
+    /// Why jobs wait, as far as known.
+    pub(in crate::store) fn trouble(&self) -> Option<String> {
+        self.lock().trouble.clone()
+    }
+
     /// Takes up to `most` jobs without waiting.
-    pub(super) fn take(&self, most: usize) -> Vec<T> {
+    pub(in crate::store) fn take(&self, most: usize) -> Vec<T> {
         let mut state = self.lock();
         let n = state.items.len().min(most);
         state.items.drain(..n).collect()
     }
 
     /// Keeps only the jobs that `keep` says so of.
-    pub(super) fn retain(&self, keep: impl FnMut(&T) -> bool) {
+    pub(in crate::store) fn retain(&self, keep: impl FnMut(&T) -> bool) {
         self.lock().items.retain(keep);
     }
 
     /// Takes no more jobs; those that wait are still done.
-    pub(super) fn close(&self) {
+    pub(in crate::store) fn close(&self) {
         self.lock().closed = true;
         self.filled.notify_all();
     }

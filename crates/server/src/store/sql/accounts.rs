@@ -1,18 +1,20 @@
 //! Accounts and tokens.
 
 use super::tx::{Done, Tx, conflict, corrupt, not_found, of_word, word};
+use super::value::{Row, params};
 use crate::clock;
 use crate::store::{Notes, StoreError, StoredAccount, TokenState};
 use gridhelm_api::Millis;
 use gridhelm_api::account::{Account, Role};
 use gridhelm_api::event::Event;
-use rusqlite::{Row, params};
 
 /// Length of the key that signs tokens, bytes.
 const KEY: usize = 32;
 
 pub(super) fn token_key(tx: Tx<'_>) -> Done<Vec<u8>> {
-    if let Some(Some(key)) = tx.value::<Option<Vec<u8>>>("SELECT token_key FROM identity", [])? {
+    if let Some(Some(key)) =
+        tx.value::<Option<Vec<u8>>>("SELECT token_key FROM identity", params![])?
+    {
         return Ok(key);
     }
     let mut key = vec![0; KEY];
@@ -20,7 +22,7 @@ pub(super) fn token_key(tx: Tx<'_>) -> Done<Vec<u8>> {
         operation: "token key",
         message: format!("the system gives no random bytes: {e}"),
     })?;
-    if tx.execute("UPDATE identity SET token_key = ?1", [&key])? == 0 {
+    if tx.execute("UPDATE identity SET token_key = ?1", params![&key])? == 0 {
         return Err(corrupt("the group's identity", "the row is not there"));
     }
     Ok(key)
@@ -32,7 +34,7 @@ fn stored(r: &Row<'_>) -> Done<StoredAccount> {
     Ok(StoredAccount {
         account: Account {
             username: r.get(0)?,
-            role: of_word("an account", &r.get::<_, String>(1)?)?,
+            role: of_word("an account", &r.get::<String>(1)?)?,
             disabled: r.get(2)?,
             created_at: r.get(3)?,
         },
@@ -42,7 +44,7 @@ fn stored(r: &Row<'_>) -> Done<StoredAccount> {
 }
 
 pub(super) fn all(tx: Tx<'_>) -> Done<Vec<Account>> {
-    tx.rows(&format!("{COLUMNS} ORDER BY username"), [], |r| {
+    tx.rows(&format!("{COLUMNS} ORDER BY username"), params![], |r| {
         Ok(stored(r)?.account)
     })
 }
@@ -50,7 +52,7 @@ pub(super) fn all(tx: Tx<'_>) -> Done<Vec<Account>> {
 pub(super) fn one(tx: Tx<'_>, username: &str) -> Done<Option<StoredAccount>> {
     tx.row(
         &format!("{COLUMNS} WHERE username = ?1"),
-        [username],
+        params![username],
         stored,
     )
 }
@@ -94,8 +96,8 @@ pub(super) fn update(
     if manages(&old.account) && !manages(&new) {
         let others: i64 = tx
             .value(
-                "SELECT count(*) FROM accounts WHERE role = 'admin' AND disabled = 0 AND username <> ?1",
-                [username],
+                "SELECT count(*) FROM accounts WHERE role = 'admin' AND disabled = FALSE AND username <> ?1",
+                params![username],
             )?
             .unwrap_or_default();
         if others == 0 {
@@ -118,10 +120,11 @@ pub(super) fn update(
 pub(super) fn revoke_token(tx: Tx<'_>, id: &str, expires_at: Millis, notes: &Notes) -> Done<()> {
     tx.execute(
         "DELETE FROM revoked_tokens WHERE expires_at < ?1",
-        [clock::now()],
+        params![clock::now()],
     )?;
     tx.execute(
-        "INSERT OR REPLACE INTO revoked_tokens (id, expires_at) VALUES (?1, ?2)",
+        "INSERT INTO revoked_tokens (id, expires_at) VALUES (?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at",
         params![id, expires_at],
     )?;
     tx.notes(notes)?;
@@ -131,10 +134,10 @@ pub(super) fn revoke_token(tx: Tx<'_>, id: &str, expires_at: Millis, notes: &Not
 pub(super) fn token_state(tx: Tx<'_>) -> Done<TokenState> {
     let revoked = tx.rows(
         "SELECT id FROM revoked_tokens WHERE expires_at >= ?1",
-        [clock::now()],
+        params![clock::now()],
         |r| Ok(r.get(0)?),
     )?;
-    let accounts = tx.rows(COLUMNS, [], |r| {
+    let accounts = tx.rows(COLUMNS, params![], |r| {
         let a = stored(r)?;
         Ok((
             a.account.username,

@@ -1,8 +1,9 @@
-//! [`Store`] on SQLite: each call is one job of the writing or of a reading thread.
+//! [`Store`] in SQL: each call is one job of the writing or of a reading thread.
 
+use super::job::Kind;
 use super::{
-    SqliteStore, accounts, changesets, content, files, group, journal, nodes, sessions, task_rows,
-    tasks,
+    Backend, SqlStore, accounts, changesets, content, files, group, journal, nodes, sessions,
+    task_rows, tasks,
 };
 use crate::store::{
     AttemptEnd, AttemptStart, EpochRow, EventFilter, Fence, FileWrite, LifeLock, Notes, Owner,
@@ -29,7 +30,7 @@ macro_rules! own {
 // A table: what is called, what it takes along, what does it. By hand, for it reads better.
 #[rustfmt::skip]
 #[async_trait]
-impl Store for SqliteStore {
+impl<B: Backend> Store for SqlStore<B> {
     async fn epoch(&self) -> Result<EpochRow> {
         self.read("read epoch", group::epoch).await
     }
@@ -38,7 +39,7 @@ impl Store for SqliteStore {
         &self, seen: Seen, owner: &Owner, by: &str, reason: &str, notes: Notes,
     ) -> Result<(EpochRow, Vec<Event>)> {
         own!(owner, by, reason);
-        self.write("take epoch", move |tx| group::take_epoch(tx, seen, &owner, &by, &reason, &notes)).await
+        self.call(Kind::TakeEpoch, "take epoch", move |tx| group::take_epoch(tx, seen, &owner, &by, &reason, &notes)).await
     }
 
     async fn renew_lease(&self, fence: &Fence) -> Result<i64> {
@@ -58,11 +59,11 @@ impl Store for SqliteStore {
     }
 
     async fn try_life_lock(&self) -> Result<Option<Box<dyn LifeLock>>> {
-        self.lock_for_life()
+        self.backend.try_life_lock().await
     }
 
     fn on_one_host(&self) -> bool {
-        true
+        self.backend.on_one_host()
     }
 
     async fn shut_down(&self) {
@@ -76,7 +77,8 @@ impl Store for SqliteStore {
 
     async fn group(&self) -> Result<Group> {
         let name = self.group.clone();
-        self.read("read group", move |tx| group::group(tx, &name)).await
+        let database = self.backend.shown();
+        self.read("read group", move |tx| group::group(tx, &name, &database)).await
     }
 
     async fn put_switch(&self, record: &SwitchRecord, notes: Notes) -> Result<Vec<Event>> {

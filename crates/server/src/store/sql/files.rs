@@ -2,12 +2,12 @@
 
 use super::content;
 use super::tx::{Done, Tx, not_found, signed, unsigned};
+use super::value::{Row, params};
 use crate::clock;
 use crate::store::{Expect, Fence, FileWrite, Notes, StoreError};
 use gridhelm_api::changeset::{Manifest, ManifestEntry};
 use gridhelm_api::event::Event;
 use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
-use rusqlite::{Row, params};
 
 /// Hashes of earlier versions in a manifest entry, at most.
 const EARLIER: usize = 20;
@@ -20,9 +20,9 @@ const COLUMNS: &str =
 fn meta(r: &Row<'_>) -> Done<FileMeta> {
     Ok(FileMeta {
         id: FileId::new(
-            r.get::<_, String>(0)?,
-            r.get::<_, String>(1)?,
-            r.get::<_, String>(2)?,
+            r.get::<String>(0)?,
+            r.get::<String>(1)?,
+            r.get::<String>(2)?,
         ),
         version: r.get(3)?,
         size: unsigned("a file", r.get(4)?)?,
@@ -35,13 +35,13 @@ fn meta(r: &Row<'_>) -> Done<FileMeta> {
 pub(super) fn list(tx: Tx<'_>, directory: Option<&str>) -> Done<Vec<FileMeta>> {
     match directory {
         Some(directory) => tx.rows(
-            &format!("{COLUMNS} WHERE deleted = 0 AND directory = ?1 ORDER BY name, author"),
-            [directory],
+            &format!("{COLUMNS} WHERE deleted = FALSE AND directory = ?1 ORDER BY name, author"),
+            params![directory],
             meta,
         ),
         None => tx.rows(
-            &format!("{COLUMNS} WHERE deleted = 0 ORDER BY directory, name, author"),
-            [],
+            &format!("{COLUMNS} WHERE deleted = FALSE ORDER BY directory, name, author"),
+            params![],
             meta,
         ),
     }
@@ -78,7 +78,7 @@ pub(super) fn one(tx: Tx<'_>, id: &FileId, version: Option<i64>) -> Done<Option<
         return Ok(found.meta);
     };
     tx.row(
-        "SELECT size, sha256, written_by, written_at FROM versions WHERE file = ?1 AND version = ?2 AND deleted = 0",
+        "SELECT size, sha256, written_by, written_at FROM versions WHERE file = ?1 AND version = ?2 AND deleted = FALSE",
         params![found.row, version],
         |r| {
             Ok(FileMeta {
@@ -221,7 +221,7 @@ pub(super) fn versions(tx: Tx<'_>, id: &FileId) -> Done<Vec<FileVersion>> {
             Ok(FileVersion {
                 version: r.get(0)?,
                 size: unsigned("a version", r.get(1)?)?,
-                sha256: r.get::<_, Option<String>>(2)?.unwrap_or_default(),
+                sha256: r.get::<Option<String>>(2)?.unwrap_or_default(),
                 deleted: r.get(3)?,
                 written_by: r.get(4)?,
                 written_at: r.get(5)?,
@@ -233,22 +233,22 @@ pub(super) fn versions(tx: Tx<'_>, id: &FileId) -> Done<Vec<FileVersion>> {
 
 /// The root hash over the present files. Computes and keeps the hashes of directories that were touched.
 pub(super) fn root(tx: Tx<'_>) -> Done<String> {
-    let pair = |r: &Row<'_>| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?));
+    let pair = |r: &Row<'_>| Ok((r.get::<String>(0)?, r.get::<String>(1)?));
     let touched = tx.rows(
         "SELECT author, directory FROM directories WHERE hash IS NULL",
-        [],
+        params![],
         pair,
     )?;
     for (author, directory) in &touched {
         let files = tx.rows(
-            "SELECT name, sha256 FROM files WHERE author = ?1 AND directory = ?2 AND deleted = 0 ORDER BY name",
-            [author, directory],
+            "SELECT name, sha256 FROM files WHERE author = ?1 AND directory = ?2 AND deleted = FALSE ORDER BY name",
+            params![author, directory],
             pair,
         )?;
         if files.is_empty() {
             tx.execute(
                 "DELETE FROM directories WHERE author = ?1 AND directory = ?2",
-                [author, directory],
+                params![author, directory],
             )?;
             continue;
         }
@@ -261,12 +261,12 @@ pub(super) fn root(tx: Tx<'_>) -> Done<String> {
     }
     let known = tx.rows(
         "SELECT author, directory, hash FROM directories ORDER BY author, directory",
-        [],
+        params![],
         |r| {
             Ok((
-                r.get::<_, String>(0)?,
-                r.get::<_, String>(1)?,
-                r.get::<_, [u8; 32]>(2)?,
+                r.get::<String>(0)?,
+                r.get::<String>(1)?,
+                r.get::<[u8; 32]>(2)?,
             ))
         },
     )?;
@@ -285,10 +285,10 @@ pub(super) fn manifest(tx: Tx<'_>, group: &str) -> Done<Manifest> {
     let mut rows = Vec::new();
     let mut entries = tx.rows(
         "SELECT author, directory, name, version, size, sha256, written_by, written_at, id FROM files
-         WHERE deleted = 0 ORDER BY author, directory, name",
-        [],
+         WHERE deleted = FALSE ORDER BY author, directory, name",
+        params![],
         |r| {
-            rows.push(r.get::<_, i64>(8)?);
+            rows.push(r.get::<i64>(8)?);
             let meta = meta(r)?;
             Ok(ManifestEntry {
                 id: meta.id,
@@ -314,20 +314,20 @@ pub(super) fn manifest(tx: Tx<'_>, group: &str) -> Done<Manifest> {
 fn add_earlier(tx: Tx<'_>, rows: &[i64], entries: &mut [ManifestEntry]) -> Done<()> {
     let place: std::collections::HashMap<i64, usize> =
         rows.iter().zip(0..).map(|(id, i)| (*id, i)).collect();
-    let mut statement = tx.0.prepare_cached(
+    let earlier = tx.rows(
         "SELECT f.id, v.sha256 FROM files f
          JOIN versions v ON v.file = f.id AND v.version < f.version AND v.version >= f.version - ?1
-         WHERE f.version > 1 AND f.deleted = 0 AND v.deleted = 0 ORDER BY f.id, v.version DESC",
+         WHERE f.version > 1 AND f.deleted = FALSE AND v.deleted = FALSE ORDER BY f.id, v.version DESC",
+        params![LOOK_BACK],
+        |r| Ok((r.get::<i64>(0)?, r.get::<String>(1)?)),
     )?;
-    let mut earlier = statement.query([LOOK_BACK])?;
-    while let Some(row) = earlier.next()? {
-        let Some(entry) = place.get(&row.get(0)?).and_then(|i| entries.get_mut(*i)) else {
+    for (row, sha256) in earlier {
+        let Some(entry) = place.get(&row).and_then(|i| entries.get_mut(*i)) else {
             continue;
         };
-        let sha256 = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-        let known = entry.sha256 == sha256 || entry.earlier.iter().any(|e| e == sha256);
+        let known = entry.sha256 == sha256 || entry.earlier.contains(&sha256);
         if !known && entry.earlier.len() < EARLIER {
-            entry.earlier.push(sha256.to_owned());
+            entry.earlier.push(sha256);
         }
     }
     Ok(())

@@ -1,12 +1,12 @@
 //! Content by its SHA-256, in chunks.
 
 use super::tx::{Done, Tx, corrupt, signed, unsigned};
+use super::value::params;
 use crate::clock;
 use crate::store::StoreError;
-use rusqlite::params;
 
 /// Bytes in a chunk; the last one may have fewer.
-pub(super) const CHUNK: usize = 256 << 10;
+pub(in crate::store) const CHUNK: usize = 256 << 10;
 /// Bytes written in one transaction.
 pub(super) const PIECE: usize = 4 * CHUNK;
 /// How long an upload that was given up, or content that nothing refers to, is kept: one day.
@@ -29,7 +29,7 @@ pub(super) fn is_fresh(tx: Tx<'_>, sha256: &str) -> Done<bool> {
 
 /// A content's size, bytes; `None` when it is absent.
 pub(super) fn size_of(tx: Tx<'_>, sha256: &str) -> Done<Option<i64>> {
-    tx.value("SELECT size FROM blobs WHERE sha256 = ?1", [sha256])
+    tx.value("SELECT size FROM blobs WHERE sha256 = ?1", params![sha256])
 }
 
 /// [`StoreError::MissingContent`] when a content is absent; its size otherwise.
@@ -61,7 +61,7 @@ pub(super) fn put_piece(tx: Tx<'_>, piece: &Piece) -> Done<i64> {
         && is_whole(tx, sha256)?
     {
         if let Some(upload) = piece.upload {
-            tx.execute("DELETE FROM blobs WHERE id = ?1", [upload])?;
+            tx.execute("DELETE FROM blobs WHERE id = ?1", params![upload])?;
         }
         // Put again, it is as good as new: its reference may follow.
         tx.execute(
@@ -91,11 +91,11 @@ pub(super) fn put_piece(tx: Tx<'_>, piece: &Piece) -> Done<i64> {
 
 fn begin(tx: Tx<'_>) -> Done<i64> {
     let now = clock::now();
-    tx.execute(
-        "INSERT INTO blobs (sha256, size, created_at) VALUES (NULL, 0, ?1)",
-        [now],
+    let id = tx.value(
+        "INSERT INTO blobs (sha256, size, created_at) VALUES (NULL, 0, ?1) RETURNING id",
+        params![now],
     )?;
-    Ok(tx.last_id())
+    id.ok_or_else(|| corrupt("an upload", "it has no id"))
 }
 
 pub(super) fn missing(tx: Tx<'_>, hashes: &[String]) -> Done<Vec<String>> {
@@ -111,8 +111,8 @@ pub(super) fn missing(tx: Tx<'_>, hashes: &[String]) -> Done<Vec<String>> {
 pub(super) fn read(tx: Tx<'_>, sha256: &str, offset: u64, length: u64) -> Done<Option<Vec<u8>>> {
     let found = tx.row(
         "SELECT id, size FROM blobs WHERE sha256 = ?1",
-        [sha256],
-        |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?)),
+        params![sha256],
+        |r| Ok((r.get::<i64>(0)?, r.get::<i64>(1)?)),
     )?;
     let Some((blob, size)) = found else {
         return Ok(None);
@@ -126,17 +126,13 @@ pub(super) fn read(tx: Tx<'_>, sha256: &str, offset: u64, length: u64) -> Done<O
     }
     let chunk = CHUNK as u64;
     let mut bytes = Vec::with_capacity(wanted);
-    let mut statement = tx.0.prepare_cached(
+    let parts = tx.rows(
         "SELECT bytes FROM chunks WHERE blob = ?1 AND position BETWEEN ?2 AND ?3 ORDER BY position",
+        params![blob, signed(from / chunk), signed((to - 1) / chunk)],
+        |r| r.get::<Vec<u8>>(0),
     )?;
-    let mut rows = statement.query(params![
-        blob,
-        signed(from / chunk),
-        signed((to - 1) / chunk)
-    ])?;
     let mut skip = usize::try_from(from % chunk).unwrap_or_default();
-    while let Some(row) = rows.next()? {
-        let part = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+    for part in parts {
         let part = part.get(skip..).unwrap_or_default();
         skip = 0;
         let n = part.len().min(wanted - bytes.len());

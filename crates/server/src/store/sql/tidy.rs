@@ -1,0 +1,98 @@
+//! Removing what nothing refers to any more: given-up uploads and changesets, unreferenced content.
+//!
+//! In steps of a few rows, each a transaction of its own, so that nobody waits.
+
+use super::content::KEPT_MS;
+use super::tx::{Done, Tx};
+use super::value::{Column, ToValue, params};
+use gridhelm_api::Millis;
+
+/// Rows looked at or removed in one step.
+const STEP: u32 = 16;
+
+/// What makes a content superfluous at `?1`, with `b` its row.
+const SUPERFLUOUS: &str = "b.created_at < ?1
+    AND NOT EXISTS (SELECT 1 FROM versions WHERE sha256 = b.sha256)
+    AND NOT EXISTS (SELECT 1 FROM files WHERE sha256 = b.sha256)
+    AND NOT EXISTS (SELECT 1 FROM artifacts WHERE sha256 = b.sha256)
+    AND NOT EXISTS (SELECT 1 FROM operations WHERE sha256 = b.sha256)";
+
+/// How far tidying has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store) enum Place {
+    /// Changesets that were never committed go whole: behind this one.
+    GivenUp(String),
+    /// Operations are of no use once committed: of changesets behind this one.
+    Committed(String),
+    /// Contents behind this one.
+    Contents(i64),
+}
+
+impl Place {
+    /// Where it begins.
+    pub(in crate::store) const START: Self = Self::GivenUp(String::new());
+}
+
+/// One step, as of `now`: how many contents were removed, and where the next step begins.
+pub(in crate::store) fn step(
+    tx: Tx<'_>,
+    now: Millis,
+    place: &Place,
+) -> Done<(usize, Option<Place>)> {
+    let before = now - KEPT_MS;
+    match place {
+        Place::GivenUp(last) => {
+            let (end, _) = remove(
+                tx,
+                "SELECT id FROM changesets c WHERE committed IS NULL AND opened_at < ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+                "DELETE FROM changesets WHERE id = ?2 AND committed IS NULL AND opened_at < ?1",
+                before,
+                last,
+            )?;
+            Ok((
+                0,
+                Some(end.map_or(Place::Committed(String::new()), Place::GivenUp)),
+            ))
+        }
+        Place::Committed(last) => {
+            let (end, _) = remove(
+                tx,
+                "SELECT id FROM changesets c WHERE committed IS NOT NULL AND opened_at < ?1 AND id > ?2
+                 AND EXISTS (SELECT 1 FROM operations WHERE changeset = c.id) ORDER BY id LIMIT ?3",
+                "DELETE FROM operations WHERE changeset IN (SELECT id FROM changesets WHERE id = ?2 AND opened_at < ?1)",
+                before,
+                last,
+            )?;
+            Ok((0, Some(end.map_or(Place::Contents(0), Place::Committed))))
+        }
+        Place::Contents(last) => {
+            let (end, removed) = remove(
+                tx,
+                &format!(
+                    "SELECT b.id FROM blobs b WHERE {SUPERFLUOUS} AND b.id > ?2 ORDER BY b.id LIMIT ?3"
+                ),
+                &format!("DELETE FROM blobs AS b WHERE b.id = ?2 AND {SUPERFLUOUS}"),
+                before,
+                last,
+            )?;
+            Ok((removed, end.map(Place::Contents)))
+        }
+    }
+}
+
+/// Finds and removes the next few rows: the key of the last one, `None` when there is no more, and how many
+/// went.
+fn remove<K: Column + ToValue>(
+    tx: Tx<'_>,
+    find: &str,
+    remove: &str,
+    before: Millis,
+    last: &K,
+) -> Done<(Option<K>, usize)> {
+    let keys: Vec<K> = tx.rows(find, params![before, last, STEP], |r| r.get(0))?;
+    let mut removed = 0;
+    for key in &keys {
+        removed += tx.execute(remove, params![before, key])?;
+    }
+    Ok((keys.into_iter().last(), removed))
+}
