@@ -53,7 +53,8 @@ pub enum StoreError {
         /// Its SHA-256.
         sha256: String,
     },
-    /// The database failed or did not answer in time; whether a commit happened is known to be: no.
+    /// The database failed or did not answer in time. Nothing was committed, unless the message says that it
+    /// may have been: the connection broke during the commit, and nobody could be asked in time.
     #[error("database {operation}: {message}")]
     Unavailable {
         /// What was tried.

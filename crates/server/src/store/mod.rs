@@ -1,14 +1,14 @@
 //! The seam to the database. Nothing outside this folder writes SQL.
 //!
-//! [`Store`] is what the rest of the server knows; `sqlite` is its first implementation. The tests in
-//! `store::contract` run against any implementation.
+//! [`Store`] is what the rest of the server knows; `sqlite` and `postgres` implement it, on the SQL that both
+//! share (`sql`). The tests in `store::contract` run against any implementation.
 //!
 //! # The fence
 //!
 //! Every write that only the active server may do takes a [`Fence`]: the epoch and the owner under which
 //! the caller believes to be active. The implementation compares both with the group's epoch row *inside*
 //! the transaction that writes, in a way that holds under the database's isolation (SQLite: after
-//! `BEGIN IMMEDIATE`). When they differ nothing is written and the answer is [`StoreError::Fenced`].
+//! `BEGIN IMMEDIATE`; PostgreSQL: under an advisory lock that whoever takes the epoch wants alone). When they differ nothing is written and the answer is [`StoreError::Fenced`].
 //!
 //! # What a write leaves behind
 //!
@@ -19,11 +19,13 @@
 #[cfg(test)]
 mod contract;
 mod error;
+mod postgres;
 mod sql;
 mod sqlite;
 mod types;
 
 pub use error::StoreError;
+pub use postgres::{PostgresOptions, PostgresStore, PostgresTarget, look as look_at_postgres};
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use types::*;
 

@@ -1,5 +1,6 @@
 //! A database for one test, and the values that tests write.
 
+use crate::store::postgres::tests::cluster::cluster;
 use crate::store::*;
 use gridhelm_api::account::{Account, Role};
 use gridhelm_api::event::{Severity, Topic};
@@ -39,6 +40,36 @@ impl Database for SqliteFile {
     }
 }
 
+/// A database of the process's PostgreSQL.
+pub(crate) struct PostgresDatabase {
+    pub(crate) name: String,
+}
+
+impl PostgresDatabase {
+    pub(crate) fn new() -> Self {
+        Self {
+            name: cluster().new_database(),
+        }
+    }
+
+    /// One more handle, as a server of that name would have it.
+    pub(crate) async fn open_as(&self, server: &str, boot: &str) -> PostgresStore {
+        let target = PostgresTarget::parse(&cluster().url(&self.name), None).unwrap();
+        PostgresStore::open(&target, "east", &PostgresOptions::new(server, boot))
+            .await
+            .unwrap()
+    }
+}
+
+impl Database for PostgresDatabase {
+    fn open(&self) -> Arc<dyn Store> {
+        let boot = crate::random::hex(8).unwrap();
+        let opening = self.open_as("east-1", &boot);
+        let runtime = tokio::runtime::Handle::current();
+        Arc::new(tokio::task::block_in_place(|| runtime.block_on(opening)))
+    }
+}
+
 /// Runs the named tests on every store.
 macro_rules! on_every_store {
     ($($name:ident),* $(,)?) => {
@@ -46,6 +77,12 @@ macro_rules! on_every_store {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 super::$name(&$crate::store::contract::SqliteFile::new()).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(&$crate::store::contract::PostgresDatabase::new()).await;
             })*
         }
     };

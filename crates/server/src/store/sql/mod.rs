@@ -58,11 +58,16 @@ type Threads = Mutex<Vec<JoinHandle<()>>>;
 
 impl<B: Backend> SqlStore<B> {
     pub(super) fn new(backend: B, group: &str, deadline: Duration) -> Self {
+        Self::over(backend, group, deadline, Arc::new(Jobs::new()))
+    }
+
+    /// As [`SqlStore::new`], with a queue of writes that others know, too.
+    pub(super) fn over(backend: B, group: &str, deadline: Duration, writes: Arc<Jobs>) -> Self {
         Self {
             backend,
             group: group.to_owned(),
             deadline,
-            writes: Arc::new(Jobs::new()),
+            writes,
             reads: Arc::new(Jobs::new()),
             threads: Arc::default(),
         }
