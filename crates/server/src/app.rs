@@ -2,17 +2,16 @@
 
 use crate::accounts::{AccountError, Accounts, Bootstrap};
 use crate::balancer;
-use crate::config::{Config, Database};
+use crate::config::{Config, ConfigError, Database};
 use crate::grid::rserve::RserveProvider;
 use crate::grid::{Grid, GridOptions};
 use crate::group::{Keeper, KeeperParts, PeerToken, Standing};
 use crate::hub::Hub;
 use crate::identity;
-use crate::store::{SqliteStore, Store, StoreError};
+use crate::store::{PostgresOptions, PostgresStore, SqliteStore, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::work::Work;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -61,15 +60,16 @@ pub enum StartError {
         why: String,
     },
     /// The database does not open.
-    #[error(
-        "cannot open the database {path}: {source}. Check that the folder exists, has space and is writable by this user."
-    )]
+    #[error("cannot open the group's database: {source}. {hint}")]
     Database {
-        /// The file.
-        path: String,
         /// What the store said.
         source: StoreError,
+        /// What to do.
+        hint: &'static str,
     },
+    /// The database's address or password cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The group's accounts cannot be read or made.
     #[error("cannot prepare the group's accounts: {0}")]
     Accounts(#[from] AccountError),
@@ -130,8 +130,7 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
     let boot = crate::random::hex(8).map_err(|error| StartError::System(error.to_string()))?;
     let me = identity::this_process(&config.name, &boot, &config.public_url)
         .map_err(StartError::System)?;
-    let Database::Sqlite { path } = &config.database;
-    let store = open_database(path, &config.group).await?;
+    let store = open_database(&config, &boot).await?;
     let accounts = Accounts::new(Arc::clone(&store), &config.group).await?;
     let password = std::env::var("GRIDHELM_BOOTSTRAP_PASSWORD").ok();
     let bootstrap = accounts.bootstrap(password.as_deref()).await?;
@@ -199,24 +198,45 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
     })
 }
 
-/// Opens the group's database.
+/// Opens the group's database, as the process with this random id.
 ///
 /// # Errors
-/// [`StartError::Database`].
-pub async fn open_database(path: &Path, group: &str) -> Result<Arc<dyn Store>, StartError> {
-    let (file, name) = (path.to_owned(), group.to_owned());
-    let failed = |source| StartError::Database {
-        path: path.display().to_string(),
-        source,
-    };
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&file, &name)).await;
-    match opened {
-        Ok(Ok(store)) => Ok(Arc::new(store)),
-        Ok(Err(error)) => Err(failed(error)),
-        Err(error) => Err(failed(StoreError::Unavailable {
-            operation: "open",
-            message: error.to_string(),
-        })),
+/// [`StartError::Database`]; [`StartError::Config`] when its address or password cannot be used.
+pub async fn open_database(config: &Config, boot: &str) -> Result<Arc<dyn Store>, StartError> {
+    match &config.database {
+        Database::Sqlite { path } => {
+            let (file, name) = (path.clone(), config.group.clone());
+            let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&file, &name)).await;
+            let failed = |source| StartError::Database {
+                source,
+                hint: "Check that the folder exists, has space and is writable by this user.",
+            };
+            let store = opened
+                .map_err(|error| {
+                    failed(StoreError::Unavailable {
+                        operation: "open",
+                        message: error.to_string(),
+                    })
+                })?
+                .map_err(failed)?;
+            Ok(Arc::new(store))
+        }
+        Database::Postgres { .. } => {
+            let failed = |source| StartError::Database {
+                source,
+                hint: "Check that it runs, takes writes and lets this user in; gridhelm-server --check tells what it finds.",
+            };
+            let Some(target) = config.database.target()? else {
+                return Err(failed(StoreError::NotFound {
+                    what: "the database's address".to_owned(),
+                }));
+            };
+            let options = PostgresOptions::new(&config.name, boot);
+            let store = PostgresStore::open(&target, &config.group, &options)
+                .await
+                .map_err(failed)?;
+            Ok(Arc::new(store))
+        }
     }
 }
 

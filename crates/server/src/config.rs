@@ -1,5 +1,9 @@
 //! Configuration: a TOML file, then environment, then flags.
 
+mod database;
+
+pub use database::{Database, Password};
+
 use crate::balancer::{BalancerConfig, is_backend};
 use gridhelm_api::names::check_name;
 use serde::Deserialize;
@@ -86,17 +90,6 @@ impl Default for GridConfig {
     }
 }
 
-/// Which database.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Database {
-    /// A file on this host, shared by all servers of the group on it.
-    Sqlite {
-        /// The file; its folder must exist and be writable.
-        path: PathBuf,
-    },
-}
-
 /// How the log is written.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,7 +115,9 @@ pub enum LogFormat {
 
 impl Config {
     /// Reads the file, lays the environment over it (`GRIDHELM_LISTEN`, `GRIDHELM_PUBLIC_URL`,
-    /// `GRIDHELM_DATABASE_PATH`, `GRIDHELM_CONSOLE_DIR`, `GRIDHELM_SESSIONS_AHEAD`, `GRIDHELM_LOG`) and checks the whole.
+    /// `GRIDHELM_DATABASE_PATH`, `GRIDHELM_DATABASE_URL`, `GRIDHELM_DATABASE_PASSWORD_FILE`,
+    /// `GRIDHELM_DATABASE_PASSWORD`, `GRIDHELM_CONSOLE_DIR`, `GRIDHELM_SESSIONS_AHEAD`, `GRIDHELM_LOG`) and checks
+    /// the whole.
     ///
     /// # Errors
     /// [`ConfigError`], for a person to mend.
@@ -152,10 +147,7 @@ impl Config {
         if let Some(url) = env("GRIDHELM_PUBLIC_URL") {
             self.public_url = url;
         }
-        if let Some(file) = env("GRIDHELM_DATABASE_PATH") {
-            let Database::Sqlite { path } = &mut self.database;
-            *path = file.into();
-        }
+        self.database.overlay(env);
         if let Some(folder) = env("GRIDHELM_CONSOLE_DIR") {
             self.console_dir = Some(folder.into());
         }
@@ -209,14 +201,7 @@ impl Config {
                 format!("\"{name}\" is not a backend's name; give letters, digits, - _ . and :"),
             ));
         }
-        let Database::Sqlite { path } = &self.database;
-        let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
-        if folder.is_some_and(|f| !f.is_dir()) {
-            return Err(unusable(
-                "database.path",
-                format!("the folder of {} does not exist; make it", path.display()),
-            ));
-        }
+        self.database.check()?;
         Ok(self)
     }
 }
@@ -282,7 +267,9 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.listen.port(), 9000);
-        let Database::Sqlite { path } = config.database;
+        let Database::Sqlite { path } = config.database else {
+            unreachable!("it is a file");
+        };
         assert_eq!(path, Path::new("other.db"));
     }
 

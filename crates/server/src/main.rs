@@ -5,6 +5,7 @@ use gridhelm_server::accounts::{Accounts, Bootstrap};
 use gridhelm_server::app::open_database;
 use gridhelm_server::config::{Config, ConfigError, Database, LogFormat, parse_listen};
 use gridhelm_server::run;
+use gridhelm_server::store::look_at_postgres;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -78,7 +79,10 @@ fn start(start: Start) -> ExitCode {
             "{} of group {} at {}: the configuration is good",
             config.name, config.group, config.listen
         ));
-        return ExitCode::SUCCESS;
+        return match runtime() {
+            Ok(runtime) => runtime.block_on(check_database(&config.database)),
+            Err(error) => fail(&error, 1),
+        };
     }
     if let Err(why) = trace(&config) {
         let error = ConfigError::Unusable {
@@ -115,6 +119,38 @@ async fn serve(config: Config) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Tells what is found of the database; changes nothing.
+async fn check_database(database: &Database) -> ExitCode {
+    let target = match database.target() {
+        Ok(target) => target,
+        Err(error) => return fail(&error, BAD_CONFIG),
+    };
+    match (database, target) {
+        (Database::Sqlite { path }, _) => {
+            let found = if path.exists() {
+                "is there"
+            } else {
+                "will be made"
+            };
+            say(&format!(
+                "database: the SQLite file {} {found}",
+                path.display()
+            ));
+        }
+        (Database::Postgres { .. }, None) => {}
+        (Database::Postgres { .. }, Some(target)) => {
+            let (lines, writable) = look_at_postgres(&target).await;
+            for line in lines {
+                say(&format!("database: {line}"));
+            }
+            if !writable {
+                return fail(&format!("no host of {target:?} takes writes"), 1);
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
 fn reset_password(user: &str, config: PathBuf) -> ExitCode {
     let config = match load(Some(config)) {
         Ok(config) => config,
@@ -133,8 +169,8 @@ fn reset_password(user: &str, config: PathBuf) -> ExitCode {
 }
 
 async fn reset(user: &str, config: &Config) -> Result<String, String> {
-    let Database::Sqlite { path } = &config.database;
-    let store = open_database(path, &config.group)
+    let boot = gridhelm_server::random::hex(8).map_err(|error| error.to_string())?;
+    let store = open_database(config, &boot)
         .await
         .map_err(|error| error.to_string())?;
     let accounts = Accounts::new(store, &config.group)

@@ -119,11 +119,6 @@ impl<T> Queue<T> {
         state.items.drain(..n).collect()
     }
 
-    /// Whether no job is taken any more.
-    pub(in crate::store) fn is_closed(&self) -> bool {
-        self.lock().closed
-    }
-
     /// Notes why jobs wait; `None` when nothing is in their way any more.
     pub(in crate::store) fn set_trouble(&self, trouble: Option<String>) {
         self.lock().trouble = trouble;

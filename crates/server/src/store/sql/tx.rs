@@ -186,7 +186,7 @@ impl Tx<'_> {
     }
 
     /// Checks inside the transaction that the caller still owns the epoch and has not released it.
-    pub(super) fn fence(self, fence: &Fence) -> Done<()> {
+    pub(in crate::store) fn fence(self, fence: &Fence) -> Done<()> {
         let now = self.0.ownership()?;
         let owned = now.boot.as_deref() == Some(&fence.boot) && !now.released;
         if now.epoch == fence.epoch && owned {

@@ -56,6 +56,12 @@ CREATE TABLE writers (
     seen_at BIGINT NOT NULL
 ) WITH (fillfactor = 50);
 
+-- What a group is set to, by name, as JSON: 'failover' (gridhelm_api::group::Failover).
+CREATE TABLE settings (
+    name  TEXT COLLATE "C" PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
 CREATE TABLE members (
     name    TEXT COLLATE "C" PRIMARY KEY,
     url     TEXT NOT NULL,

@@ -3,3 +3,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub(crate) mod cluster;
+mod figures;
+mod opening;
+mod proxy;
+mod takeover;
+mod trouble;
+
+use super::PostgresTarget;
+use super::link::Keys;
+
+fn target(url: &str) -> PostgresTarget {
+    PostgresTarget::parse(url, None).unwrap()
+}
+
+/// The key of a group's fence.
+fn key_of(group: &str) -> i64 {
+    Keys::of(group).fence
+}
