@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use xtask::checks;
 use xtask::deployment::guard;
-use xtask::deployment::plan::DEFAULT_PORTS_FROM;
+use xtask::deployment::plan::{DEFAULT_PORTS_FROM, Database};
 use xtask::deployment::run::{self, Options};
 use xtask::deployment::sweep::Sweep;
 use xtask::error::Error;
@@ -59,6 +59,9 @@ struct Run {
     /// The first of the deployment's 24 ports.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_PORTS_FROM)]
     ports_from: u16,
+    /// Which database the groups have.
+    #[arg(long, value_enum, default_value_t)]
+    database: Database,
     /// Write this file when everything answers; it goes away at the end.
     #[arg(long, value_name = "F")]
     ready_file: Option<PathBuf>,
@@ -85,12 +88,14 @@ fn main() -> ExitCode {
         Command::Run(Run {
             dir,
             ports_from,
+            database,
             ready_file,
             no_build,
             server,
         }) => run::run(&Options {
             dir,
             ports_from,
+            database,
             ready_file,
             no_build,
             server,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 use xtask::deployment::MARK;
-use xtask::deployment::plan::Plan;
+use xtask::deployment::plan::{Database, Plan};
 use xtask::processes::{self, listens};
 
 /// A deployment's folder and ports of its own.
@@ -208,6 +208,43 @@ fn a_killed_run_is_cleaned_up_by_its_guard_and_the_folder_can_be_used_again() {
     next.send(Signal::INT);
     assert!(next.end().status.success());
     scene.assert_clean();
+}
+
+/// The same with PostgreSQL: stopped in order, and killed.
+#[test]
+fn postgresql_ends_with_everything_else() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut scene = Scene::new(1750);
+    scene.plan = scene.plan.on(Database::Postgres);
+    // Its user must be able to reach its data.
+    std::fs::set_permissions(scene.dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    for signal in [Signal::TERM, Signal::KILL] {
+        let mut command = scene.command(&scene.silent_server());
+        let child = Running(Some(
+            command.args(["--database", "postgres"]).spawn().unwrap(),
+        ));
+        let port = scene.plan.postgres.unwrap();
+        wait("PostgreSQL listens", || listens(port));
+        wait("the databases are there", || {
+            scene.data().join("servers/west-1/start").exists()
+        });
+        child.send(signal);
+        child.end();
+        let data = scene.data().canonicalize().unwrap().join("postgres/data");
+        wait("PostgreSQL has ended", || {
+            let in_data = |process: &processes::Process| {
+                process.lives()
+                    && std::fs::read_link(format!("/proc/{}/cwd", process.pid))
+                        .is_ok_and(|cwd| cwd == data)
+            };
+            !processes::all().iter().any(in_data)
+        });
+        wait("the lock is free", || {
+            std::fs::File::open(scene.data().join("lock")).is_ok_and(|lock| lock.try_lock().is_ok())
+        });
+        scene.assert_clean();
+        std::fs::remove_dir_all(scene.data().join("servers")).unwrap();
+    }
 }
 
 #[test]

@@ -104,8 +104,8 @@ pub(super) struct State {
 impl State {
     /// Whether this process holds the life lock. One that was lost is let go.
     pub(super) fn holds_lock(&mut self) -> bool {
-        let lost = |lock: &Box<dyn LifeLock>| lock.lost().now_or_never().is_some();
-        if self.lock.as_ref().is_some_and(lost) {
+        let lock = self.lock.as_deref();
+        if lock.is_some_and(|lock| lock.lost().now_or_never().is_some()) {
             tracing::warn!("the life lock was lost");
             self.lock = None;
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::Plan;
+use super::plan::{Database, Plan};
 use crate::error::Error;
 use crate::process::TICK;
 use crate::stop::Stop;
@@ -30,6 +30,8 @@ pub struct Folder {
 #[derive(Serialize, Deserialize)]
 struct Layout {
     ports_from: u16,
+    #[serde(default)]
+    database: Database,
 }
 
 impl Folder {
@@ -99,12 +101,13 @@ impl Folder {
             .map_err(Error::file("open", self.root.join("lock")))
     }
 
-    /// Checks that the folder's databases were made for these ports, and remembers them when it is new.
+    /// Checks that the folder's databases were made for these ports and are of this kind, and remembers them when it is new.
     pub fn claim_ports(&self, plan: &Plan) -> Result<(), Error> {
         let path = self.path("layout.json");
         let Ok(text) = std::fs::read_to_string(&path) else {
             let text = serde_json::json!(Layout {
-                ports_from: plan.ports_from
+                ports_from: plan.ports_from,
+                database: plan.database()
             })
             .to_string();
             return std::fs::write(&path, text).map_err(Error::file("write", &path));
@@ -113,6 +116,16 @@ impl Folder {
             path: path.clone(),
             what: format!("cannot be read ({error}): remove the folder, its data with it, or choose another `--dir`"),
         })?;
+        if stored.database != plan.database() {
+            let what = format!(
+                "was made with `--database {}`: give that again, or choose another `--dir`",
+                stored.database.word()
+            );
+            return Err(Error::Content {
+                path: self.root.clone(),
+                what,
+            });
+        }
         if stored.ports_from == plan.ports_from {
             return Ok(());
         }
@@ -306,6 +319,9 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(text.contains("--ports-from 8100"), "{text}");
+        let other = Plan::new(8100).unwrap().on(Database::Postgres);
+        let text = folder.claim_ports(&other).unwrap_err().to_string();
+        assert!(text.contains("--database sqlite"), "{text}");
     }
 
     #[test]

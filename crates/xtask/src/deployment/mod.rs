@@ -7,6 +7,7 @@ pub mod haproxy;
 pub mod http;
 pub mod node;
 pub mod plan;
+pub mod postgres;
 pub mod ready;
 pub mod run;
 pub mod script;

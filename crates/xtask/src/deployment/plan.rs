@@ -49,6 +49,29 @@ pub struct Plan {
     pub servers: Vec<Server>,
     /// The nodes.
     pub nodes: Vec<Node>,
+    /// Where PostgreSQL listens; `None` where each group has a SQLite file.
+    pub postgres: Option<u16>,
+}
+
+/// Which database the groups have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Database {
+    /// A SQLite file for each group.
+    #[default]
+    Sqlite,
+    /// A PostgreSQL with a database for each group.
+    Postgres,
+}
+
+impl Database {
+    /// As it is written on the command line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
 }
 
 /// The groups, in the order in which screens show them.
@@ -89,7 +112,27 @@ impl Plan {
                 node("west-r01", Some("west"), 13),
                 node("spare-r01", None, 14),
             ],
+            postgres: None,
         })
+    }
+
+    /// The same plan on this database.
+    #[must_use]
+    pub fn on(self, database: Database) -> Self {
+        let postgres = match database {
+            Database::Sqlite => None,
+            Database::Postgres => Some(self.ports_from + 15),
+        };
+        Self { postgres, ..self }
+    }
+
+    /// Which database it is on.
+    pub const fn database(&self) -> Database {
+        if self.postgres.is_some() {
+            Database::Postgres
+        } else {
+            Database::Sqlite
+        }
     }
 
     /// The load balancer's address.
@@ -131,6 +174,7 @@ impl Plan {
         std::iter::once((self.ports_from, "load balancer".to_owned()))
             .chain(servers)
             .chain(nodes)
+            .chain(self.postgres.map(|port| (port, "PostgreSQL".to_owned())))
             .collect()
     }
 
@@ -216,6 +260,8 @@ mod tests {
                 .collect::<BTreeSet<_>>()
         };
         assert_eq!(ports(8100).len(), 8);
+        let with_postgres = Plan::new(8100).unwrap().on(Database::Postgres).ports();
+        assert_eq!(with_postgres.len(), 9);
         assert!(ports(8100).is_disjoint(&ports(8200)));
         assert!(ports(8100).iter().all(|port| (8100..8124).contains(port)));
     }

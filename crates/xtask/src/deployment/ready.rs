@@ -27,6 +27,22 @@ pub struct Ready {
     pub servers: Vec<ReadyServer>,
     /// The nodes, the unregistered one included.
     pub nodes: Vec<ReadyNode>,
+    /// PostgreSQL, where the groups have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<ReadyPostgres>,
+}
+
+/// PostgreSQL in the ready file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReadyPostgres {
+    /// Its port on the loopback.
+    pub port: u16,
+    /// Its first process.
+    pub pid: u32,
+    /// The program that starts it again.
+    pub start: String,
+    /// Its log.
+    pub log: String,
 }
 
 /// A server in the ready file.
@@ -106,6 +122,13 @@ impl Ready {
                 dir.join("node-password").display()
             ));
         }
+        if let Some(postgres) = &self.postgres {
+            say::result(format_args!(
+                "  PostgreSQL     127.0.0.1:{}, user gridhelm, a database for each group, password in {}",
+                postgres.port,
+                dir.join("database-password").display()
+            ));
+        }
         say::result(format_args!(
             "  Logs           {}",
             dir.join("logs").display()
@@ -152,6 +175,7 @@ mod tests {
             node_password: "q".into(),
             servers: vec![server],
             nodes: vec![node],
+            postgres: None,
         };
         ready.write(&path).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);

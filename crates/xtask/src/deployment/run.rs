@@ -8,7 +8,8 @@ use super::child::Children;
 use super::folder::Folder;
 use super::guard::Guard;
 use super::node;
-use super::plan::{HOST, Plan};
+use super::plan::{Database, HOST, Plan};
+use super::postgres;
 use super::start::Start;
 use super::sweep::Sweep;
 use crate::build;
@@ -33,6 +34,8 @@ pub struct Options {
     pub dir: Option<PathBuf>,
     /// The first port.
     pub ports_from: u16,
+    /// Which database the groups have.
+    pub database: Database,
     /// A file to write when all is ready.
     pub ready_file: Option<PathBuf>,
     /// Take the server and the console as they were built before.
@@ -45,7 +48,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<(), Error> {
     let stop = Stop::listen()?;
     let workspace = Workspace::find()?;
-    let plan = Plan::new(options.ports_from)?;
+    let plan = Plan::new(options.ports_from)?.on(options.database);
     match deploy(options, &workspace, &plan, &stop) {
         Err(Error::Stopped) => Ok(()),
         other => other,
@@ -106,13 +109,16 @@ fn prepare_programs(
     stop: &Stop,
 ) -> Result<PathBuf, Error> {
     if options.no_build || options.server.is_some() {
-        set_up::set_up_to_start(workspace, stop)?;
+        set_up::set_up_to_start(workspace, options.database, stop)?;
         return options
             .server
             .clone()
             .map_or_else(|| build::server_program(workspace), Ok);
     }
     let tools = set_up::set_up(workspace, Need::Run, stop)?;
+    if options.database == Database::Postgres {
+        set_up::set_up_to_start(workspace, options.database, stop)?;
+    }
     let server = build::server(workspace, stop)?;
     build::console(workspace, &tools, stop)?;
     Ok(server)
@@ -141,9 +147,12 @@ fn end(children: &mut Children, sweep: &Sweep, guard: Guard, plan: &Plan, stop: 
             duration
         }
     };
-    // Servers first: they close their R sessions in order.
+    // Servers first: they close their R sessions in order. Then their database, which nobody uses any more.
     let is_node = |name: &str| plan.nodes.iter().any(|node| node.name == name);
-    children.end(grace(GRACE_SERVERS), stop, |name| !is_node(name));
+    children.end(grace(GRACE_SERVERS), stop, |name| {
+        !is_node(name) && name != postgres::NAME
+    });
+    children.end(grace(GRACE_REST), stop, |name| name == postgres::NAME);
     // Then all others: R, its sessions, and whatever was started again by hand.
     let left = sweep.end(&[guard.pid()], grace(GRACE_REST));
     children.collect();

@@ -5,15 +5,19 @@ use std::path::{Path, PathBuf};
 use super::MARK;
 use super::folder::{Folder, private_folder, write_with_mode};
 use super::plan::{HOST, Plan, Server};
+use super::postgres;
 use super::script::Script;
 use crate::error::Error;
 
 /// What would override a server's configuration file: set for one server, it must not reach all of them.
-const OVERRIDES: [&str; 5] = [
+const OVERRIDES: [&str; 8] = [
     "GRIDHELM_CONFIG",
     "GRIDHELM_LISTEN",
     "GRIDHELM_PUBLIC_URL",
     "GRIDHELM_DATABASE_PATH",
+    "GRIDHELM_DATABASE_URL",
+    "GRIDHELM_DATABASE_PASSWORD",
+    "GRIDHELM_DATABASE_PASSWORD_FILE",
     "GRIDHELM_CONSOLE_DIR",
 ];
 
@@ -35,7 +39,7 @@ pub fn prepare(
     let text = configuration_text(
         plan,
         server,
-        &database(folder, server.group),
+        &database_text(folder, plan, server.group),
         &folder.path("deployment.json"),
         Path::new(BALANCER_SOCKET),
         console,
@@ -66,10 +70,23 @@ pub fn database(folder: &Folder, group: &str) -> PathBuf {
     folder.path("groups").join(group).join("group.sqlite")
 }
 
+/// What `[database]` holds.
+fn database_text(folder: &Folder, plan: &Plan, group: &str) -> String {
+    let path = |path: &Path| serde_json::Value::from(path.display().to_string()).to_string();
+    match plan.postgres {
+        None => format!("path = {}\n", path(&database(folder, group))),
+        Some(port) => format!(
+            "url = \"{}\"\npassword_file = {}\n",
+            postgres::url(port, group),
+            path(&postgres::password_file(folder))
+        ),
+    }
+}
+
 fn configuration_text(
     plan: &Plan,
     server: &Server,
-    database: &Path,
+    database: &str,
     deployment: &Path,
     balancer: &Path,
     console: Option<&Path>,
@@ -92,8 +109,7 @@ fn configuration_text(
          allowed_origins = [\n{origins}]\n\
          \n\
          [database]\n\
-         kind = \"sqlite\"\n\
-         path = {database}\n\
+         {database}\
          \n\
          [balancer]\n\
          socket = {balancer}\n\
@@ -111,7 +127,6 @@ fn configuration_text(
         )),
         deployment = path(deployment),
         origins = origins.concat(),
-        database = path(database),
         balancer = path(balancer),
     )
 }
@@ -127,7 +142,7 @@ mod tests {
         let text = configuration_text(
             &plan,
             &plan.servers[1],
-            Path::new("/d/east.sqlite"),
+            "path = \"/d/east.sqlite\"\n",
             Path::new("/d/deployment.json"),
             Path::new("/d/admin.sock"),
             Some(Path::new("/w/dist")),
@@ -148,7 +163,7 @@ mod tests {
         let without = configuration_text(
             &plan,
             &plan.servers[1],
-            Path::new("/d"),
+            "",
             Path::new("/d"),
             Path::new("/d"),
             None,

@@ -9,10 +9,10 @@ use super::folder::{Folder, write_with_mode};
 use super::http::Client;
 use super::node::{self, Rserve};
 use super::plan::{GROUPS, HOST, Plan, Server};
-use super::ready::{Ready, ReadyNode, ReadyServer};
+use super::ready::{Ready, ReadyNode, ReadyPostgres, ReadyServer};
 use super::script::Script;
 use super::seed::{ADMIN, Seed};
-use super::{MARK, haproxy, server};
+use super::{MARK, haproxy, postgres, server};
 use crate::error::Error;
 use crate::process;
 use crate::processes::listens;
@@ -54,6 +54,10 @@ impl Start<'_> {
         let mut started = Started::new();
         self.start_nodes(children, &node_password, &mut started)?;
         self.start_balancer(children)?;
+        if self.plan.postgres.is_some() {
+            let postgres = postgres::start(self.folder, self.plan, children, self.stop)?;
+            started.insert(postgres::NAME.to_owned(), postgres);
+        }
         self.start_servers(children, &admin_password, &mut started)?;
         self.await_groups(children)?;
         for node in &self.plan.nodes {
@@ -111,7 +115,13 @@ impl Start<'_> {
                 .next()
                 .is_some_and(|first| first == server)
         };
-        let is_new = |server: &Server| !server::database(self.folder, server.group).exists();
+        let is_new = |server: &Server| {
+            if self.plan.postgres.is_some() {
+                !self.mark(server.group).exists()
+            } else {
+                !server::database(self.folder, server.group).exists()
+            }
+        };
         let (later, now): (Vec<_>, Vec<_>) = self
             .plan
             .servers
@@ -217,7 +227,7 @@ impl Start<'_> {
                 group,
                 nodes: self.plan.nodes_of(group).collect(),
                 samples: self.samples,
-                mark: self.folder.path("groups").join(group).join("seeded"),
+                mark: self.mark(group),
             };
             if seed.mark.exists() {
                 return Ok(());
@@ -240,6 +250,11 @@ impl Start<'_> {
                     .unwrap_or_else(|_| Err(Error::Usage("seeding failed unexpectedly".into())))
             })
         })
+    }
+
+    /// The file that says that a group was seeded.
+    fn mark(&self, group: &str) -> PathBuf {
+        self.folder.path("groups").join(group).join("seeded")
     }
 
     fn fresh_log(&self, name: &str) -> Result<PathBuf, Error> {
@@ -281,7 +296,17 @@ impl Start<'_> {
                 log,
             }
         });
+        let postgres = self.plan.postgres.map(|port| {
+            let (pid, start, log) = facts(postgres::NAME);
+            ReadyPostgres {
+                port,
+                pid,
+                start,
+                log,
+            }
+        });
         Ready {
+            postgres,
             console: self.plan.console_url(),
             load_balancer: self.plan.balancer_url(),
             user: ADMIN.into(),

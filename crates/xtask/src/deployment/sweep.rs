@@ -45,7 +45,9 @@ impl Sweep {
         processes::all()
             .into_iter()
             .filter(|process| process.pid != us && !spare.contains(&process.pid) && process.lives())
-            .filter(|process| process.marked(&mark) || self.works_in_a_node(process))
+            .filter(|process| {
+                process.marked(&mark) || self.works_in_a_node(process) || self.is_postgres(process)
+            })
             .collect()
     }
 
@@ -57,6 +59,16 @@ impl Sweep {
         let entry = PathBuf::from(format!("/proc/{}", process.pid));
         std::fs::metadata(&entry).is_ok_and(|facts| facts.uid() == node_user)
             && std::fs::read_link(entry.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&self.nodes))
+    }
+
+    /// PostgreSQL's processes write their titles over their environment, where the mark was.
+    fn is_postgres(&self, process: &Process) -> bool {
+        let entry = PathBuf::from(format!("/proc/{}", process.pid));
+        let named =
+            std::fs::read_to_string(entry.join("comm")).is_ok_and(|name| name == "postgres\n");
+        named
+            && std::fs::read_link(entry.join("cwd"))
+                .is_ok_and(|cwd| cwd == super::postgres::data(&self.root))
     }
 
     /// Ends all of them: SIGTERM, `grace` to go, SIGKILL. Gives those that live even then.

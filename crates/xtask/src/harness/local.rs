@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// The environment variable that says which database the deployments have, as `cargo xtask run --database` takes it.
+const DATABASE: &str = "GRIDHELM_TEST_DATABASE";
+
 /// The ready file, as the design promises it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Ready {
@@ -113,6 +116,11 @@ impl Local {
             .arg(dir)
             .args(["--ports-from", &ports.to_string(), "--ready-file"])
             .arg(&ready_file)
+            .args(
+                std::env::var(DATABASE)
+                    .iter()
+                    .flat_map(|which| ["--database", which]),
+            )
             .envs(environment.iter().copied())
             .current_dir(workspace_root()?)
             .stdin(Stdio::null())

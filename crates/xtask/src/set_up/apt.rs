@@ -43,6 +43,13 @@ const HAPROXY: Packaged = Packaged {
     found_at: &["/usr/sbin/haproxy", "/usr/local/sbin/haproxy"],
     packages: &["haproxy"],
 };
+/// Where PostgreSQL's programs are.
+pub const POSTGRES_PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
+const POSTGRES: Packaged = Packaged {
+    what: "PostgreSQL",
+    found_at: &["/usr/lib/postgresql/15/bin/postgres"],
+    packages: &["postgresql"],
+};
 const NODE: Packaged = Packaged {
     what: "Node.js (runs wasm-opt)",
     found_at: &["/usr/bin/node", "/usr/local/bin/node"],
@@ -81,13 +88,16 @@ pub const LLD: Packaged = Packaged {
 /// What starting a deployment asks of Debian.
 pub const TO_START: &[Packaged] = &[R, R_SERVE, HAPROXY];
 
+/// What starting one on PostgreSQL asks of it.
+pub const TO_START_ON_POSTGRES: &[Packaged] = &[R, R_SERVE, HAPROXY, POSTGRES];
+
 /// What `need` asks of Debian.
 pub fn packages(need: Need) -> &'static [Packaged] {
-    const ALL: [Packaged; 7] = [NODE, NPM, R, R_SERVE, HAPROXY, CHROMIUM, DRIVER];
+    const ALL: [Packaged; 8] = [NODE, NPM, R, R_SERVE, HAPROXY, CHROMIUM, DRIVER, POSTGRES];
     let count = match need {
         Need::Build => 2,
         Need::Run => 5,
-        Need::Test => 7,
+        Need::Test => 8,
     };
     ALL.get(..count).unwrap_or(&ALL)
 }
@@ -226,6 +236,7 @@ mod tests {
         assert!(names(Need::Run).starts_with(&names(Need::Build)));
         assert!(names(Need::Test).starts_with(&names(Need::Run)));
         assert!(names(Need::Test).contains(&"chromedriver"));
+        assert!(names(Need::Test).contains(&"PostgreSQL"));
         assert!(!names(Need::Run).contains(&"Chromium"));
     }
 

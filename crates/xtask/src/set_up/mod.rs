@@ -12,6 +12,7 @@ pub mod wasm;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::deployment::plan::Database;
 use crate::error::Error;
 use crate::say;
 use crate::stop::Stop;
@@ -39,10 +40,18 @@ pub struct Tools {
     pub axe: PathBuf,
 }
 
-/// Finds what running what is built already needs, or installs it: R, Rserve and the load balancer.
-pub fn set_up_to_start(workspace: &Workspace, stop: &Stop) -> Result<(), Error> {
+/// Finds what running what is built already needs, or installs it: R, Rserve, the load balancer and the database.
+pub fn set_up_to_start(
+    workspace: &Workspace,
+    database: Database,
+    stop: &Stop,
+) -> Result<(), Error> {
     let cache = cache::Cache::open(&workspace.cache)?;
-    apt::install_missing(&cache, apt::TO_START, stop)
+    let wanted = match database {
+        Database::Sqlite => apt::TO_START,
+        Database::Postgres => apt::TO_START_ON_POSTGRES,
+    };
+    apt::install_missing(&cache, wanted, stop)
 }
 
 /// Finds everything that `need` asks for, or installs it.

@@ -89,11 +89,16 @@ fn is_io(error: &Error) -> bool {
     false
 }
 
-/// An error with all its causes in one line.
+/// What the database or the driver said, in one line.
 pub(super) fn words(error: &Error) -> String {
     if let Some(said) = error.as_db_error() {
         return format!("{} (SQLSTATE {})", said.message(), said.code().code());
     }
+    chain(error)
+}
+
+/// An error with all its causes in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

@@ -126,7 +126,9 @@ async fn migrate(client: &mut Client) -> core::result::Result<(), Refusal> {
             return Ok(());
         }
     }
-    let failed = |error: refinery::Error| Refusal::Unfit(format!("migration: {error}"));
+    let failed = |error: refinery::Error| {
+        Refusal::Unfit(format!("migration: {}", super::broken::chain(&error)))
+    };
     let migrations = migrations().map_err(failed)?;
     Runner::new(&migrations)
         .set_grouped(true)

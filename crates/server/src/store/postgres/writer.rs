@@ -13,7 +13,7 @@ use super::link::Link;
 use super::session::{self, Session};
 use super::takeover;
 use crate::clock;
-use crate::store::sql::job::{Job, Jobs, Kind, fail_all};
+use crate::store::sql::job::{Job, Jobs, Kind, fail_all, settle};
 use crate::store::sql::tx::{OWNERSHIP, Trouble};
 use crate::store::sql::tx::{Ownership, Tx};
 use crate::store::sql::value::Row;
@@ -320,10 +320,6 @@ impl Writer {
         }
         None
     }
-}
-
-fn settle(group: Vec<Box<dyn Job>>) {
-    group.into_iter().for_each(|job| job.settle());
 }
 
 /// Runs the jobs and writes their notes; whether there is something to commit.

@@ -135,7 +135,7 @@ pub(super) fn token_state(tx: Tx<'_>) -> Done<TokenState> {
     let revoked = tx.rows(
         "SELECT id FROM revoked_tokens WHERE expires_at >= ?1",
         params![clock::now()],
-        |r| Ok(r.get(0)?),
+        |r| r.get(0),
     )?;
     let accounts = tx.rows(COLUMNS, params![], |r| {
         let a = stored(r)?;

@@ -127,6 +127,13 @@ pub(in crate::store) fn claim(queue: &Jobs, most: usize) -> Vec<Box<dyn Job>> {
     group
 }
 
+/// Answers all of them with what they found; call it after the commit.
+pub(in crate::store) fn settle(jobs: Vec<Box<dyn Job>>) {
+    for job in jobs {
+        job.settle();
+    }
+}
+
 /// Answers all of them that the database failed.
 pub(in crate::store) fn fail_all(jobs: Vec<Box<dyn Job>>, trouble: &Trouble) {
     for job in jobs {

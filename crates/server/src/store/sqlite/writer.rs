@@ -5,7 +5,7 @@
 //! itself) and answers after the commit. While a commit waits for the disk the next group gathers.
 
 use super::engine::trouble;
-use crate::store::sql::job::{Job, Jobs, claim, fail_all};
+use crate::store::sql::job::{Job, Jobs, claim, fail_all, settle};
 use crate::store::sql::tx::Tx;
 use rusqlite::Connection;
 use std::sync::mpsc::SyncSender;
@@ -43,7 +43,7 @@ pub(super) fn run(conn: &Connection, queue: &Jobs, checkpoint: &SyncSender<()>) 
 /// writes is tried alone, so that one that, say, fills the disk does not fail the others.
 fn commit_group(conn: &Connection, mut group: Vec<Box<dyn Job>>) {
     match run_and_commit(conn, &mut group) {
-        Ok(()) => group.into_iter().for_each(|job| job.settle()),
+        Ok(()) => settle(group),
         Err(error) if group.len() == 1 => {
             tracing::error!(%error, "a write failed");
             fail_all(group, &trouble(&error));
@@ -56,7 +56,7 @@ fn commit_group(conn: &Connection, mut group: Vec<Box<dyn Job>>) {
                     .execute_batch("BEGIN IMMEDIATE")
                     .and_then(|()| run_and_commit(conn, &mut alone));
                 match outcome {
-                    Ok(()) => alone.into_iter().for_each(|job| job.settle()),
+                    Ok(()) => settle(alone),
                     Err(error) => fail_all(alone, &trouble(&error)),
                 }
             }

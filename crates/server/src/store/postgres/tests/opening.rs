@@ -103,7 +103,8 @@ async fn one_holds_the_life_lock_until_it_lets_go_or_loses_its_connection() {
             .is_err()
     );
     let end =
-        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted";
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     cluster().psql(&db.name, end).unwrap();
     tokio::time::timeout(Duration::from_secs(5), lost)
         .await
