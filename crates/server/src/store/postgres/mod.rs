@@ -7,7 +7,9 @@
 //! There is one writing transaction of a group at a time: each locks the row of the counters first. Before that
 //! it takes the fence's lock, shared, so that whoever takes the epoch can wait for it ([`takeover`]).
 
+mod begin;
 mod broken;
+mod engine;
 mod link;
 mod lock;
 mod notes;

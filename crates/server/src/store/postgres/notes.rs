@@ -3,7 +3,7 @@
 //! Their ids go on from the counters, whose row the transaction has locked: so ids grow in commit order, and
 //! what is undone leaves no gap.
 
-use super::session::storable;
+use super::engine::storable;
 use crate::store::sql::tx::{Done, json, severity_number, word};
 use crate::store::{AuditDraft, EventDraft};
 use futures_util::future::try_join3;
