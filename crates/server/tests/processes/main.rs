@@ -3,7 +3,11 @@
 
 mod automatic;
 mod blocker;
+#[allow(dead_code, reason = "the store's own tests use all of it")]
+#[path = "../../src/store/postgres/tests/cluster.rs"]
+mod cluster;
 mod command;
+mod postgres;
 mod process;
 #[path = "../../../rserve/tests/common/mod.rs"]
 mod rserve;

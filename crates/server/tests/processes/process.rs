@@ -1,5 +1,6 @@
 //! A server process of the test's own.
 
+use super::cluster::cluster;
 use gridhelm_api::account::SignedIn;
 use gridhelm_api::event::Event;
 use gridhelm_api::group::{ServerRole, ServerStatus};
@@ -16,12 +17,24 @@ pub(crate) const PASSWORD: &str = "correct-horse-battery";
 /// A folder for a group's database and its servers' files.
 pub(crate) struct Place {
     folder: tempfile::TempDir,
+    /// PostgreSQL's address, if that is the database.
+    url: Option<String>,
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
+            url: None,
+        }
+    }
+
+    /// With a database in PostgreSQL.
+    pub(crate) fn on_postgres() -> Self {
+        let cluster = cluster();
+        Self {
+            url: Some(cluster.tcp_url(&cluster.new_database())),
+            ..Self::new()
         }
     }
 
@@ -40,8 +53,11 @@ impl Place {
         let text = format!(
             "name = \"{name}\"\ngroup = \"east\"\nlisten = \"127.0.0.1:{port}\"\n\
              public_url = \"http://127.0.0.1:{port}\"\n\
-             [database]\nkind = \"sqlite\"\npath = \"{}\"\n",
-            self.database().display()
+             [database]\n{}\n",
+            self.url.as_ref().map_or_else(
+                || format!("path = \"{}\"", self.database().display()),
+                |url| format!("url = \"{url}\""),
+            )
         );
         std::fs::write(&config, text).unwrap();
         Server {

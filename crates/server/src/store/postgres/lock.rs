@@ -6,6 +6,7 @@ use super::link::{self, Link};
 use crate::store::LifeLock;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
@@ -35,36 +36,90 @@ impl Drop for SessionLock {
     }
 }
 
+/// A connection on which the lock is tried for. A standby tries many times a second, so one that did not gain
+/// it is kept for the next try.
+#[derive(Debug, Default)]
+pub(super) struct Spare(Mutex<Option<Line>>);
+
+/// A connection with nothing else to do.
+#[derive(Debug)]
+struct Line {
+    client: Client,
+    lost: CancellationToken,
+    host: String,
+}
+
 /// Tries to gain the lock; `None` when another session holds it.
-pub(super) async fn try_gain(link: &Link) -> Result<Option<SessionLock>, Broken> {
-    let open = link.connect().await?;
-    let (client, connection) = (open.client, open.connection);
-    let lost = CancellationToken::new();
-    let broke = lost.clone();
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(
-                error = words(&error),
-                "the connection of the life lock ended"
-            );
+pub(super) async fn try_gain(link: &Link, spare: &Spare) -> Result<Option<SessionLock>, Broken> {
+    let mut spare = spare.0.lock().await;
+    if let Some(line) = spare.take() {
+        match line.try_lock(link).await {
+            Ok(true) => return Ok(Some(line.hold())),
+            Ok(false) => {
+                *spare = Some(line);
+                return Ok(None);
+            }
+            Err(broken) => tracing::debug!(why = broken.message(), "the lock is tried for anew"),
         }
-        broke.cancel();
-    });
-    let gained = async {
-        link::init(&client).await?;
-        let row = client
-            .query_one("SELECT pg_try_advisory_lock($1)", &[&link.keys.life])
-            .await?;
-        row.try_get::<_, bool>(0)
-    };
-    match tokio::time::timeout(WITHIN, gained).await {
-        Ok(Ok(true)) => {}
-        Ok(Ok(false)) => return Ok(None),
-        Ok(Err(error)) => return Err(Broken::of(&error)),
-        Err(_) => return Err(Broken::Lost(format!("{} does not answer", open.host))),
     }
-    let watch = tokio::spawn(watch(client, lost.clone()));
-    Ok(Some(SessionLock { lost, watch }))
+    let line = Line::open(link).await?;
+    if line.try_lock(link).await? {
+        return Ok(Some(line.hold()));
+    }
+    *spare = Some(line);
+    Ok(None)
+}
+
+impl Line {
+    async fn open(link: &Link) -> Result<Self, Broken> {
+        let open = link.connect().await?;
+        let lost = CancellationToken::new();
+        let (broke, connection) = (lost.clone(), open.connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(
+                    error = words(&error),
+                    "the connection of the life lock ended"
+                );
+            }
+            broke.cancel();
+        });
+        let line = Self {
+            client: open.client,
+            lost,
+            host: open.host,
+        };
+        line.within(link::init(&line.client)).await?;
+        Ok(line)
+    }
+
+    /// Whether the lock was gained. A server that became a standby has no say.
+    async fn try_lock(&self, link: &Link) -> Result<bool, Broken> {
+        let key: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&link.keys.life];
+        let asked = self.client.query_one(
+            "SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_try_advisory_lock($1) END",
+            &key,
+        );
+        let row = self.within(asked).await?;
+        let gained: Option<bool> = row.try_get(0).map_err(|error| Broken::of(&error))?;
+        gained.ok_or_else(|| Broken::Lost(format!("{} takes no writes any more", self.host)))
+    }
+
+    async fn within<T>(
+        &self,
+        call: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Broken> {
+        match tokio::time::timeout(WITHIN, call).await {
+            Ok(done) => done.map_err(|error| Broken::of(&error)),
+            Err(_) => Err(Broken::Lost(format!("{} does not answer", self.host))),
+        }
+    }
+
+    fn hold(self) -> SessionLock {
+        let lost = self.lost.clone();
+        let watch = tokio::spawn(watch(self.client, self.lost));
+        SessionLock { lost, watch }
+    }
 }
 
 /// Tries the connection until it does not answer; then lets it go.

@@ -71,6 +71,7 @@ impl PostgresOptions {
 #[derive(Debug)]
 pub struct Postgres {
     link: Arc<Link>,
+    spare: lock::Spare,
     care: AbortHandle,
 }
 
@@ -95,6 +96,7 @@ impl PostgresStore {
         let care = tokio::spawn(care(Arc::clone(&writes), options.deadline)).abort_handle();
         let backend = Postgres {
             link: Arc::clone(&link),
+            spare: lock::Spare::default(),
             care,
         };
         let store = Self::over(backend, group, options.deadline, Arc::clone(&writes));
@@ -131,7 +133,7 @@ impl Backend for Postgres {
     }
 
     async fn try_life_lock(&self) -> Result<Option<Box<dyn LifeLock>>> {
-        match lock::try_gain(&self.link).await {
+        match lock::try_gain(&self.link, &self.spare).await {
             Ok(held) => Ok(held.map(|lock| Box::new(lock) as Box<dyn LifeLock>)),
             Err(broken) => Err(broken.trouble("").into_error("life lock")),
         }
