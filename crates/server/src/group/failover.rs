@@ -280,6 +280,10 @@ impl Keeper {
         let Some(owner) = old else {
             return false;
         };
+        // A database of its own is not freed by that: it ends what is in the way itself, or is away.
+        if !self.parts.store.on_one_host() {
+            return false;
+        }
         let lapsed = self.state().watcher.lapsed(Moment::now());
         if !lapsed || owner.boot == self.parts.me.boot || life(owner) == Life::Dead {
             return false;

@@ -11,6 +11,11 @@ use crate::store::sql::value::Row;
 use futures_util::future::try_join5;
 use std::time::Instant;
 
+/// The ids given last; whoever locks them is the group's one writing transaction.
+const COUNTERS_LOCKED: &str = "SELECT event, audit FROM counters FOR UPDATE";
+/// The same for a transaction that writes no notes and nothing that others write.
+const COUNTERS: &str = "SELECT event, audit FROM counters";
+
 impl Writer {
     /// Begins a transaction with the group's locks. Nothing is open after an error.
     pub(super) fn begin(&mut self, kind: Kind) -> Result<(), Broken> {
@@ -20,10 +25,15 @@ impl Writer {
         };
         let begun = if kind == Kind::TakeEpoch {
             takeover::lock(&session, &self.link)
-                .and_then(|()| self.prepare(&session, "SELECT 1", None))
+                .and_then(|()| self.prepare(&session, "SELECT 1", None, COUNTERS_LOCKED))
         } else {
+            let counters = if kind == Kind::Renew {
+                COUNTERS
+            } else {
+                COUNTERS_LOCKED
+            };
             let key = self.link.keys.fence;
-            self.prepare(&session, "BEGIN", Some(key))
+            self.prepare(&session, "BEGIN", Some(key), counters)
         };
         match begun {
             Ok(()) => {
@@ -44,6 +54,7 @@ impl Writer {
         session: &Session,
         begin: &str,
         fence: Option<i64>,
+        counters: &str,
     ) -> Result<(), Broken> {
         self.batch += 1;
         let lock = session.prepared(match fence {
@@ -56,7 +67,7 @@ impl Writer {
                 "INSERT INTO writers (writer, batch, seen_at) VALUES (?1, ?2, ?3)
                  ON CONFLICT (writer) DO UPDATE SET batch = ?2, seen_at = ?3",
             )?,
-            session.prepared("SELECT event, audit FROM counters FOR UPDATE")?,
+            session.prepared(counters)?,
             session.prepared(OWNERSHIP)?,
         );
         let (name, batch, now) = (&self.name, self.batch, clock::now());
@@ -83,7 +94,7 @@ impl Writer {
     }
 
     fn connect(&self) -> Result<Session, Broken> {
-        let session = Session::open(&self.runtime, &self.link)?;
+        let session = Session::open(&self.runtime, &self.link, self.statement)?;
         // The row is there before any transaction changes it: whoever looks for it waits for that transaction.
         let (name, now) = (&self.name, clock::now());
         session.wait(session.client().execute(

@@ -19,7 +19,7 @@ pub(super) const INIT_WITHIN: Duration = Duration::from_secs(2);
 /// A commit is on the disk before it is acknowledged, whatever the database's default.
 const INIT: &str = "SET default_transaction_isolation = 'read committed';
     SET idle_in_transaction_session_timeout = '2s'; SET idle_session_timeout = 0;
-    SET lock_timeout = '2s'; SET statement_timeout = '10s';
+    SET lock_timeout = '2s';
     SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3;
     SET tcp_user_timeout = 4000;
     SELECT set_config('synchronous_commit', 'on', false)
@@ -127,9 +127,13 @@ pub(super) async fn one(
     }
 }
 
-/// Prepares a new session.
-pub(super) async fn init(client: &Client) -> Result<(), tokio_postgres::Error> {
-    client.batch_execute(INIT).await
+/// Prepares a new session, in which a statement may take so long.
+pub(super) async fn init(
+    client: &Client,
+    statement: Duration,
+) -> Result<(), tokio_postgres::Error> {
+    let within = format!("{INIT}; SET statement_timeout = {}", statement.as_millis());
+    client.batch_execute(&within).await
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ impl Line {
             lost,
             host: open.host,
         };
-        line.within(link::init(&line.client)).await?;
+        line.within(link::init(&line.client, WITHIN)).await?;
         Ok(line)
     }
 

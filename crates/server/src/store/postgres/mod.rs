@@ -37,6 +37,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::AbortHandle;
 
+/// How long one statement of a write may take: the commit of the largest changeset is a few long ones.
+const WRITE_WITHIN: Duration = Duration::from_secs(20);
+/// How long one statement of a read may take, or of a renewal.
+const READ_WITHIN: Duration = Duration::from_secs(4);
 /// How often content without a reference is looked for.
 const TIDY_EVERY: Duration = Duration::from_hours(1);
 /// How long the row of a writer that writes no more is kept: long after anybody may ask for it.
@@ -99,15 +103,25 @@ impl PostgresStore {
             spare: lock::Spare::default(),
             care,
         };
-        let store = Self::over(backend, group, options.deadline, Arc::clone(&writes));
-        let (to_write, deadline) = (Arc::clone(&link), options.deadline);
-        let name = writer_name(boot)?;
-        store.spawn("store-write", move || {
-            writer::run(to_write, &writes, name, deadline);
-        })?;
+        let deadline = options.deadline;
+        let renewals = Arc::new(Jobs::new());
+        let (to_write, to_renew) = (Arc::clone(&writes), Arc::clone(&renewals));
+        let store = Self::over(backend, group, deadline, writes, renewals);
+        // The lease is renewed beside the other writes: a long one must not let it lapse.
+        for (thread, queue, statement) in [
+            ("store-write", to_write, WRITE_WITHIN),
+            ("store-renew", to_renew, READ_WITHIN),
+        ] {
+            let (link, name) = (Arc::clone(&link), writer_name(boot)?);
+            store.spawn(thread, move || {
+                writer::run(link, &queue, name, deadline, statement);
+            })?;
+        }
         for _ in 0..options.readers.clamp(1, 16) {
             let (link, reads) = (Arc::clone(&link), Arc::clone(&store.reads));
-            store.spawn("store-read", move || reader::run(link, &reads, deadline))?;
+            store.spawn("store-read", move || {
+                reader::run(link, &reads, deadline, READ_WITHIN)
+            })?;
         }
         Ok(store)
     }

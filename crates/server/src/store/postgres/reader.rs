@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A reading thread's life.
-pub(super) fn run(link: Arc<Link>, queue: &Jobs, deadline: Duration) {
+pub(super) fn run(link: Arc<Link>, queue: &Jobs, deadline: Duration, statement: Duration) {
     let runtime = match session::runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -26,6 +26,7 @@ pub(super) fn run(link: Arc<Link>, queue: &Jobs, deadline: Duration) {
         link,
         runtime,
         session: None,
+        statement,
     };
     while let Some(mut job) = queue.pop() {
         if !job.ticket().take() {
@@ -52,6 +53,8 @@ struct Reader {
     link: Arc<Link>,
     runtime: Rc<Runtime>,
     session: Option<Session>,
+    /// How long a statement may take.
+    statement: Duration,
 }
 
 impl Reader {
@@ -72,7 +75,7 @@ impl Reader {
     fn attempt(&mut self, job: &mut dyn Job) -> Result<(), Broken> {
         let session = match self.session.take() {
             Some(session) => session,
-            None => Session::open(&self.runtime, &self.link)?,
+            None => Session::open(&self.runtime, &self.link, self.statement)?,
         };
         session.begin_lazily("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
         job.run(Tx(&session));

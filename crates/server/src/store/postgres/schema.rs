@@ -72,7 +72,7 @@ async fn prepare_as(link: &Link, group: &str) -> core::result::Result<(), Refusa
     tokio::spawn(async move {
         let _ = connection.await;
     });
-    super::link::init(&client).await?;
+    super::link::init(&client, super::READ_WITHIN).await?;
     check_server(&client).await?;
     client.batch_execute(MIGRATION_WAIT).await?;
     // The session's lock: it goes with the connection, whatever happens.

@@ -16,8 +16,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Error, Statement};
 
-/// How long an answer may take: a little longer than the server itself allows a statement.
-const LIMIT: Duration = Duration::from_secs(11);
+/// How much longer than the server itself allows a statement its answer may take.
+const MARGIN: Duration = Duration::from_secs(1);
 /// How many prepared statements are kept.
 const STATEMENTS: usize = 200;
 
@@ -26,6 +26,7 @@ pub(super) struct Session {
     runtime: Rc<Runtime>,
     client: Client,
     connection: JoinHandle<()>,
+    limit: Duration,
     statements: RefCell<HashMap<String, Statement>>,
     state: RefCell<State>,
 }
@@ -56,8 +57,12 @@ pub(super) fn runtime() -> std::io::Result<Rc<Runtime>> {
 }
 
 impl Session {
-    /// Connects.
-    pub(super) fn open(runtime: &Rc<Runtime>, link: &Link) -> Result<Self, Broken> {
+    /// Connects. A statement may take so long.
+    pub(super) fn open(
+        runtime: &Rc<Runtime>,
+        link: &Link,
+        statement: Duration,
+    ) -> Result<Self, Broken> {
         runtime.block_on(async {
             let open = link.connect().await?;
             let connection = tokio::spawn(async move {
@@ -66,12 +71,13 @@ impl Session {
                 }
             });
             let initialised =
-                tokio::time::timeout(link::INIT_WITHIN, link::init(&open.client)).await;
+                tokio::time::timeout(link::INIT_WITHIN, link::init(&open.client, statement)).await;
             match initialised {
                 Ok(Ok(())) => Ok(Self {
                     runtime: Rc::clone(runtime),
                     client: open.client,
                     connection,
+                    limit: statement + MARGIN,
                     statements: RefCell::default(),
                     state: RefCell::default(),
                 }),
@@ -195,12 +201,12 @@ impl Session {
     ) -> Result<T, Broken> {
         let outcome = self
             .runtime
-            .block_on(async { tokio::time::timeout(LIMIT, call).await });
+            .block_on(async { tokio::time::timeout(self.limit, call).await });
         let broken = match outcome {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(error)) if self.client.is_closed() => Broken::Lost(words(&error)),
             Ok(Err(error)) => Broken::of(&error),
-            Err(_) => Broken::Lost(format!("no answer within {LIMIT:?}")),
+            Err(_) => Broken::Lost(format!("no answer within {:?}", self.limit)),
         };
         self.state().broken.get_or_insert_with(|| broken.clone());
         Err(broken)

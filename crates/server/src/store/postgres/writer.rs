@@ -28,7 +28,13 @@ const ASK: Duration = Duration::from_secs(2);
 const NOTHING: &str = "; nothing was written";
 
 /// The writing thread's life. `name` is this writer's alone.
-pub(super) fn run(link: Arc<Link>, queue: &Jobs, name: String, deadline: Duration) {
+pub(super) fn run(
+    link: Arc<Link>,
+    queue: &Jobs,
+    name: String,
+    deadline: Duration,
+    statement: Duration,
+) {
     let runtime = match session::runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -44,6 +50,7 @@ pub(super) fn run(link: Arc<Link>, queue: &Jobs, name: String, deadline: Duratio
         batch: 0,
         session: None,
         deadline,
+        statement,
     };
     let mut told = false;
     while queue.wait() {
@@ -95,6 +102,8 @@ pub(super) struct Writer {
     /// The connection; `None` until it is needed and after it broke.
     pub(super) session: Option<Session>,
     deadline: Duration,
+    /// How long a statement may take.
+    pub(super) statement: Duration,
 }
 
 /// How a group's transaction ended.
@@ -193,7 +202,7 @@ impl Writer {
     /// has waited for the old one's end. `None` when that cannot be found out in time.
     fn was_committed(&mut self, until: Instant) -> Option<bool> {
         while Instant::now() < until {
-            let Ok(session) = Session::open(&self.runtime, &self.link) else {
+            let Ok(session) = Session::open(&self.runtime, &self.link, self.statement) else {
                 std::thread::sleep(PAUSE);
                 continue;
             };

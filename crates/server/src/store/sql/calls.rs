@@ -44,7 +44,7 @@ impl<B: Backend> Store for SqlStore<B> {
 
     async fn renew_lease(&self, fence: &Fence) -> Result<i64> {
         own!(fence);
-        self.write("renew lease", move |tx| group::renew_lease(tx, &fence)).await
+        self.call(Kind::Renew, "renew lease", move |tx| group::renew_lease(tx, &fence)).await
     }
 
     async fn release_lease(&self, fence: &Fence, successor: Option<&str>) -> Result<()> {

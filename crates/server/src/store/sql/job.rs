@@ -51,6 +51,8 @@ pub(in crate::store) enum Kind {
     Read,
     /// Writes; may share its transaction with others.
     Write,
+    /// Renews the lease: a write without notes, which need not wait for long ones where the database can do both.
+    Renew,
     /// Takes the epoch: a write that wants all writers of the group out of the way.
     TakeEpoch,
 }

@@ -50,6 +50,8 @@ pub struct SqlStore<B: Backend> {
     pub(super) group: String,
     deadline: Duration,
     pub(super) writes: Arc<Jobs>,
+    /// The same queue as that of the writes where the database has one writer at a time anyway.
+    pub(super) renewals: Arc<Jobs>,
     pub(super) reads: Arc<Jobs>,
     threads: Arc<Threads>,
 }
@@ -58,16 +60,24 @@ type Threads = Mutex<Vec<JoinHandle<()>>>;
 
 impl<B: Backend> SqlStore<B> {
     pub(super) fn new(backend: B, group: &str, deadline: Duration) -> Self {
-        Self::over(backend, group, deadline, Arc::new(Jobs::new()))
+        let writes = Arc::new(Jobs::new());
+        Self::over(backend, group, deadline, Arc::clone(&writes), writes)
     }
 
-    /// As [`SqlStore::new`], with a queue of writes that others know, too.
-    pub(super) fn over(backend: B, group: &str, deadline: Duration, writes: Arc<Jobs>) -> Self {
+    /// As [`SqlStore::new`], with these queues.
+    pub(super) fn over(
+        backend: B,
+        group: &str,
+        deadline: Duration,
+        writes: Arc<Jobs>,
+        renewals: Arc<Jobs>,
+    ) -> Self {
         Self {
             backend,
             group: group.to_owned(),
             deadline,
             writes,
+            renewals,
             reads: Arc::new(Jobs::new()),
             threads: Arc::default(),
         }
@@ -92,15 +102,17 @@ impl<B: Backend> SqlStore<B> {
     /// Takes no more calls, does those that wait, and ends the threads. Blocks for as long as the calls under
     /// way take. Later calls are [`StoreError::Unavailable`].
     pub fn close(&self) {
-        self.writes.close();
-        self.reads.close();
+        for queue in [&self.writes, &self.renewals, &self.reads] {
+            queue.close();
+        }
         join(&self.threads);
     }
 
     /// As [`SqlStore::close`], without blocking the caller's thread.
     async fn close_aside(&self) {
-        self.writes.close();
-        self.reads.close();
+        for queue in [&self.writes, &self.renewals, &self.reads] {
+            queue.close();
+        }
         let threads = Arc::clone(&self.threads);
         if tokio::task::spawn_blocking(move || join(&threads))
             .await
@@ -115,10 +127,10 @@ impl<B: Backend> SqlStore<B> {
         T: Send + 'static,
         F: Fn(Tx<'_>) -> Done<T> + Send + 'static,
     {
-        let queue = if kind == Kind::Read {
-            &self.reads
-        } else {
-            &self.writes
+        let queue = match kind {
+            Kind::Read => &self.reads,
+            Kind::Renew => &self.renewals,
+            Kind::Write | Kind::TakeEpoch => &self.writes,
         };
         call(queue, self.deadline, kind, operation, work).await
     }

@@ -1,8 +1,11 @@
 //! Figures of the store; run with `--release -- --ignored --nocapture figures`. The tests' PostgreSQL does not
 //! flush its disk: what is measured is everything else.
 
-use crate::store::Store;
-use crate::store::contract::{Database as _, PostgresDatabase, activate, end, notes, start, task};
+use crate::store::contract::{
+    Database as _, PostgresDatabase, activate, end, file, notes, sha256, start, task,
+};
+use crate::store::{Notes, Store};
+use gridhelm_api::changeset::{ChangesetRequest, Operation};
 use gridhelm_api::task::TaskState;
 use std::io::Write as _;
 use std::sync::Arc;
@@ -57,4 +60,49 @@ async fn commits() {
     let count = writers * each * 2;
     let rate = count as f64 / from.elapsed().as_secs_f64();
     print("postgres_commits_per_s", rate, "1/s", count);
+}
+
+/// The largest changeset: it must be committed well within what a statement is allowed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a figure, not a check of behaviour"]
+async fn a_hundred_thousand_files() {
+    let db = PostgresDatabase::new();
+    let store = db.open();
+    let fence = activate(&store, "east-1").await;
+    store.put_blob(&sha256(b"x"), b"x").await.unwrap();
+    let n = 100_000;
+    let operations = (0..n).map(|i| Operation {
+        id: file(&format!("{i:06}.R")),
+        expect: None,
+        sha256: Some(sha256(b"x")),
+        size: 1,
+    });
+    let request = ChangesetRequest {
+        plan: "p".to_owned(),
+        source: "west".to_owned(),
+        operations: operations.collect(),
+        reason: String::new(),
+    };
+    let from = Instant::now();
+    let id = store.open_changeset(&fence, &request, "ann").await.unwrap();
+    print("postgres_open_100k_s", from.elapsed().as_secs_f64(), "s", n);
+    let from = Instant::now();
+    store
+        .commit_changeset(&fence, &id, "ann", Notes::default())
+        .await
+        .unwrap();
+    print(
+        "postgres_commit_100k_s",
+        from.elapsed().as_secs_f64(),
+        "s",
+        n,
+    );
+    let from = Instant::now();
+    store.manifest().await.unwrap();
+    print(
+        "postgres_manifest_100k_s",
+        from.elapsed().as_secs_f64(),
+        "s",
+        n,
+    );
 }

@@ -3,7 +3,7 @@
 use super::cluster::cluster;
 use super::proxy::Proxy;
 use super::target;
-use crate::store::contract::{PostgresDatabase, notes, traces};
+use crate::store::contract::{PostgresDatabase, activate, notes, traces};
 use crate::store::sql::tx::{Fail, conflict};
 use crate::store::{EventFilter, PostgresOptions, PostgresStore, Store, StoreError};
 use std::sync::Arc;
@@ -133,6 +133,40 @@ async fn a_database_that_is_away_is_unavailable_in_time_and_nothing_comes_later(
     proxy.close(false);
     store.note(notes("k")).await.unwrap();
     assert_eq!(traces(&store).await, (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lease_is_renewed_beside_a_long_write() {
+    let db = PostgresDatabase::new();
+    let store = open(&cluster().url(&db.name)).await;
+    let all: Arc<dyn Store> = Arc::<PostgresStore>::clone(&store);
+    let fence = activate(&all, "east-1").await;
+    let (taken, begun) = channel();
+    let writing = Arc::clone(&store);
+    let long = tokio::spawn(async move {
+        let work = move |tx: crate::store::sql::tx::Tx<'_>| {
+            let _ = taken.send(());
+            tx.execute(
+                "UPDATE lease SET successor = successor WHERE pg_sleep(1.5) IS NULL",
+                &[],
+            )
+        };
+        writing.write("long", work).await
+    });
+    tokio::task::spawn_blocking(move || begun.recv().unwrap())
+        .await
+        .unwrap();
+    for n in 1..=3 {
+        let from = Instant::now();
+        assert_eq!(all.renew_lease(&fence).await.unwrap(), n);
+        assert!(
+            from.elapsed() < Duration::from_millis(800),
+            "{:?}",
+            from.elapsed()
+        );
+    }
+    assert!(!long.is_finished());
+    long.await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
