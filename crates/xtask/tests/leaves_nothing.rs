@@ -20,8 +20,9 @@ struct Scene {
 
 impl Scene {
     fn new(offset: u16) -> Self {
+        // Below the ports that the kernel gives to outgoing connections, from 32768 on.
         let from =
-            20_000 + (u16::try_from(std::process::id() % 500).unwrap() * 4 + offset) % 2_000 * 10;
+            20_000 + (u16::try_from(std::process::id() % 300).unwrap() * 4 + offset) % 1_200 * 10;
         let plan = (0..40)
             .map(|step| Plan::new(from + step * 25).unwrap())
             .find(|plan| plan.ports().iter().all(|(port, _)| !listens(*port)));
@@ -169,7 +170,7 @@ fn a_failed_start_tells_why_and_leaves_nothing() {
 
 #[test]
 fn sigterm_while_starting_leaves_nothing() {
-    let scene = Scene::new(500);
+    let scene = Scene::new(240);
     let child = scene.start_silent();
     let folder = scene.node_folder();
     child.send(Signal::TERM);
@@ -181,7 +182,7 @@ fn sigterm_while_starting_leaves_nothing() {
 
 #[test]
 fn a_killed_run_is_cleaned_up_by_its_guard_and_the_folder_can_be_used_again() {
-    let scene = Scene::new(1000);
+    let scene = Scene::new(480);
     let child = scene.start_silent();
     let folder = scene.node_folder();
     // What a drill does: a process started again by hand, tied to nobody.
@@ -214,7 +215,7 @@ fn a_killed_run_is_cleaned_up_by_its_guard_and_the_folder_can_be_used_again() {
 #[test]
 fn postgresql_ends_with_everything_else() {
     use std::os::unix::fs::PermissionsExt as _;
-    let mut scene = Scene::new(1750);
+    let mut scene = Scene::new(960);
     scene.plan = scene.plan.on(Database::Postgres);
     // Its user must be able to reach its data.
     std::fs::set_permissions(scene.dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -249,7 +250,7 @@ fn postgresql_ends_with_everything_else() {
 
 #[test]
 fn a_second_run_on_the_folder_is_refused_and_harms_nothing() {
-    let scene = Scene::new(1500);
+    let scene = Scene::new(720);
     let first = scene.start_silent();
     let before = scene.living();
     let second = scene.command(Path::new("/bin/false")).output().unwrap();
