@@ -116,7 +116,7 @@ pub enum LogFormat {
 impl Config {
     /// Reads the file, lays the environment over it (`GRIDHELM_LISTEN`, `GRIDHELM_PUBLIC_URL`,
     /// `GRIDHELM_DATABASE_PATH`, `GRIDHELM_DATABASE_URL`, `GRIDHELM_DATABASE_PASSWORD_FILE`,
-    /// `GRIDHELM_DATABASE_PASSWORD`, `GRIDHELM_CONSOLE_DIR`, `GRIDHELM_SESSIONS_AHEAD`, `GRIDHELM_LOG`) and checks
+    /// `GRIDHELM_DATABASE_PASSWORD`, `GRIDHELM_CONSOLE_DIR`, `GRIDHELM_SESSIONS_AHEAD`, `GRIDHELM_BALANCER=off`, `GRIDHELM_LOG`) and checks
     /// the whole.
     ///
     /// # Errors
@@ -156,6 +156,9 @@ impl Config {
                 key: "grid.sessions_ahead (GRIDHELM_SESSIONS_AHEAD)".to_owned(),
                 why: format!("\"{number}\" is not a number from 0 on"),
             })?;
+        }
+        if env("GRIDHELM_BALANCER").is_some_and(|word| word == "off") {
+            self.balancer = None;
         }
         if let Some(filter) = env("GRIDHELM_LOG") {
             self.log.filter = Some(filter);

@@ -2,6 +2,7 @@
 
 pub mod console;
 pub mod first;
+pub mod ha;
 pub mod stats;
 pub mod switch;
 pub mod tasks;

@@ -1,7 +1,7 @@
 //! The measuring program behind `cargo xtask bench`.
 
 use std::process::ExitCode;
-use xtask::bench::first;
+use xtask::bench::{first, ha};
 
 fn main() -> ExitCode {
     let name = std::env::args()
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     let measured = runtime.block_on(async {
         match name.as_str() {
             "first" => Some(first::run().await),
+            "ha" => Some(ha::run().await),
             part => first::part(part).await,
         }
     });
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         None => {
-            let there = "first, or one part of it: console, warm, cold, switch";
+            let there = "first (or one part of it: console, warm, cold, switch), ha";
             xtask::say::progress(
                 "error",
                 format_args!("no bench \"{name}\"; there is: {there}"),

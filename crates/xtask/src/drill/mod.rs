@@ -32,7 +32,7 @@ pub const DRILLS: [(&str, &str); 5] = [
     ),
 ];
 
-/// Runs one drill; its verdict is printed.
+/// Runs one drill; its verdict, and what the first failed requests were told, is printed.
 ///
 /// # Errors
 /// When the drill could not be made, or something did not hold.
@@ -53,6 +53,9 @@ pub async fn run(name: &str) -> Result<Verdict> {
     }
     .map_err(|error| HarnessError(format!("{name}: {error}")))?;
     print(name, &verdict);
+    for said in &verdict.failures {
+        crate::say::progress("seen", said);
+    }
     if verdict.holds() {
         Ok(verdict)
     } else {

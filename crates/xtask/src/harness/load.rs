@@ -207,7 +207,7 @@ pub struct Answered {
     pub sent: Duration,
     /// When its answer, or its failure, was there.
     pub answered: Duration,
-    /// The epoch of a good answer: one that names the group and an epoch, of an active server.
+    /// The epoch of a good answer: one that names the group and its epoch.
     pub epoch: Option<i64>,
     /// The id of a task whose acceptance it tells.
     pub task: Option<String>,
@@ -295,18 +295,20 @@ impl Target {
     async fn send(&self, number: usize) -> Answered {
         let sent = self.began.elapsed();
         let is_task = number % 2 == 1;
-        let path = if is_task { "tasks" } else { "server" };
+        let path = if is_task { "tasks" } else { "group" };
         let url = format!("{}/api/v1/{path}", self.balancer);
         let request = if is_task {
             // Every second task may run twice.
             let body = json!({
                 "source": { "code": { "code": LOAD_CODE } }, "re_executable": number % 4 == 1,
             });
-            self.http.post(url).json(&body).bearer_auth(&self.token)
+            self.http.post(url).json(&body)
         } else {
             self.http.get(url)
         };
-        let request = request.header("cookie", format!("GROUP={}", self.group));
+        let request = request
+            .bearer_auth(&self.token)
+            .header("cookie", format!("GROUP={}", self.group));
         let mut answer = Answered {
             sent,
             answered: sent,
@@ -338,7 +340,8 @@ impl Target {
             answer.task = body["id"].as_str().map(str::to_owned);
             answer.task.is_some()
         } else {
-            body["role"] == "active" || body["role"] == "leaving"
+            // Between release and take nobody is active; the server that answers knows of no epoch after it.
+            body["epoch"].is_i64()
         };
         if status.is_success() && of_group && told {
             answer.epoch = epoch.filter(|epoch| *epoch > 0);

@@ -1,0 +1,144 @@
+//! `cargo xtask bench ha`: how long a group is without an active server, by switch, death and hang.
+
+use super::Figure;
+use super::stats::median;
+use crate::drill::{self, Crew, DRILLS, History};
+use crate::harness::Result;
+use crate::harness::load::Asking;
+use crate::harness::switch::planned;
+use rustix::process::Signal;
+
+const PAIR: [&str; 2] = ["east-1", "east-2"];
+/// Runs of each kind; a hang takes longer.
+const RUNS: usize = 20;
+const HANGS: usize = 10;
+/// Requests before a fault and after it, 10 ms apart.
+const AROUND: usize = 60;
+const PEER: &str = "Patroni at its defaults: switch 4100, failover 21000 to 28000; HAProxy active/backup: 30 to 5700 by setting (seen)";
+
+/// Measures and prints every figure.
+///
+/// # Errors
+/// The first thing that could not be measured, or did not hold.
+pub async fn run() -> Result<()> {
+    switches("switch_gap_ms", &[], 200.0).await?;
+    let off = [("GRIDHELM_BALANCER", "off")];
+    switches("switch_gap_checks_only_ms", &off, 800.0).await?;
+    failovers().await?;
+    hangs().await?;
+    drills().await
+}
+
+/// The longest gap over 20 planned switches, and the requests that failed.
+#[allow(clippy::cast_precision_loss, reason = "a small count")]
+async fn switches(figure: &'static str, environment: &[(&str, &str)], bar: f64) -> Result<()> {
+    let crew = Crew::start("bench-switch", environment).await?;
+    let history = History::begin(&crew);
+    let asking = Asking::begin(&crew.local.ready.load_balancer, "east");
+    for run in 0..RUNS {
+        asking.more(AROUND).await?;
+        planned(&crew.api(PAIR[run % 2])?, PAIR[(run + 1) % 2]).await?;
+    }
+    asking.more(5 * AROUND).await?;
+    let asked = asking.end().await?;
+    let verdict = history.judge(&crew, PAIR[RUNS % 2]).await?;
+    Figure::new(
+        figure,
+        asked.gap.as_secs_f64() * 1e3,
+        "ms, the longest",
+        RUNS,
+    )
+    .bar(bar)
+    .peer(PEER)
+    .print();
+    if environment.is_empty() {
+        let failed = verdict.failed as f64;
+        Figure::new(
+            "switch_failed_requests",
+            failed,
+            "requests",
+            verdict.requests,
+        )
+        .bar(0.0)
+        .print();
+    }
+    for said in &verdict.failures {
+        crate::say::progress("failed", said);
+    }
+    Ok(())
+}
+
+/// One fault on the active server while a client asks; the gap that it saw, milliseconds.
+async fn fault(crew: &Crew, from: &str, to: &str, signal: Signal) -> Result<f64> {
+    let asking = Asking::begin(&crew.local.ready.load_balancer, "east");
+    asking.more(AROUND).await?;
+    crew.signal(from, signal);
+    crew.until_active(to).await?;
+    asking.more(AROUND).await?;
+    Ok(asking.end().await?.gap.as_secs_f64() * 1e3)
+}
+
+fn print_both(names: [&'static str; 2], gaps: &[f64], bars: [f64; 2]) {
+    let longest = gaps.iter().copied().fold(0.0, f64::max);
+    for ((name, value), bar) in names.into_iter().zip([median(gaps), longest]).zip(bars) {
+        Figure::new(name, value, "ms", gaps.len())
+            .bar(bar)
+            .peer(PEER)
+            .print();
+    }
+}
+
+/// kill -9 of the active server, in automatic mode.
+async fn failovers() -> Result<()> {
+    let mut crew = Crew::start("bench-failover", &[]).await?;
+    crew.set_failover(PAIR[0], "automatic").await?;
+    let mut gaps = Vec::new();
+    for run in 0..RUNS {
+        let (from, to) = (PAIR[run % 2], PAIR[(run + 1) % 2]);
+        gaps.push(fault(&crew, from, to, Signal::KILL).await?);
+        crew.begin(from).await?;
+        crew.until_standby(from).await?;
+    }
+    let names = ["failover_gap_median_ms", "failover_gap_max_ms"];
+    print_both(names, &gaps, [300.0, 800.0]);
+    Ok(())
+}
+
+/// The active server stopped, so that its lease must lapse.
+async fn hangs() -> Result<()> {
+    let crew = Crew::start("bench-hang", &[]).await?;
+    crew.set_failover(PAIR[0], "automatic").await?;
+    let mut gaps = Vec::new();
+    for run in 0..HANGS {
+        let (from, to) = (PAIR[run % 2], PAIR[(run + 1) % 2]);
+        gaps.push(fault(&crew, from, to, Signal::STOP).await?);
+        crew.signal(from, Signal::CONT);
+        crew.until_standby(from).await?;
+    }
+    let names = ["hang_gap_median_ms", "hang_gap_max_ms"];
+    print_both(names, &gaps, [3_200.0, 4_000.0]);
+    Ok(())
+}
+
+/// What every drill must leave: nothing lost, nothing twice, no zombie.
+#[allow(clippy::cast_precision_loss, reason = "small counts")]
+async fn drills() -> Result<()> {
+    let (mut lost, mut doubled, mut zombies) = (0, 0, 0);
+    for (name, _) in DRILLS {
+        let verdict = drill::run(name).await?;
+        lost += verdict.lost;
+        doubled += verdict.doubled;
+        zombies += verdict.zombies;
+    }
+    let counts = [
+        ("lost_acknowledged", lost, "tasks"),
+        ("double_commits", doubled, "tasks"),
+        ("zombies_left", zombies, "sessions"),
+    ];
+    for (name, count, unit) in counts {
+        Figure::new(name, count as f64, unit, DRILLS.len())
+            .bar(0.0)
+            .print();
+    }
+    Ok(())
+}
