@@ -2,6 +2,8 @@
 
 use gridhelm_api::{Code, Problem};
 
+use crate::request::read;
+
 /// The result of a request.
 pub type Result<T> = core::result::Result<T, Error>;
 
@@ -84,7 +86,7 @@ impl Error {
 
     /// The error of an answer outside 200 to 299.
     pub(crate) fn of_status(url: &str, status: u16, body: &[u8]) -> Self {
-        match serde_json::from_slice::<Problem>(body) {
+        match read::<Problem>(body) {
             Ok(problem) => match status {
                 401 => Self::Unauthorised(Box::new(problem)),
                 403 => Self::Forbidden(Box::new(problem)),

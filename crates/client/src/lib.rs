@@ -3,6 +3,7 @@
 //! Which one is used is chosen by the target, never by a feature: a workspace build unifies features, and would bring both into the page.
 
 mod error;
+mod json;
 mod methods;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
@@ -17,6 +18,7 @@ use native as platform;
 use web as platform;
 
 pub use error::{Error, Result};
+pub use json::{from_value, read};
 pub use methods::{Client, EventQuery, EventStream, TaskQuery};
 pub use request::{Answer, Body, Method, Token};
 pub use sse::{Message, Parser, TooLong};

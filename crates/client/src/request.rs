@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result, bare};
+use crate::json;
 
 /// A bearer token. Never shown: not by `Debug`, not in an error.
 #[derive(Clone, PartialEq, Eq)]
@@ -107,10 +108,10 @@ impl Answer {
         } else {
             &self.body
         };
-        serde_json::from_slice(body).map_err(|error| Error::Decode {
+        read(body).map_err(|detail| Error::Decode {
             url: bare(&self.url),
             status: self.status,
-            detail: error.to_string(),
+            detail,
         })
     }
 
@@ -118,6 +119,12 @@ impl Answer {
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
+}
+
+/// JSON as a value, or what is wrong with it.
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> core::result::Result<T, String> {
+    let text = core::str::from_utf8(body).map_err(|_| "it is not UTF-8".to_owned())?;
+    json::read(text).map_err(|error| error.to_string())
 }
 
 /// Adds `name=value` to a query, percent-encoded. `url` may have a query already.

@@ -7,7 +7,6 @@
 //! refuses a plan whose expectations do not hold any more.
 
 mod compare;
-pub mod diff;
 mod matrix;
 mod plan;
 mod stale;

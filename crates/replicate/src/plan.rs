@@ -157,23 +157,15 @@ fn operation(
 
 /// Bytes of the contents that the target's manifest does not know, each once.
 fn bytes_of(comparison: &Comparison, operations: &[Operation]) -> u64 {
-    let new: BTreeMap<&str, u64> = operations
-        .iter()
-        .filter_map(|op| Some((op.sha256.as_deref()?, op.size)))
-        .collect();
-    if new.is_empty() {
-        return 0;
+    let contents = operations.iter();
+    let mut new: BTreeMap<&str, u64> = BTreeMap::new();
+    new.extend(contents.filter_map(|op| Some((op.sha256.as_deref()?, op.size))));
+    for entry in &comparison.target.entries {
+        for known in entry.earlier.iter().chain([&entry.sha256]) {
+            new.remove(known.as_str());
+        }
     }
-    let target = comparison.target.entries.iter();
-    let known: BTreeSet<&str> = target
-        .flat_map(|e| e.earlier.iter().chain([&e.sha256]))
-        .map(String::as_str)
-        .filter(|sha| new.contains_key(sha))
-        .collect();
-    new.iter()
-        .filter(|(sha, _)| !known.contains(**sha))
-        .map(|(_, size)| size)
-        .sum()
+    new.values().sum()
 }
 
 fn id_of(comparison: &Comparison, operations: &[Operation]) -> String {

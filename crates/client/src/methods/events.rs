@@ -1,11 +1,16 @@
 //! The journal, and the stream of changes.
 
-use gridhelm_api::Page;
 use gridhelm_api::event::{Event, Severity, Topic};
+use gridhelm_api::group::GroupStats;
 use gridhelm_api::stream::Delta;
+use gridhelm_api::task::ConsoleChunk;
+use gridhelm_api::{Millis, Page};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::{Client, add_number, add_some};
 use crate::error::{Error, Result, bare};
+use crate::json;
 use crate::platform;
 use crate::request::{Body, Method};
 use crate::sse::{Message, Parser};
@@ -111,14 +116,14 @@ impl EventStream {
                 Ok(message) => message,
                 Err(error) => return Some(Err(error)),
             };
-            match serde_json::from_str(&message.data) {
-                Ok(delta) => return Some(Ok((message.id, delta))),
-                Err(error) if known(&message.event) => {
+            match delta(&message.event, &message.data) {
+                Ok(Some(delta)) => return Some(Ok((message.id, delta))),
+                Ok(None) => {}
+                Err(error) => {
                     return Some(Err(
                         self.broken(&format!("event {}: {error}", message.event))
                     ));
                 }
-                Err(_) => {}
             }
         }
     }
@@ -132,20 +137,97 @@ impl EventStream {
     }
 }
 
-/// Whether this build knows an event's name, so that failing to read it is an error, not news from a later version.
-fn known(event: &str) -> bool {
-    matches!(
-        event,
-        "snapshot"
-            | "server"
-            | "group"
-            | "node"
-            | "node_removed"
-            | "task"
-            | "console"
-            | "event"
-            | "switch"
-            | "repository"
-            | "tick"
-    )
+/// A change as it travels.
+#[derive(Deserialize)]
+struct Of<T> {
+    data: T,
+}
+
+#[derive(Deserialize)]
+struct NodeRemoved {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Console {
+    task: String,
+    chunks: Vec<ConsoleChunk>,
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    files: u64,
+}
+
+#[derive(Deserialize)]
+struct Tick {
+    at: Millis,
+    stats: Option<GroupStats>,
+}
+
+/// The change of a message; `None` for a kind of which only a later version knows.
+///
+/// It is told by the event's name, which comes first: a [`Delta`] read by the type inside it would have to be kept aside until that
+/// is found, and each of its kinds be read by code of its own once more.
+fn delta(event: &str, text: &str) -> serde_json::Result<Option<Delta>> {
+    fn read<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
+        json::read::<Of<T>>(text).map(|of| of.data)
+    }
+    Ok(Some(match event {
+        "snapshot" => Delta::Snapshot(read(text)?),
+        "server" => Delta::Server(read(text)?),
+        "group" => Delta::Group(read(text)?),
+        "node" => Delta::Node(read(text)?),
+        "node_removed" => {
+            let NodeRemoved { name } = read(text)?;
+            Delta::NodeRemoved { name }
+        }
+        "task" => Delta::Task(read(text)?),
+        "console" => {
+            let Console { task, chunks } = read(text)?;
+            Delta::Console { task, chunks }
+        }
+        "event" => Delta::Event(read(text)?),
+        "switch" => Delta::Switch(read(text)?),
+        "repository" => {
+            let Repository { files } = read(text)?;
+            Delta::Repository { files }
+        }
+        "tick" => {
+            let Tick { at, stats } = read(text)?;
+            Delta::Tick { at, stats }
+        }
+        _ => return Ok(None),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn a_change_is_read_as_it_was_written() {
+        let stats = GroupStats::default();
+        for written in [
+            Delta::NodeRemoved {
+                name: "r1".to_owned(),
+            },
+            Delta::Console {
+                task: "t".to_owned(),
+                chunks: Vec::new(),
+            },
+            Delta::Repository { files: 3 },
+            Delta::Tick { at: 1, stats: None },
+            Delta::Tick {
+                at: 2,
+                stats: Some(stats),
+            },
+        ] {
+            let text = serde_json::to_string(&written).unwrap();
+            assert_eq!(delta(written.name(), &text).unwrap(), Some(written));
+        }
+        assert_eq!(delta("weather", "{}").unwrap(), None);
+        assert!(delta("tick", "{}").is_err());
+    }
 }
