@@ -1,5 +1,7 @@
 //! One banner at a time, the worst: two active servers, a silent one, nobody signed in to a group.
 
+use crate::reactive::{Callback, Memo};
+use crate::ui::view;
 use leptos::prelude::*;
 
 use crate::deployment::{Connection, Deployment, Group};

@@ -8,6 +8,8 @@ mod router;
 mod theme;
 mod topbar;
 
+use crate::reactive::{Effect, Memo, RwSignal};
+use crate::ui::view;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 

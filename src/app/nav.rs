@@ -1,5 +1,7 @@
 //! The navigation: the deployment, the pages, every server with its connection, the theme.
 
+use crate::reactive::{Memo, Signal};
+use crate::ui::view;
 use leptos::prelude::*;
 
 use super::route::Page;

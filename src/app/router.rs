@@ -2,6 +2,7 @@
 //!
 //! A router of our own, because the console has one path and keeps everything in the query; `docs/decisions/010-console-page.md`.
 
+use crate::reactive::{Memo, RwSignal};
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 

@@ -1,5 +1,7 @@
 //! Light, dark, or as the system: chosen here, kept by the browser, set before the first paint by `boot.js`.
 
+use crate::reactive::{Callback, RwSignal};
+use crate::ui::view;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 

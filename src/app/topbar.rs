@@ -1,5 +1,7 @@
 //! The top bar: the group that everything is narrowed to, how old the data is, pause, and who is signed in.
 
+use crate::reactive::{Callback, Memo, RwSignal, Signal};
+use crate::ui::view;
 use leptos::prelude::*;
 
 use super::router::use_router;
@@ -101,7 +103,7 @@ fn freshness(deployment: &'static Deployment, group: Option<&str>, now: f64) -> 
         format!(", {} live", live.collect::<Vec<_>>().join(" and "))
     };
     Freshness {
-        text: stale.join(", ") + &tail,
+        text: stale.join(", ") + tail.as_str(),
         stale: true,
     }
 }
@@ -117,7 +119,7 @@ fn live(deployment: &'static Deployment, with_pause: bool) -> AnyView {
             let on = deployment.paused.with_untracked(Option::is_none);
             deployment.pause(on);
         });
-        view! { <Button weight=Weight::Ghost icon=Icon::Pause name="Pause live updates" pressed=Signal::derive(paused) on_click=toggle/> }
+        view! { <Button weight=Weight::Ghost icon=Icon::Pause name="Pause live updates" pressed=move || Some(paused()) on_click=toggle/> }
     });
     view! {
         <span class="live" class=("live--stale", move || fresh.with(|fresh| fresh.stale))><i></i><span class="live-text">{move || fresh.with(|fresh| fresh.text.clone())}</span></span>

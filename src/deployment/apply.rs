@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
+use crate::reactive::ArcRwSignal;
 use gridhelm_api::event::Event;
 use gridhelm_api::group::{Group as GroupInfo, ServerRole, ServerStatus};
 use gridhelm_api::node::Node;
 use gridhelm_api::stream::{Delta, Snapshot};
 use gridhelm_api::switch::{StepState, SwitchRecord, SwitchState};
 use gridhelm_api::task::{ConsoleChunk, Task};
-use leptos::prelude::*;
 
 use super::keyed::Dirty;
 use super::state::Group;

@@ -5,6 +5,7 @@ use super::*;
 use crate::deployment::state::Server;
 use gridhelm_api::event::{Severity, Topic};
 use gridhelm_api::node::{Health, Slot, SlotState};
+use leptos::prelude::Owner;
 
 fn group() -> &'static Group {
     let servers = ["east-1", "east-2"]

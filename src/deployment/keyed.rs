@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use leptos::prelude::*;
+use crate::reactive::ArcRwSignal;
 
 /// One row: its key, and the signal of its item.
 #[derive(Clone)]
@@ -139,7 +139,7 @@ impl<T: Send + Sync + PartialEq + 'static> Keyed<T> {
                 item: item.clone(),
             })
             .collect();
-        rows.sort_unstable_by(|a, b| {
+        crate::ui::order::sort(&mut rows, |a, b| {
             if self.descending {
                 b.key.cmp(&a.key)
             } else {
@@ -200,6 +200,7 @@ fn digits(text: &[u8]) -> (&[u8], &[u8]) {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use leptos::prelude::Owner;
 
     #[test]
     fn numbers_in_names_count() {

@@ -13,6 +13,7 @@ mod trouble;
 use std::cell::Cell;
 use std::future::Future;
 
+use crate::reactive::ArcRwSignal;
 use gridhelm_client::{Client, Error};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;

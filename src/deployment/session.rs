@@ -97,7 +97,7 @@ fn begin(deployment: &'static Deployment, group: &'static Group, session: Sessio
 /// Brings back the sessions of this tab, and asks the other tabs for theirs.
 pub(super) fn restore(deployment: &'static Deployment) {
     let kept = storage().and_then(|storage| storage.get_item(&place()).ok().flatten());
-    if let Some(sessions) = kept.and_then(|text| serde_json::from_str(&text).ok()) {
+    if let Some(sessions) = kept.and_then(|text| gridhelm_client::read(&text).ok()) {
         adopt(deployment, sessions);
     }
     let Ok(channel) = web_sys::BroadcastChannel::new(&place()) else {
@@ -109,7 +109,7 @@ pub(super) fn restore(deployment: &'static Deployment) {
             match event
                 .data()
                 .as_string()
-                .and_then(|text| serde_json::from_str(&text).ok())
+                .and_then(|text| gridhelm_client::read(&text).ok())
             {
                 Some(Word::Ask) => {
                     let have = present(deployment);

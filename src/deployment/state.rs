@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use crate::reactive::ArcRwSignal;
 use futures_util::future::AbortHandle;
 use gridhelm_api::account::Role;
 use gridhelm_api::event::Event;

@@ -1,5 +1,7 @@
 //! Buttons, chips, segments and tags.
 
+use crate::reactive::{Callback, Signal};
+use crate::ui::view;
 use leptos::prelude::*;
 
 use super::icon::{Glyph, Icon, glyph, icon};
@@ -62,7 +64,7 @@ pub fn Button(
     submit: bool,
     /// Whether it is pressed, for a button that stays pressed.
     #[prop(optional, into)]
-    pressed: MaybeProp<bool>,
+    pressed: Signal<Option<bool>>,
     /// What it does.
     #[prop(optional, into)]
     on_click: Option<Callback<()>>,
@@ -156,7 +158,7 @@ pub fn Chip(
     state: Option<Glyph>,
     /// How many there are.
     #[prop(optional, into)]
-    count: MaybeProp<usize>,
+    count: Signal<Option<usize>>,
     /// Whether it filters.
     #[prop(into)]
     on: Signal<bool>,

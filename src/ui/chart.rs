@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::reactive::{Memo, Signal};
+use crate::ui::view;
 use leptos::prelude::*;
 
 /// The path of a line through values, scaled into a box. `top` is the value at the upper edge.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::reactive::{RwSignal, Signal};
 use leptos::prelude::*;
 
 /// The page's clock. Ticks only while the page is seen.

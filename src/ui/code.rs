@@ -1,5 +1,7 @@
 //! Code on the screen: R in colours, differences side by side or one below the other. Text is only ever set as text.
 
+use crate::reactive::{Callback, RwSignal, Signal};
+use crate::ui::view;
 use leptos::prelude::*;
 
 use super::r_code::tokens;

@@ -1,6 +1,9 @@
 //! Two texts compared, line by line and then word by word, as rows to be shown. Pure.
 
-use similar::{Algorithm, DiffTag, capture_diff_slices};
+use std::collections::HashMap;
+
+use similar::algorithms::{Capture, Compact, Replace, myers};
+use similar::{DiffOp, DiffTag};
 
 use super::code::{DiffPiece, DiffRow};
 
@@ -18,7 +21,7 @@ pub fn diff_rows(left: &str, right: &str, context: usize, open: &[usize]) -> Vec
         change(&mut rows, &old, 0, &new, 0);
         return rows;
     }
-    let ops = capture_diff_slices(Algorithm::Patience, &old, &new);
+    let ops = compare(&old, &new);
     let last = ops.len().saturating_sub(1);
     for (index, op) in ops.iter().enumerate() {
         let (tag, from, to) = op.as_tag_tuple();
@@ -46,6 +49,22 @@ pub fn diff_rows(left: &str, right: &str, context: usize, open: &[usize]) -> Vec
         }
     }
     rows
+}
+
+/// Compares by numbers, equal ones for equal parts: so the same code does it for lines and for words.
+fn compare(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
+    let mut known = HashMap::new();
+    let mut numbers = |parts: &[&str]| -> Vec<usize> {
+        let number = |part: &&str| {
+            let next = known.len();
+            *known.entry((*part).to_owned()).or_insert(next)
+        };
+        parts.iter().map(number).collect()
+    };
+    let (old, new) = (numbers(old), numbers(new));
+    let mut found = Compact::new(Replace::new(Capture::new()), &old, &new);
+    let Ok(()) = myers::diff(&mut found, &old, 0..old.len(), &new, 0..new.len());
+    found.into_inner().into_inner().into_ops()
 }
 
 /// Equal lines: those near a difference, and a skip for the rest. Positions count from 0.
@@ -112,7 +131,7 @@ fn words(old: &str, new: &str) -> (Vec<DiffPiece>, Vec<DiffPiece>) {
     let (a, b) = (split(old), split(new));
     let (mut left, mut right) = (Vec::new(), Vec::new());
     let mut alike = 0;
-    for op in capture_diff_slices(Algorithm::Myers, &a, &b) {
+    for op in compare(&a, &b) {
         let (tag, from, to) = op.as_tag_tuple();
         let differs = tag != DiffTag::Equal;
         let (from, to) = (a[from].concat(), b[to].concat());

@@ -1,5 +1,7 @@
 //! Inputs with their label, their help, and what is wrong with them.
 
+use crate::reactive::{Callback, RwSignal, Signal};
+use crate::ui::view;
 use leptos::prelude::*;
 
 use super::icon::{Glyph, Icon, glyph, icon};
@@ -21,6 +23,12 @@ pub enum Hint {
 impl Default for Hint {
     fn default() -> Self {
         Self::Plain(String::new())
+    }
+}
+
+impl From<Hint> for Signal<Hint> {
+    fn from(hint: Hint) -> Self {
+        Self::stored(hint)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The line icons and the state glyphs, drawn once in `index.html` and used by name.
 
+use crate::reactive::Signal;
+use crate::ui::view;
 use leptos::prelude::*;
 
 macro_rules! icons {

@@ -1,5 +1,7 @@
 //! Drawers and dialogs: they hold the focus, the rest of the page is inert, Esc closes them, and the focus goes back to where it came from.
 
+use crate::reactive::{Callback, Effect, RwSignal, Signal};
+use crate::ui::view;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 

@@ -1,5 +1,7 @@
 //! What pages are laid out with: heads, panels, figures, empty states.
 
+use crate::reactive::{Callback, Signal};
+use crate::ui::view;
 use leptos::prelude::*;
 
 use super::icon::{Icon, icon};

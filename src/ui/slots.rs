@@ -1,5 +1,7 @@
 //! Slots side by side: a cell for each, or, where there are too many, a bar of shares.
 
+use crate::reactive::Signal;
+use crate::ui::view;
 use leptos::prelude::*;
 
 use super::format::count;

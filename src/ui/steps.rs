@@ -1,5 +1,6 @@
 //! Checks before something, and steps while it runs.
 
+use crate::ui::view;
 use leptos::prelude::*;
 
 use super::icon::{Glyph, glyph};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::reactive::{Callback, Effect, RwSignal};
+use crate::ui::{For, view};
 use leptos::prelude::*;
 
 use super::icon::{Glyph, Icon, glyph};

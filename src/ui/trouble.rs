@@ -1,5 +1,6 @@
 //! An error as a person meets it: what happened, where, the request's id, what to do.
 
+use crate::ui::view;
 use leptos::prelude::*;
 
 use super::icon::{Glyph, glyph};

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::reactive::{Callback, Effect, Memo, RwSignal, Signal};
+use crate::ui::{For, view};
 use leptos::prelude::*;
 
 /// Rows made beyond what is seen, at either end, so that scrolling shows no gaps.

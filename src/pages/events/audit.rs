@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::reactive::{Callback, Effect, Memo, RwSignal, Signal};
+use crate::ui::{For, Show, view};
 use gridhelm_api::account::{AuditRow, Role};
 use leptos::prelude::*;
 
@@ -60,7 +62,7 @@ pub(crate) fn audit(view: View, answer: RwSignal<String>) -> AnyView {
                 .cloned()
                 .collect()
         });
-        list.sort_by_key(|row| std::cmp::Reverse((row.1.at, row.1.id)));
+        crate::ui::order::sort(&mut list, |a, b| (b.1.at, b.1.id).cmp(&(a.1.at, a.1.id)));
         Arc::new(list)
     });
     Effect::new(move |_| {

@@ -238,7 +238,8 @@ pub(crate) fn histogram(lines: &[Line], filter: &Filter, now: Millis) -> Histogr
 
 /// Events of several sources in one order, newest first, each once.
 pub(crate) fn merged(mut lines: Vec<Line>) -> Vec<Line> {
-    lines.sort_by_key(|line| std::cmp::Reverse((line.event.at, line.event.id, line.group)));
+    let place = |line: &Line| (line.event.at, line.event.id, line.group);
+    crate::ui::order::sort(&mut lines, |a, b| place(b).cmp(&place(a)));
     lines.dedup_by(|a, b| a.group == b.group && a.event.id == b.event.id);
     lines
 }

@@ -1,5 +1,6 @@
 //! Draws events over time.
 
+use crate::ui::view;
 use leptos::prelude::*;
 
 use super::filter::{BARS, Histogram};

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::reactive::{Callback, Effect, Memo, RwSignal, Signal};
+use crate::ui::{For, Show, view};
 use gridhelm_api::Millis;
 use gridhelm_api::event::{Event, Topic};
 use gridhelm_client::EventQuery;

@@ -7,6 +7,8 @@ mod histogram;
 mod log;
 mod older;
 
+use crate::reactive::{Callback, Memo, RwSignal, Signal};
+use crate::ui::view;
 use gridhelm_api::event::Severity;
 use leptos::prelude::*;
 

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::reactive::RwSignal;
 use gridhelm_api::Page;
 use gridhelm_client::{Client, Error};
 use leptos::prelude::*;

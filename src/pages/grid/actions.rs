@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::reactive::{Callback, Memo, RwSignal, Signal};
+use crate::ui::{Show, view};
 use gridhelm_api::Code;
 use gridhelm_api::names::check_reason;
 use gridhelm_api::node::{Intent, IntentChange, Node};

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::reactive::{Effect, Memo, RwSignal};
+use crate::ui::{For, view};
 use gridhelm_api::node::SlotState;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::reactive::ArcRwSignal;
 use gridhelm_api::node::Node;
 use leptos::prelude::*;
 

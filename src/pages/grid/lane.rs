@@ -49,7 +49,7 @@ pub(crate) struct Lane {
 #[allow(clippy::cast_precision_loss)] // minutes, not centuries
 pub(crate) fn lane(points: &[TimelinePoint], now: Millis) -> Lane {
     let mut points: Vec<&TimelinePoint> = points.iter().filter(|point| point.at <= now).collect();
-    points.sort_by_key(|point| point.at);
+    crate::ui::order::sort(&mut points, |a, b| a.at.cmp(&b.at));
     let start = now - WINDOW;
     let known = points.partition_point(|point| point.at <= start);
     let shown = &points[known.saturating_sub(1)..];

@@ -1,5 +1,6 @@
 //! Draws the last 30 minutes of a node.
 
+use crate::ui::view;
 use gridhelm_api::Millis;
 use leptos::prelude::*;
 

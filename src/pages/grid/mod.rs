@@ -21,6 +21,8 @@ mod table;
 pub(crate) use heat_plan::label as row_label;
 pub(crate) use history::history;
 
+use crate::reactive::{Callback, Memo, Signal};
+use crate::ui::{Show, view};
 use leptos::prelude::*;
 
 use self::order::{Filter, STATES, toggled};

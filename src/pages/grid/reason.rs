@@ -78,7 +78,7 @@ fn trouble(node: &Node, wall: f64) -> String {
             .iter()
             .filter_map(|slot| slot.held_by.clone())
             .collect();
-        holders.sort_unstable();
+        crate::ui::order::sort(&mut holders, Ord::cmp);
         holders.dedup();
         add(&mut why, &counted(zombies.len(), "slot"));
         why.push_str(if holders.is_empty() {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::reactive::{Memo, Signal};
+use crate::ui::view;
 use gridhelm_api::node::Node;
 use leptos::prelude::*;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::reactive::Memo;
 use gridhelm_api::node::Node;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -220,7 +221,7 @@ fn lines(
                 .map(|row| (Arc::clone(&row.key), row.item.get_untracked()))
                 .collect();
             if sort != Sort::default() {
-                nodes.sort_by(|a, b| sort.compare(&a.1, &b.1));
+                crate::ui::order::sort(&mut nodes, |a, b| sort.compare(&a.1, &b.1));
             }
             (
                 index,

@@ -1,5 +1,7 @@
 //! The chosen slot: what it does, for whom, since when.
 
+use crate::reactive::Memo;
+use crate::ui::view;
 use leptos::prelude::*;
 
 use super::select::Grid;

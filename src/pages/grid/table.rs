@@ -1,5 +1,7 @@
 //! The table of nodes: one line each, a head for each group, only what is seen is in the page.
 
+use crate::reactive::{Callback, Effect, Memo, RwSignal, Signal};
+use crate::ui::{For, view};
 use leptos::prelude::*;
 
 use super::order::Column;

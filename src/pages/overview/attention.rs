@@ -46,7 +46,7 @@ pub(crate) fn issues(groups: &[GroupGlance], wall: f64) -> Vec<Issue> {
         .iter()
         .flat_map(|group| of_group(group, wall))
         .collect();
-    issues.sort_by(|a, b| {
+    crate::ui::order::sort(&mut issues, |a, b| {
         b.for_ms
             .unwrap_or(f64::MAX)
             .total_cmp(&a.for_ms.unwrap_or(f64::MAX))
@@ -192,7 +192,7 @@ fn zombies(group: &GroupGlance, wall: f64) -> Option<Issue> {
         .iter()
         .filter_map(|(_, slot)| slot.held_by.clone())
         .collect();
-    holders.sort_unstable();
+    crate::ui::order::sort(&mut holders, Ord::cmp);
     holders.dedup();
     let holder = if holders.is_empty() {
         "an older session".to_owned()

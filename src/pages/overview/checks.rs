@@ -300,7 +300,7 @@ fn same_r(group: &GroupGlance) -> Option<Check> {
         .iter()
         .filter(|node| !r_version(node).is_empty() && r_version(node) != common)
         .collect();
-    other.sort_by(|a, b| natural(&a.name, &b.name));
+    crate::ui::order::sort(&mut other, |a, b| natural(&a.name, &b.name));
     let first = other.first()?;
     let rest = known - other.len();
     let names: Vec<String> = other.iter().take(3).map(|node| node.name.clone()).collect();

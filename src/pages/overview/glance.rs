@@ -6,8 +6,6 @@ use gridhelm_api::Millis;
 use gridhelm_api::group::{Group as GroupInfo, GroupStats, ServerRole, ServerStatus};
 use gridhelm_api::node::Node;
 
-use leptos::prelude::*;
-
 use crate::deployment::{Connection, Group, Tally};
 
 /// From which age on data is old, milliseconds.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::reactive::{Memo, Signal};
+use crate::ui::{For, view};
 use leptos::prelude::*;
 
 use super::Overview;

@@ -15,6 +15,8 @@ mod topology;
 
 use std::sync::Arc;
 
+use crate::reactive::{Memo, Signal};
+use crate::ui::view;
 use leptos::prelude::*;
 
 use self::glance::GroupGlance;
@@ -65,20 +67,17 @@ pub fn Page() -> AnyView {
             |index| vec![index],
         )
     });
-    let groups = Memo::new_with_compare(
-        move |_| {
-            let now = clock.seconds();
-            Arc::new(
-                scope
-                    .get()
-                    .into_iter()
-                    .map(|index| GroupGlance::take(&deployment.groups[index], now))
-                    .collect::<Vec<_>>(),
-            )
-        },
-        // Compared by what is made of it, not node by node.
-        |_, _| true,
-    );
+    // Compared by what is made of it, not node by node.
+    let groups = Memo::always(move || {
+        let now = clock.seconds();
+        Arc::new(
+            scope
+                .get()
+                .into_iter()
+                .map(|index| GroupGlance::take(&deployment.groups[index], now))
+                .collect::<Vec<_>>(),
+        )
+    });
     let as_list = router.select(|place| matches!(&place.route, Route::Overview(OverviewView { topology: Some(form) }) if form == "list"));
     let page = Overview {
         deployment,

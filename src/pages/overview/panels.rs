@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::reactive::Memo;
+use crate::ui::order::sort;
+use crate::ui::{For, Show, view};
 use gridhelm_api::event::Event;
 use leptos::prelude::*;
 
@@ -68,12 +71,13 @@ pub(crate) fn checks(page: Overview) -> AnyView {
                 .cloned()
                 .collect()
         });
-        told.sort_by_key(|check| match check.outcome {
+        let weight = |check: &Check| match check.outcome {
             Glyph::Fail => 0,
             Glyph::Warn => 1,
             Glyph::Todo => 2,
             _ => 3,
-        });
+        };
+        sort(&mut told, |a, b| weight(a).cmp(&weight(b)));
         told
     });
     let age_of = move || {
@@ -194,7 +198,7 @@ pub(crate) fn events(page: Overview) -> AnyView {
                 )
             });
         }
-        all.sort_by(|a, b| b.1.at.cmp(&a.1.at).then(b.1.id.cmp(&a.1.id)));
+        sort(&mut all, |a, b| (b.1.at, b.1.id).cmp(&(a.1.at, a.1.id)));
         all.truncate(EVENTS);
         Arc::new(all)
     });

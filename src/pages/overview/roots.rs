@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::reactive::{Effect, RwSignal};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 

@@ -1,5 +1,7 @@
 //! The line of six figures.
 
+use crate::reactive::Memo;
+use crate::ui::view;
 use gridhelm_api::node::SlotState;
 use leptos::prelude::*;
 

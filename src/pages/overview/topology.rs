@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::reactive::{Callback, Memo, Signal};
+use crate::ui::view;
 use gridhelm_api::group::ServerRole;
 use leptos::prelude::*;
 

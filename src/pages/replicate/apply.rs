@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::reactive::{Callback, RwSignal, Signal};
+use crate::ui::view;
 use gridhelm_api::Code;
 use gridhelm_api::changeset::{Committed, Manifest};
 use gridhelm_client::Error;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::reactive::{Callback, Memo, RwSignal, Signal};
+use crate::ui::view;
 use gridhelm_api::repository::FileId;
 use gridhelm_replicate::{Choice as Decision, Comparison, Parity};
 use leptos::prelude::*;
@@ -156,7 +158,7 @@ fn decide(work: Work, id: &FileId, parity: Parity) -> Option<AnyView> {
         let id = id.clone();
         move |wanted: Decision| {
             let id = id.clone();
-            MaybeProp::derive(move || {
+            Signal::derive(move || {
                 Some(
                     work.choices
                         .with(|choices| choices.get(&id) == Some(&wanted)),

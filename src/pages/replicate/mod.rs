@@ -6,6 +6,8 @@ mod strip;
 mod tree;
 mod work;
 
+use crate::reactive::{Callback, Effect, Memo, Signal};
+use crate::ui::view;
 use leptos::prelude::*;
 
 use self::work::Work;

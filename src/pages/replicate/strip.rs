@@ -1,5 +1,6 @@
 //! The line at the top: from where to where, what the plan would do, its id, and whether it is still true.
 
+use crate::ui::view;
 use leptos::prelude::*;
 
 use super::work::Work;

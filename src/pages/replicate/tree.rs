@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::reactive::{Callback, Memo, Signal};
+use crate::ui::view;
 use gridhelm_api::repository::FileId;
 use gridhelm_replicate::{Comparison, Parity};
 use leptos::prelude::*;

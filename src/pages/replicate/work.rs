@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::reactive::{Effect, Memo, RwSignal};
 use gridhelm_api::changeset::Manifest;
 use gridhelm_api::repository::FileId;
 use gridhelm_replicate::{Choice, Comparison, Parity, Plan, Selection, compare, plan, stale};
@@ -134,8 +135,10 @@ impl Work {
                 return;
             };
             let changes = stale(&plan, &comparison, &source, &target);
-            let paths: BTreeSet<String> = changes.iter().map(|change| short(&change.id)).collect();
-            let _ = self.changed.try_set(paths.into_iter().collect());
+            let mut paths: Vec<String> = changes.iter().map(|change| short(&change.id)).collect();
+            crate::ui::order::sort(&mut paths, Ord::cmp);
+            paths.dedup();
+            let _ = self.changed.try_set(paths);
         });
     }
 
@@ -237,7 +240,7 @@ pub(super) fn lines(comparison: &Comparison, all: bool, text: &str) -> Vec<Line>
     }
     let mut lines = Vec::new();
     for (name, mut files) in directories {
-        files.sort_by(|a, b| {
+        crate::ui::order::sort(&mut files, |a, b| {
             comparison.files[*a]
                 .id
                 .name

@@ -1,5 +1,7 @@
 //! Writing a file: a new one, or a new version of one. If someone else wrote meanwhile, both texts are shown and nothing is lost.
 
+use crate::reactive::{Callback, Effect, Memo, RwSignal, Signal};
+use crate::ui::view;
 use gridhelm_api::Code;
 use gridhelm_api::repository::{FileId, FileMeta};
 use leptos::prelude::*;

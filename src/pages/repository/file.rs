@@ -1,5 +1,7 @@
 //! One file: its content as text, its facts, its versions, and what can be done with it.
 
+use crate::reactive::{Callback, Memo, RwSignal, Signal};
+use crate::ui::view;
 use gridhelm_api::repository::{FileId, FileMeta};
 use leptos::prelude::*;
 use leptos::task::spawn_local;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::reactive::{Callback, Memo, Signal};
+use crate::ui::view;
 use gridhelm_api::repository::FileMeta;
 use leptos::prelude::*;
 

@@ -8,6 +8,8 @@ mod versions;
 
 use std::sync::Arc;
 
+use crate::reactive::{Callback, Effect, Memo, RwSignal, Signal};
+use crate::ui::view;
 use gridhelm_api::repository::{FileId, FileMeta};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -137,11 +139,11 @@ fn repository(view: View, group: &'static Group) -> AnyView {
     let answer = Signal::derive(move || match files.all.get() {
         None => format!("Asking {} for its files.", group.name),
         Some(all) => {
-            let directories = all
-                .iter()
-                .map(|file| file.id.directory.as_str())
-                .collect::<std::collections::BTreeSet<_>>()
-                .len();
+            let mut directories: Vec<&str> =
+                all.iter().map(|file| file.id.directory.as_str()).collect();
+            crate::ui::order::sort(&mut directories, Ord::cmp);
+            directories.dedup();
+            let directories = directories.len();
             let directories = if directories == 1 {
                 "1 directory".to_owned()
             } else {

@@ -1,5 +1,7 @@
 //! Uploading files: chosen or dropped, each with its own outcome.
 
+use crate::reactive::{Callback, RwSignal, Signal};
+use crate::ui::view;
 use gridhelm_api::repository::{FileId, MAX_FILE};
 use leptos::prelude::*;
 use leptos::task::spawn_local;

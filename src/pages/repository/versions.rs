@@ -1,5 +1,7 @@
 //! The versions of a file: to look at, to compare with the latest, to restore.
 
+use crate::reactive::{Callback, RwSignal, Signal};
+use crate::ui::view;
 use gridhelm_api::repository::{FileMeta, FileVersion};
 use leptos::prelude::*;
 use leptos::task::spawn_local;

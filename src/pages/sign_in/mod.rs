@@ -1,5 +1,7 @@
 //! Signing in: a name, a password, and the groups that the password goes to. It goes to no other.
 
+use crate::reactive::{Callback, RwSignal, Signal};
+use crate::ui::view;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;

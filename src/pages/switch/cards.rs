@@ -1,5 +1,7 @@
 //! Who is active, group by group; a click chooses the group that is switched.
 
+use crate::reactive::Signal;
+use crate::ui::view;
 use gridhelm_api::group::ServerRole;
 use leptos::prelude::*;
 

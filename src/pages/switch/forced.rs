@@ -1,5 +1,7 @@
 //! The forced failover: apart, in its own colour, with what may be lost and the group's name typed out.
 
+use crate::reactive::{Callback, RwSignal, Signal};
+use crate::ui::view;
 use gridhelm_api::switch::{SwitchKind, SwitchRequest};
 use leptos::prelude::*;
 use leptos::task::spawn_local;

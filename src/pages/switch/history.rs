@@ -1,5 +1,7 @@
 //! Past switches of the groups in scope: who, why, from, to, how long.
 
+use crate::reactive::{Effect, RwSignal};
+use crate::ui::view;
 use gridhelm_api::switch::SwitchRecord;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -29,7 +31,7 @@ pub(super) fn table(groups: Vec<&'static Group>) -> AnyView {
                         let _ = records.try_update(|records| {
                             records.retain(|record| record.group != group.name);
                             records.extend(found);
-                            records.sort_by_key(|record| std::cmp::Reverse(record.started_at));
+                            crate::ui::order::sort(records, |a, b| b.started_at.cmp(&a.started_at));
                         });
                         let _ = faults.try_set(Vec::new());
                     }

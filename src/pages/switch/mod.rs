@@ -8,6 +8,8 @@ mod preflight;
 mod progress;
 mod words;
 
+use crate::reactive::{Effect, Memo, Signal};
+use crate::ui::view;
 use gridhelm_api::switch::SwitchRecord;
 use leptos::prelude::*;
 

@@ -1,5 +1,7 @@
 //! The planned switchover: a reason, and a button that says why it is off.
 
+use crate::reactive::{Callback, RwSignal, Signal};
+use crate::ui::view;
 use gridhelm_api::names::check_reason;
 use gridhelm_api::switch::{SwitchKind, SwitchRequest, SwitchState};
 use leptos::prelude::*;

@@ -1,5 +1,7 @@
 //! The checks before a switch: asked when the page opens, again on demand, and with every change of who is active.
 
+use crate::reactive::{Callback, RwSignal};
+use crate::ui::view;
 use gridhelm_api::switch::{Outcome, Preflight};
 use leptos::prelude::*;
 use leptos::task::spawn_local;

@@ -1,5 +1,7 @@
 //! A switch under way or just ended: its steps, live.
 
+use crate::reactive::Memo;
+use crate::ui::view;
 use gridhelm_api::switch::{SwitchRecord, SwitchState};
 use leptos::prelude::*;
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::reactive::{Callback, Effect, Memo, RwSignal, Signal};
+use crate::ui::view;
 use gridhelm_api::task::{Task, TaskFailure};
 use leptos::prelude::*;
 use leptos::task::spawn_local;

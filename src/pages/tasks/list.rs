@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::reactive::{Memo, Signal};
+use crate::ui::view;
 use gridhelm_api::task::Task;
 use leptos::prelude::*;
 
@@ -13,14 +15,27 @@ use crate::ui::{Empty, ago, state, use_clock};
 /// A row's group and task.
 type Row = (&'static Group, crate::deployment::Entry<Task>);
 
+/// Rows, the same as others when they are of the same tasks: what a task has become, its row follows.
+#[derive(Clone)]
+struct Rows(Vec<Row>);
+
+impl PartialEq for Rows {
+    fn eq(&self, other: &Self) -> bool {
+        let keys = |rows: &Self| {
+            rows.0
+                .iter()
+                .map(|(_, entry)| Arc::clone(&entry.key))
+                .collect::<Vec<_>>()
+        };
+        keys(self) == keys(other)
+    }
+}
+
 /// The table.
 pub(super) fn table(view: View) -> AnyView {
-    let rows = Memo::new_with_compare(
-        move |_| shown(view),
-        |before, now| before.map(keys) != now.map(keys),
-    );
+    let rows = Memo::new(move |_| Rows(shown(view)));
     let body = move || {
-        let rows = rows.get();
+        let Rows(rows) = rows.get();
         if rows.is_empty() {
             let filtered = view
                 .address
@@ -47,12 +62,6 @@ pub(super) fn table(view: View) -> AnyView {
         .into_any()
 }
 
-fn keys(rows: &Vec<Row>) -> Vec<Arc<str>> {
-    rows.iter()
-        .map(|(_, entry)| Arc::clone(&entry.key))
-        .collect()
-}
-
 fn shown(view: View) -> Vec<Row> {
     let (filter, text) = view
         .address
@@ -71,7 +80,7 @@ fn shown(view: View) -> Vec<Row> {
             }
         }
     }
-    rows.sort_by(|(_, a), (_, b)| b.key.cmp(&a.key));
+    crate::ui::order::sort(&mut rows, |(_, a), (_, b)| b.key.cmp(&a.key));
     rows
 }
 

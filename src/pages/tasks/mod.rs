@@ -8,6 +8,8 @@ mod words;
 
 use std::sync::Arc;
 
+use crate::reactive::{Callback, Memo, Signal};
+use crate::ui::view;
 use gridhelm_api::task::Task;
 use leptos::prelude::*;
 

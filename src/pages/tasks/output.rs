@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::reactive::{Callback, Effect, RwSignal};
+use crate::ui::view;
 use gridhelm_api::task::{Artifact, Task};
 use leptos::prelude::*;
 use leptos::task::spawn_local;

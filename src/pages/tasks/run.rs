@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::reactive::{Callback, Effect, RwSignal, Signal};
+use crate::ui::view;
 use gridhelm_api::repository::{FileId, FileMeta};
 use gridhelm_api::task::{Source, TaskRequest};
 use leptos::prelude::*;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::reactive::{Callback, RwSignal, Signal};
+use crate::ui::view;
 use gridhelm_api::Code;
 use gridhelm_api::node::{Node, NodePatch};
 use gridhelm_client::Error;
@@ -142,7 +144,7 @@ fn current(group: &'static Group, name: &str, error: &Error) -> Arc<Node> {
     let told = error
         .problem()
         .and_then(|problem| problem.current.clone())
-        .and_then(|current| serde_json::from_value::<Node>(current).ok());
+        .and_then(|current| gridhelm_client::from_value(current).ok());
     let seen = || untrack(|| group.nodes.get(name));
     told.map(Arc::new)
         .or_else(seen)
@@ -151,9 +153,13 @@ fn current(group: &'static Group, name: &str, error: &Error) -> Arc<Node> {
 
 /// Never shown but when a node was removed while it was edited: the next save says so.
 fn empty(name: &str) -> Node {
-    let json = serde_json::json!({"name": name, "host": "", "port": 1, "slot_limit": 1, "operating_type": "mixed", "intent": "enabled", "intent_since": 0, "version": 0, "created_at": 0});
-    serde_json::from_value(json)
-        .unwrap_or_else(|_| unreachable!("all fields that a node must have are here"))
+    let text = r#"{"name":"","host":"","port":1,"slot_limit":1,"operating_type":"mixed","intent":"enabled","intent_since":0,"version":0,"created_at":0}"#;
+    let node: Node = gridhelm_client::read(text)
+        .unwrap_or_else(|_| unreachable!("all fields that a node must have are here"));
+    Node {
+        name: name.to_owned(),
+        ..node
+    }
 }
 
 /// A node with a patch put onto it.

@@ -1,5 +1,7 @@
 //! The fields of a node, in a drawer.
 
+use crate::reactive::{Callback, Memo, RwSignal, Signal};
+use crate::ui::view;
 use gridhelm_api::node::NodeTest;
 use gridhelm_client::Error;
 use leptos::prelude::*;

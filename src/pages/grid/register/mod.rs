@@ -9,6 +9,8 @@ mod result;
 pub(crate) use edit::edit_drawer;
 pub(crate) use form::runs_word;
 
+use crate::reactive::{Callback, Effect, RwSignal, Signal};
+use crate::ui::view;
 use gridhelm_api::node::{Intent, Node, NodeTest};
 use gridhelm_client::Error;
 use leptos::prelude::*;

@@ -1,5 +1,7 @@
 //! What a test of the connection found: the steps with their time, and the node's facts.
 
+use crate::reactive::{Callback, Memo, Signal};
+use crate::ui::view;
 use gridhelm_api::node::{NodeTest, TestStep};
 use gridhelm_api::switch::Outcome;
 use leptos::prelude::*;
