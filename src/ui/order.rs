@@ -52,7 +52,7 @@ mod tests {
             let mut mixed: Vec<(u32, u32)> = (0..count).map(|n| (n * 7 % 5, n)).collect();
             let mut expected = mixed.clone();
             sort(&mut mixed, |a, b| a.0.cmp(&b.0));
-            expected.sort();
+            expected.sort_unstable();
             assert_eq!(mixed, expected);
         }
         let mut none: Vec<u8> = Vec::new();
