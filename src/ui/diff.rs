@@ -1,11 +1,10 @@
 //! Two texts compared, line by line and then word by word, as rows to be shown. Pure.
 
 use std::collections::HashMap;
-
-use similar::algorithms::{Capture, Compact, Replace, myers};
-use similar::{DiffOp, DiffTag};
+use std::ops::Range;
 
 use super::code::{DiffPiece, DiffRow};
+use super::common::common;
 
 /// The most lines of one side that are compared; beyond it, everything counts as changed rather than the page standing still.
 const LINES: usize = 20_000;
@@ -21,11 +20,10 @@ pub fn diff_rows(left: &str, right: &str, context: usize, open: &[usize]) -> Vec
         change(&mut rows, &old, 0, &new, 0);
         return rows;
     }
-    let ops = compare(&old, &new);
-    let last = ops.len().saturating_sub(1);
-    for (index, op) in ops.iter().enumerate() {
-        let (tag, from, to) = op.as_tag_tuple();
-        if tag == DiffTag::Equal {
+    let stretches = compare(&old, &new);
+    let last = stretches.len().saturating_sub(1);
+    for (index, (alike, from, to)) in stretches.iter().enumerate() {
+        if *alike {
             let edges = (
                 if index == 0 { 0 } else { context },
                 if index == last { 0 } else { context },
@@ -51,8 +49,11 @@ pub fn diff_rows(left: &str, right: &str, context: usize, open: &[usize]) -> Vec
     rows
 }
 
+/// A stretch of both sides: whether it is alike, and where it is.
+type Stretch = (bool, Range<usize>, Range<usize>);
+
 /// Compares by numbers, equal ones for equal parts: so the same code does it for lines and for words.
-fn compare(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
+fn compare(old: &[&str], new: &[&str]) -> Vec<Stretch> {
     let mut known = HashMap::new();
     let mut numbers = |parts: &[&str]| -> Vec<usize> {
         let number = |part: &&str| {
@@ -61,10 +62,23 @@ fn compare(old: &[&str], new: &[&str]) -> Vec<DiffOp> {
         };
         parts.iter().map(number).collect()
     };
-    let (old, new) = (numbers(old), numbers(new));
-    let mut found = Compact::new(Replace::new(Capture::new()), &old, &new);
-    let Ok(()) = myers::diff(&mut found, &old, 0..old.len(), &new, 0..new.len());
-    found.into_inner().into_inner().into_ops()
+    let (left, right) = (numbers(old), numbers(new));
+    let mut found = Vec::new();
+    common(&left, &right, (0, 0), &mut found);
+    found.push((left.len(), right.len(), 0));
+    let mut stretches: Vec<Stretch> = Vec::new();
+    let mut add = |alike: bool, from: Range<usize>, to: Range<usize>| match stretches.last_mut() {
+        _ if from.is_empty() && to.is_empty() => {}
+        Some((before, old, new)) if *before == alike => (old.end, new.end) = (from.end, to.end),
+        _ => stretches.push((alike, from, to)),
+    };
+    let (mut x, mut y) = (0, 0);
+    for (i, j, length) in found {
+        add(false, x..i, y..j);
+        (x, y) = (i + length, j + length);
+        add(true, i..x, j..y);
+    }
+    stretches
 }
 
 /// Equal lines: those near a difference, and a skip for the rest. Positions count from 0.
@@ -131,11 +145,10 @@ fn words(old: &str, new: &str) -> (Vec<DiffPiece>, Vec<DiffPiece>) {
     let (a, b) = (split(old), split(new));
     let (mut left, mut right) = (Vec::new(), Vec::new());
     let mut alike = 0;
-    for op in compare(&a, &b) {
-        let (tag, from, to) = op.as_tag_tuple();
-        let differs = tag != DiffTag::Equal;
+    for (same, from, to) in compare(&a, &b) {
+        let differs = !same;
         let (from, to) = (a[from].concat(), b[to].concat());
-        if !differs {
+        if same {
             alike += from.trim().len();
         }
         push(&mut left, from, differs);

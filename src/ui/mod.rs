@@ -4,6 +4,7 @@ pub mod button;
 pub mod chart;
 pub mod clock;
 pub mod code;
+mod common;
 pub mod diff;
 pub mod el;
 pub mod field;
