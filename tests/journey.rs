@@ -245,7 +245,7 @@ async fn bad_nodes(local: &Local, east: &Api) -> Result<()> {
         (node.port, "not the password", "node_sign_in_refused"),
     ] {
         let draft = json!({
-            "name": "east-r09", "host": node.host, "port": port, "slots": 1,
+            "name": "east-r09", "host": node.host, "port": port, "slot_limit": 1,
             "user": local.ready.node_user, "password": password,
         });
         let test = east.post("nodes/test", draft).await?;
