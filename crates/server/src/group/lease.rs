@@ -28,7 +28,7 @@ pub const LAPSE_AFTER: Duration = Duration::from_millis(2_500);
 pub const BLIND_AFTER: Duration = Duration::from_millis(1_500);
 
 /// Who decides that a silent active server is replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Mode {
     /// A person. The holder steps down only for a higher epoch.
     #[default]
@@ -38,7 +38,7 @@ pub enum Mode {
 }
 
 /// The lease as its holder sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Holder {
     mode: Mode,
     renewed: Moment,
@@ -104,7 +104,7 @@ impl Holder {
 }
 
 /// What a watcher reads of the epoch and the lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sign {
     /// The epoch.
     pub epoch: i64,
@@ -115,7 +115,7 @@ pub struct Sign {
 }
 
 /// The lease as another server sees it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Watcher {
     seen: Option<(Sign, Moment)>,
     looked: Option<Moment>,
@@ -254,5 +254,7 @@ pub const fn proven_dead(lock_gained: bool, port: Port) -> bool {
     lock_gained && matches!(port, Port::Refused)
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

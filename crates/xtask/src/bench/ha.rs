@@ -29,6 +29,19 @@ pub async fn run() -> Result<()> {
     drills().await
 }
 
+/// Measures one part alone, by name: `switches`, `failovers` or `hangs`; `None` when there is none such.
+///
+/// # Errors
+/// As [`run`].
+pub async fn part(name: &str) -> Option<Result<()>> {
+    match name {
+        "switches" => Some(switches("switch_gap_ms", &[], 200.0).await),
+        "failovers" => Some(failovers().await),
+        "hangs" => Some(hangs().await),
+        _ => None,
+    }
+}
+
 /// The longest gap over 20 planned switches, and the requests that failed.
 #[allow(clippy::cast_precision_loss, reason = "a small count")]
 async fn switches(figure: &'static str, environment: &[(&str, &str)], bar: f64) -> Result<()> {

@@ -18,7 +18,10 @@ fn main() -> ExitCode {
         match name.as_str() {
             "first" => Some(first::run().await),
             "ha" => Some(ha::run().await),
-            part => first::part(part).await,
+            part => match ha::part(part).await {
+                None => first::part(part).await,
+                done => done,
+            },
         }
     });
     match measured {
@@ -28,7 +31,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         None => {
-            let there = "first (or one part of it: console, warm, cold, switch), ha";
+            let there = "first (or one part of it: console, warm, cold, switch), ha (or: switches, failovers, hangs)";
             xtask::say::progress(
                 "error",
                 format_args!("no bench \"{name}\"; there is: {there}"),
