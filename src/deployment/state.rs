@@ -184,11 +184,27 @@ impl Group {
 
     /// Why this account may not do what an operator may; `None` when it may. Tracks.
     pub fn refuses_operator(&self) -> Option<String> {
+        self.refuses(Role::Operator)
+    }
+
+    /// Why nothing that takes this role may be written now: the account's role, or no server that answers. Tracks.
+    pub fn write_off(&self, needed: Role) -> Option<String> {
+        self.refuses(needed).or_else(|| {
+            (!self.servers.iter().any(Server::is_live))
+                .then(|| format!("No server of {} answers.", self.name))
+        })
+    }
+
+    /// Why this browser's person may not do what takes this role, if so. Tracks.
+    pub fn refuses(&self, needed: Role) -> Option<String> {
         self.session.with(|session| match session {
             None => Some(format!("Sign in to {} first.", self.name)),
-            Some(session) if session.role < Role::Operator => Some(format!(
-                "{} is a viewer in {}; this takes an operator.",
-                session.username, self.name
+            Some(session) if session.role < needed => Some(format!(
+                "{} is {} in {}; this takes {}.",
+                session.username,
+                a_role(session.role),
+                self.name,
+                a_role(needed)
             )),
             Some(_) => None,
         })
@@ -244,5 +260,14 @@ impl Deployment {
         self.groups
             .iter()
             .find_map(|group| group.nodes.get(name).map(|node| (group, node)))
+    }
+}
+
+/// A role with its article.
+fn a_role(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "a viewer",
+        Role::Operator => "an operator",
+        Role::Admin => "an admin",
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::reactive::{Callback, Memo, RwSignal, Signal};
 use crate::ui::{Show, view};
 use gridhelm_api::Code;
+use gridhelm_api::account::Role;
 use gridhelm_api::names::check_reason;
 use gridhelm_api::node::{Intent, IntentChange, Node};
 use leptos::prelude::*;
@@ -14,14 +15,6 @@ use super::select::Grid;
 use crate::deployment::{Group, trouble};
 use crate::ui::format::counted;
 use crate::ui::{Button, Confirm, ErrorBox, Glyph, Trouble, Weight, next_id, use_toasts};
-
-/// Why nothing may be written to a group now: the account's role, or no server that answers. Tracks.
-pub(crate) fn write_off(group: &'static Group) -> Option<String> {
-    group.refuses_operator().or_else(|| {
-        (!group.servers.iter().any(crate::deployment::Server::is_live))
-            .then(|| format!("No server of {} answers.", group.name))
-    })
-}
 
 /// Done, being done, failed.
 #[derive(Clone, Copy)]
@@ -36,7 +29,7 @@ pub(crate) fn actions(grid: Grid, group: &'static Group, node: Signal<Arc<Node>>
         busy: RwSignal::new(None),
         failed: RwSignal::new(None),
     };
-    let off = Signal::derive(move || write_off(group));
+    let off = Signal::derive(move || group.write_off(Role::Operator));
     let edit = Callback::new(move |()| grid.go(|view| view.panel = Some("edit".to_owned())));
     let failed = move || {
         work.failed

@@ -3,6 +3,7 @@
 mod cards;
 mod forced;
 mod history;
+mod mode;
 mod planned;
 mod preflight;
 mod progress;
@@ -137,6 +138,7 @@ fn body(group: &'static Group, to: &'static Server, asking: Signal<bool>) -> Any
             <div class="sw-right">
                 {planned::card(group, to.name.clone(), checked)}
                 {forced::card(group, to, asking)}
+                {mode::card(group)}
             </div>
         </div>
     }

@@ -1,7 +1,7 @@
 //! Who answers, and who is active; switching.
 
 use gridhelm_api::deployment::Deployment;
-use gridhelm_api::group::{Group, ServerStatus};
+use gridhelm_api::group::{Failover, FailoverChange, Group, ServerStatus};
 use gridhelm_api::switch::{Preflight, SwitchRecord, SwitchRequest};
 
 use super::{Client, SLOW};
@@ -41,6 +41,13 @@ impl Client {
         let mut request = self.request(Method::Post, "/switch", Body::json(switch));
         request.timeout_s = SLOW;
         platform::send(request).await?.json()
+    }
+
+    /// Sets who decides that an active server that is gone is replaced, if the setting still has this version.
+    pub async fn set_failover(&self, change: &FailoverChange, version: i64) -> Result<Failover> {
+        let body = Body::json(change);
+        self.call(Method::Put, "/group/failover", body, Some(version))
+            .await
     }
 
     /// Past switches, newest first.

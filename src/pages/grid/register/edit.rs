@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::reactive::{Callback, RwSignal, Signal};
 use crate::ui::view;
 use gridhelm_api::Code;
+use gridhelm_api::account::Role;
 use gridhelm_api::node::{Node, NodePatch};
 use gridhelm_client::Error;
 use leptos::prelude::*;
@@ -15,7 +16,6 @@ use super::form::{Form, mend};
 use super::merge::{Change, changes};
 use super::{nodes_of, result};
 use crate::deployment::{Group, trouble};
-use crate::pages::grid::actions::write_off;
 use crate::pages::grid::select::Grid;
 use crate::ui::{Button, Drawer, ErrorBox, Glyph, Weight, glyph, next_id, use_toasts};
 
@@ -40,7 +40,8 @@ pub(crate) fn edit_drawer(grid: Grid, index: usize, node: Arc<Node>) -> AnyView 
         move || {
             let mut nodes = nodes_of(target);
             nodes.retain(|node| node.name != name);
-            write_off(target)
+            target
+                .write_off(Role::Operator)
                 .or_else(|| {
                     mend(&form.with(|form| form.wrong(&target.name, &nodes)))
                         .map(|why| why.replace("to register", "to save"))

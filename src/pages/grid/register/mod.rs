@@ -11,6 +11,7 @@ pub(crate) use form::runs_word;
 
 use crate::reactive::{Callback, Effect, RwSignal, Signal};
 use crate::ui::view;
+use gridhelm_api::account::Role;
 use gridhelm_api::node::{Intent, Node, NodeTest};
 use gridhelm_client::Error;
 use leptos::prelude::*;
@@ -18,7 +19,6 @@ use leptos::task::spawn_local;
 
 use self::fields::{Sheet, fields, name_and_runs};
 use self::form::{Field, Form, mend, next_free};
-use super::actions::write_off;
 use super::select::Grid;
 use crate::deployment::{Group, trouble};
 use crate::ui::format::counted;
@@ -129,7 +129,7 @@ pub(crate) fn register_drawer(grid: Grid) -> AnyView {
 
     let off = Signal::derive(move || {
         let target: &'static Group = &grid.deployment.groups[group.get()];
-        if let Some(why) = write_off(target) {
+        if let Some(why) = target.write_off(Role::Operator) {
             return Some(why);
         }
         let nodes = nodes_of(target);

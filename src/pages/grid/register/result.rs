@@ -2,13 +2,13 @@
 
 use crate::reactive::{Callback, Memo, Signal};
 use crate::ui::view;
+use gridhelm_api::account::Role;
 use gridhelm_api::node::{NodeTest, TestStep};
 use gridhelm_api::switch::Outcome;
 use leptos::prelude::*;
 
 use super::fields::Sheet;
 use super::{TEST_ICON, Tested};
-use crate::pages::grid::actions::write_off;
 use crate::ui::format::{age, bytes, count, duration};
 use crate::ui::{Button, ErrorBox, Glyph, Trouble, glyph, use_clock};
 
@@ -23,7 +23,7 @@ pub(crate) fn result(sheet: Sheet) -> AnyView {
     });
     let off = Signal::derive(move || {
         let group = &sheet.grid.deployment.groups[sheet.group.get()];
-        write_off(group).or_else(|| {
+        group.write_off(Role::Operator).or_else(|| {
             let draft = sheet.form.with(super::form::Form::draft);
             let first = draft.check().into_iter().find(|error| {
                 matches!(
