@@ -151,9 +151,9 @@ fn of_answers(answers: &[Answered]) -> Verdict {
     let mut highest = 0;
     for answer in &good {
         let epoch = answer.epoch.unwrap_or_default();
-        verdict.gap = verdict
-            .gap
-            .max(last.map_or(Duration::ZERO, |last| answer.answered - last.answered));
+        verdict.gap = verdict.gap.max(last.map_or(Duration::ZERO, |last| {
+            answer.answered.saturating_sub(last.answered)
+        }));
         last = Some(answer);
         // Asked after a higher epoch was told, nobody may answer with a lower one.
         let before = good.iter().filter(|b| b.answered < answer.sent);

@@ -393,7 +393,7 @@ fn what_must_hold_holds_on_every_walk() {
     for seed in 0..WALKS {
         assert_eq!(walk(None, seed, &mut seen), Ok(()), "walk {seed}");
     }
-    println!(
+    eprintln!(
         "{{\"figure\":\"model_states\",\"value\":{},\"unit\":\"states\",\"n\":{WALKS}}}",
         seen.len()
     );
@@ -406,7 +406,7 @@ fn every_rule_that_is_left_out_is_found() {
         let found = (0..WALKS).find_map(|seed| walk(Some(mutant), seed, &mut HashSet::new()).err());
         assert!(found.is_some(), "{mutant:?} was not found in {WALKS} walks");
     }
-    println!(
+    eprintln!(
         "{{\"figure\":\"mutants_killed\",\"value\":{0},\"unit\":\"of {0}\",\"n\":{WALKS}}}",
         MUTANTS.len()
     );
