@@ -64,6 +64,11 @@ async fn journey(local: &mut Local, browser: &Browser, page: &Page) -> Result<()
         "loses the active server and fails over by hand",
         fail_over(local, page),
     )
+    .await?;
+    step(
+        "turns automatic failover on and sees it happen",
+        fail_over_by_itself(local, page),
+    )
     .await
 }
 
@@ -422,4 +427,25 @@ async fn fail_over(local: &mut Local, page: &Page) -> Result<()> {
         Ok((status["role"] == "standby" && status["active"] == "east-1").then_some(status))
     });
     status.await.map(drop)
+}
+
+async fn fail_over_by_itself(local: &Local, page: &Page) -> Result<()> {
+    page.goto(&format!("{}?page=switch&to=east-2", local.ready.console))
+        .await?;
+    page.sees("A person decides").await?;
+    page.click("button", "Turn on…").await?;
+    page.fill("Reason, goes to the history", "nobody is here at night")
+        .await?;
+    page.click("button", "Turn on").await?;
+    page.sees("nobody is here at night").await?;
+    signal(local.server("east-1")?.pid, Signal::KILL);
+    page.sees("its lock is free and its port refuses connections")
+        .await?;
+    let api = sign_in(local, &local.server("east-2")?.url).await?;
+    let group = api.get("group").await?.body;
+    if group["active"] == "east-2" && group["failover"]["mode"] == "automatic" {
+        Ok(())
+    } else {
+        Err(HarnessError(format!("east-2 did not take over: {group}")))
+    }
 }
