@@ -77,6 +77,12 @@ impl Crew {
         }
     }
 
+    /// Whether a server's process runs, stopped or not.
+    pub fn lives(&self, server: &str) -> bool {
+        let pid = self.pids.get(server);
+        pid.is_some_and(|pid| self.local.runs(*pid))
+    }
+
     /// Ends a server's process by a signal and waits until it is gone.
     ///
     /// # Errors
