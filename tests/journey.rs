@@ -433,7 +433,7 @@ async fn fail_over_by_itself(local: &Local, page: &Page) -> Result<()> {
     page.goto(&format!("{}?page=switch&to=east-2", local.ready.console))
         .await?;
     page.sees("A person decides").await?;
-    page.click("button", "Turn on…").await?;
+    page.click("button", "Turn on automatic failover…").await?;
     page.fill("Reason, goes to the history", "nobody is here at night")
         .await?;
     page.click("button", "Turn on").await?;

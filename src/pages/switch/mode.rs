@@ -44,6 +44,14 @@ impl Wish {
         }
     }
 
+    fn label(self) -> &'static str {
+        match self {
+            Self::On => "Turn on automatic failover…",
+            Self::Off => "Turn off…",
+            Self::Pause => "Pause for an hour…",
+        }
+    }
+
     fn question(self, group: &str) -> String {
         match self {
             Self::On => format!("Turn on automatic failover of {group}?"),
@@ -159,10 +167,9 @@ pub(super) fn card(group: &'static Group) -> AnyView {
         view! { <Tag state=shape shape=true>{words}</Tag> }
     };
     let why = move || {
-        failover.with(|failover| {
-            let by = failover.by.clone()?;
-            let reason = failover.reason.clone().unwrap_or_default();
-            Some(format!("Set by {by}: {reason}"))
+        failover.with(|failover| match (&failover.by, &failover.reason) {
+            (Some(by), Some(reason)) => format!("Set by {by}: {reason}"),
+            _ => "The group does no work until somebody forces a failover.".to_owned(),
         })
     };
     let why_not = next_id("why");
@@ -170,8 +177,7 @@ pub(super) fn card(group: &'static Group) -> AnyView {
     let buttons = move || {
         let button = |wish: Wish| {
             let ask = Callback::new(move |()| asking.set(Some(wish)));
-            let label = format!("{}…", wish.verb());
-            view! { <Button small=true off=off reason_at=why_not_at.clone() on_click=ask>{label}</Button> }
+            view! { <Button small=true off=off reason_at=why_not_at.clone() on_click=ask>{wish.label()}</Button> }
         };
         failover.with(wishes).into_iter().map(button).collect_view()
     };

@@ -71,6 +71,26 @@ pub fn browser_tests(root: &Path) -> Vec<String> {
     names
 }
 
+/// The names of the crates' integration tests: the files of `crates/*/tests/`, and its folders with a `main.rs`; sorted.
+pub fn crate_tests(root: &Path) -> Vec<String> {
+    let below = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let mut names: Vec<_> = below(&root.join("crates"))
+        .iter()
+        .flat_map(|member| below(&member.join("tests")))
+        .filter(|path| {
+            path.extension().is_some_and(|extension| extension == "rs")
+                || path.join("main.rs").is_file()
+        })
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// The parts that `name` asks for: all without a name. The message lists the names that there are.
 pub fn choose(name: Option<&str>, files: &[String]) -> Result<Vec<Part>, String> {
     let browser = |of_static: bool| {
@@ -126,55 +146,31 @@ impl Run<'_> {
     pub fn part(&self, part: &Part) -> Result<Totals, Error> {
         match part {
             Part::Fmt => self.yes_or_no(&["fmt", "--all", "--check"]),
-            Part::Clippy => {
-                let all = self.yes_or_no(&[
-                    "clippy",
-                    "--workspace",
-                    "--all-targets",
-                    "--",
-                    "-D",
-                    "warnings",
-                ])?;
-                let measuring = self.yes_or_no(&[
-                    "clippy",
-                    "-p",
-                    "xtask",
-                    "--all-features",
-                    "--all-targets",
-                    "--",
-                    "-D",
-                    "warnings",
-                ])?;
-                Ok(all + measuring)
-            }
+            Part::Clippy => self.yes_or_no(&[
+                "clippy",
+                "--workspace",
+                "--features",
+                "xtask/bench",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ]),
             Part::Unit => {
-                // The root's `tests/` are the browser tests: they come on their own.
-                let crates = self.counted(self.cargo(&[
-                    "test",
-                    "--workspace",
-                    "--exclude",
-                    CONSOLE,
-                    "--no-fail-fast",
-                ]))?;
-                let console = self.counted(self.cargo(&[
-                    "test",
-                    "--package",
-                    CONSOLE,
-                    "--lib",
-                    "--no-fail-fast",
-                ]))?;
-                Ok(crates + console)
+                // Always the whole workspace, and of it the targets by name: then every part builds with the
+                // same features, and nothing is built twice. The root's `tests/` come on their own.
+                let libraries =
+                    self.counted(self.cargo(&["test", "--workspace", "--lib", "--no-fail-fast"]))?;
+                let mut cargo = self.cargo(&["test", "--workspace", "--no-fail-fast"]);
+                for name in crate_tests(&self.workspace.root) {
+                    cargo.args(["--test", &name]);
+                }
+                Ok(libraries + self.counted(cargo)?)
             }
             Part::Wasm => self.wasm(),
             Part::Browser(name) => {
-                let mut cargo = self.cargo(&[
-                    "test",
-                    "--package",
-                    CONSOLE,
-                    "--test",
-                    name,
-                    "--no-fail-fast",
-                ]);
+                let mut cargo =
+                    self.cargo(&["test", "--workspace", "--test", name, "--no-fail-fast"]);
                 cargo.args(["--", "--test-threads=1", "--nocapture"]);
                 self.counted(cargo)
             }
@@ -294,6 +290,22 @@ mod tests {
                 "static_host"
             ]
         );
+    }
+
+    #[test]
+    fn every_integration_test_of_a_crate_is_found() {
+        let root = tempfile::tempdir().unwrap();
+        for file in [
+            "crates/a/tests/one.rs",
+            "crates/b/tests/two/main.rs",
+            "crates/b/tests/common/mod.rs",
+            "tests/journey.rs",
+        ] {
+            let path = root.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        assert_eq!(crate_tests(root.path()), ["one", "two"]);
     }
 
     #[test]
