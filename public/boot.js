@@ -12,6 +12,10 @@
   });
   var wasm = fetch(base(own.dataset.wasm));
   wasm.catch(function () { /* reported below */ });
+  // Asked for while the program is on its way; the console takes it from here (src/deployment/config.rs), or asks itself.
+  window.gridhelmDeployment = fetch(base("deployment.json"), { cache: "no-store", credentials: "omit" })
+    .then(function (answer) { return answer.ok ? answer.text() : null; })
+    .catch(function () { return null; });
   Promise.all([import(base(own.dataset.js)), parsed])
     .then(function (all) { return all[0].default({ module_or_path: wasm }); })
     .catch(function (error) {

@@ -2,6 +2,8 @@
 
 use gridhelm_api::deployment::{Deployment, GroupEntry, ServerEntry};
 use gridhelm_client::{Client, Error};
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen_futures::JsFuture;
 
 /// The most groups of a deployment.
 const GROUPS: usize = 64;
@@ -10,7 +12,11 @@ const SERVERS: usize = 16;
 
 /// Reads the deployment. `base` is the folder that the page lies in, without a slash at its end; `origin` is the page's own.
 pub(super) async fn load(base: &str, origin: &str) -> Result<Deployment, String> {
-    let (deployment, file) = match Client::new(base).deployment().await {
+    let found = match early().await {
+        Some(deployment) => Ok(deployment),
+        None => Client::new(base).deployment().await,
+    };
+    let (deployment, file) = match found {
         Ok(deployment) => (deployment, true),
         // A server without a deployment file describes itself.
         Err(absent) => match Client::new(origin).server().await {
@@ -41,6 +47,16 @@ pub(super) async fn load(base: &str, origin: &str) -> Result<Deployment, String>
         Err(fault) => Err(fault),
         Ok(()) => Ok(deployment),
     }
+}
+
+/// What `boot.js` asked for while the program was on its way: a round trip less. Nothing of it is kept when it is not good: the
+/// console then asks itself, and tells what is wrong.
+async fn early() -> Option<Deployment> {
+    let window = web_sys::window()?;
+    let promise = js_sys::Reflect::get(&window, &"gridhelmDeployment".into()).ok()?;
+    let promise: js_sys::Promise = promise.dyn_into().ok()?;
+    let text = JsFuture::from(promise).await.ok()?.as_string()?;
+    gridhelm_client::read(&text).ok()
 }
 
 fn missing(base: &str, error: &Error) -> String {
