@@ -46,7 +46,7 @@ impl Keeper {
                 left
             };
             tokio::time::sleep(step).await;
-            if watching && self.gain_lock().await {
+            if watching && self.gain_lock().await.unwrap_or(false) {
                 return;
             }
         }
@@ -71,11 +71,10 @@ impl Keeper {
         let Some(owner) = &row.owner else {
             return false;
         };
-        let gained = self.gain_lock().await;
-        if !gained {
+        if !self.gain_lock().await.unwrap_or(false) {
             return false;
         }
-        let dead = proven_dead(gained, knock(&owner.url).await);
+        let dead = proven_dead(true, knock(&owner.url).await);
         if !dead {
             let mut state = self.state();
             if state.held.is_none() {

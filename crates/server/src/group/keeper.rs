@@ -251,21 +251,21 @@ impl Keeper {
     }
 
     /// Tries to gain the life lock; whether this process has it now.
-    pub(super) async fn gain_lock(&self) -> bool {
+    ///
+    /// # Errors
+    /// The store's: then it is not known who has it.
+    pub(super) async fn gain_lock(&self) -> Result<bool, StoreError> {
         if self.state().holds_lock() {
-            return true;
+            return Ok(true);
         }
-        match self.parts.store.try_life_lock().await {
-            Ok(Some(lock)) => {
-                self.state().lock = Some(lock);
-                true
-            }
-            Ok(None) => false,
-            Err(error) => {
-                tracing::debug!(%error, "the life lock was not tried");
-                false
-            }
+        let gained = self.parts.store.try_life_lock().await;
+        let gained =
+            gained.inspect_err(|error| tracing::debug!(%error, "the life lock was not tried"))?;
+        let mut state = self.state();
+        if gained.is_some() {
+            state.lock = gained;
         }
+        Ok(state.lock.is_some())
     }
 
     /// Renews the lease; answers how long to wait for the next time.
@@ -312,17 +312,11 @@ impl Keeper {
 
     /// Sees to it that the active server holds the life lock: it may not have had it yet, or have lost it.
     async fn regain_lock(&self, fence: &Fence) {
-        if self.state().holds_lock() {
-            return;
-        }
-        match self.parts.store.try_life_lock().await {
-            Ok(lock) => {
-                let mut state = self.state();
-                if state.held.as_ref().is_some_and(|h| h.fence == *fence) {
-                    state.lock = lock;
-                }
-            }
-            Err(error) => tracing::debug!(%error, "the life lock was not gained"),
+        // Not gained is no matter: the next renewal tries again.
+        let _ = self.gain_lock().await;
+        let mut state = self.state();
+        if state.held.as_ref().is_none_or(|h| h.fence != *fence) {
+            state.lock = None;
         }
     }
 

@@ -196,17 +196,11 @@ impl Keeper {
     /// Whether the last owner's process is proven gone: this process gains its lock, or the recorded process
     /// ran on this host and does not any more.
     async fn last_owner_gone(&self, row: &EpochRow) -> bool {
-        if self.state().holds_lock() {
-            return true;
-        }
-        let gained = self.parts.store.try_life_lock().await;
+        let gained = self.gain_lock().await;
         let mut state = self.state();
         match gained {
-            Ok(Some(lock)) => {
-                state.lock = Some(lock);
-                return true;
-            }
-            Ok(None) => {}
+            Ok(true) => return true,
+            Ok(false) => {}
             Err(error) => {
                 state.trouble = Some(error.to_string());
                 return false;
