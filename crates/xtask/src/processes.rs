@@ -7,6 +7,8 @@ use rustix::process::{Pid, Signal};
 pub struct Process {
     /// Its number.
     pub pid: u32,
+    /// Who started it.
+    pub parent: u32,
     /// Its process group.
     pub group: u32,
     /// Its state as a letter: `R` runs, `S` sleeps, `T` is stopped, `Z` is dead and not yet waited for.
@@ -68,6 +70,7 @@ fn parse(stat: &str) -> Option<Process> {
     Some(Process {
         pid,
         state: fields.first()?.chars().next()?,
+        parent: fields.get(1)?.parse().ok()?,
         group: fields.get(2)?.parse().ok()?,
         started: fields.get(19)?.parse().ok()?,
     })
@@ -101,6 +104,7 @@ mod tests {
             parse(stat),
             Some(Process {
                 pid: 42,
+                parent: 7,
                 group: 40,
                 state: 'S',
                 started: 98765

@@ -3,10 +3,10 @@
 use crate::harness::api::Api;
 use crate::harness::local::{Local, signal};
 use crate::harness::{HarnessError, Result, wait_for};
+use crate::processes;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long a server may take to come up, or to find its place.
@@ -79,8 +79,12 @@ impl Crew {
 
     /// Whether a server's process runs, stopped or not.
     pub fn lives(&self, server: &str) -> bool {
-        let pid = self.pids.get(server);
-        pid.is_some_and(|pid| self.local.runs(*pid))
+        let pid = self
+            .pids
+            .get(server)
+            .and_then(|pid| u32::try_from(*pid).ok());
+        pid.and_then(processes::read)
+            .is_some_and(|process| process.lives())
     }
 
     /// Ends a server's process by a signal and waits until it is gone.
@@ -89,9 +93,8 @@ impl Crew {
     /// When it is not gone within 30 s.
     pub async fn end(&mut self, server: &str, what: Signal) -> Result<()> {
         self.signal(server, what);
-        let pid = self.pids.get(server).copied().unwrap_or_default();
         wait_for(&format!("the end of {server}"), PLACE, || async {
-            Ok((!self.local.runs(pid)).then_some(()))
+            Ok((!self.lives(server)).then_some(()))
         })
         .await
     }
@@ -144,34 +147,21 @@ impl Crew {
     }
 
     /// R sessions of east's nodes whose marker bears a lower epoch than this.
-    ///
-    /// # Errors
-    /// When `/proc` cannot be read.
-    pub fn zombies(&self, epoch: i64) -> Result<Vec<i32>> {
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir("/proc")?.flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse().ok()) else {
-                continue;
-            };
-            let marker: PathBuf = entry.path().join("cwd/.gridhelm");
-            let Ok(text) = std::fs::read_to_string(marker) else {
-                continue;
-            };
-            let marker: Value = serde_json::from_str(&text).unwrap_or_default();
-            let old = marker["epoch"].as_i64().is_some_and(|of| of < epoch);
-            if marker["group"] == "east" && old && self.is_ours(pid) {
-                found.push(pid);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Whether a process's parent is a listener of this deployment.
-    fn is_ours(&self, pid: i32) -> bool {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let parent = stat
-            .rsplit_once(')')
-            .and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<i32>().ok());
-        parent.is_some_and(|parent| self.local.ready.nodes.iter().any(|n| n.pid == parent))
+    pub fn zombies(&self, epoch: i64) -> Vec<u32> {
+        let listener = |pid: u32| {
+            let mut nodes = self.local.ready.nodes.iter();
+            nodes.any(|node| u32::try_from(node.pid).is_ok_and(|node| node == pid))
+        };
+        let old = |pid: u32| {
+            let text = std::fs::read_to_string(format!("/proc/{pid}/cwd/.gridhelm"));
+            let marker = serde_json::from_str::<Value>(&text.unwrap_or_default());
+            let marker = marker.unwrap_or_default();
+            marker["group"] == "east" && marker["epoch"].as_i64().is_some_and(|of| of < epoch)
+        };
+        let sessions = processes::all().into_iter();
+        sessions
+            .filter(|process| listener(process.parent) && old(process.pid))
+            .map(|process| process.pid)
+            .collect()
     }
 }

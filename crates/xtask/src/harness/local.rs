@@ -215,15 +215,6 @@ impl Local {
         Ok(pid)
     }
 
-    /// Whether a process runs; one that has ended and was not reaped yet does not.
-    pub fn runs(&self, pid: i32) -> bool {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let state = stat
-            .rsplit_once(')')
-            .and_then(|(_, rest)| rest.split_whitespace().next());
-        state.is_some_and(|state| state != "Z" && state != "X")
-    }
-
     /// The process of `xtask run`.
     pub fn pid(&self) -> u32 {
         self.child.id()
