@@ -96,6 +96,12 @@ views! {
         to,
         /// The open dialog: `failover`.
         panel,
+        /// Kind of the switches shown in the history: `planned`, `forced`, `automatic`; all when absent.
+        kind,
+        /// How the switches shown ended: `done`, `failed`, `cancelled`; all when absent.
+        state,
+        /// Text that who or why of the switches shown must contain.
+        q,
     }
     /// Events and the audit log.
     EventsView {

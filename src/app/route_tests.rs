@@ -50,6 +50,9 @@ fn every_kind() -> Vec<(Place, &'static str)> {
     let switch = SwitchView {
         to: some("east-2"),
         panel: some("failover"),
+        kind: some("forced"),
+        state: some("done"),
+        q: some("kernel"),
     };
     let events = EventsView {
         q: some("größer 5%"),
@@ -99,7 +102,7 @@ fn every_kind() -> Vec<(Place, &'static str)> {
         (place(None, Page::Switch.route()), "?page=switch"),
         (
             place(Some("east"), Route::Switch(switch)),
-            "?page=switch&group=east&to=east-2&panel=failover",
+            "?page=switch&group=east&to=east-2&panel=failover&kind=forced&state=done&q=kernel",
         ),
         (place(None, Page::Events.route()), "?page=events"),
         (

@@ -52,6 +52,8 @@ pub enum Code {
     StandbyNotReady,
     /// Another switch of this group is under way. 409
     SwitchUnderway,
+    /// The group was switched a moment ago; wait, or override the hold. 409
+    SwitchHold,
     /// The group's epoch is not the one that the caller saw. 412
     EpochMismatch,
     /// Nothing listens at the node's address. 422
@@ -88,9 +90,11 @@ impl Code {
             Self::Forbidden => 403,
             Self::UnknownRoute | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::AlreadyExists | Self::Conflict | Self::StandbyNotReady | Self::SwitchUnderway => {
-                409
-            }
+            Self::AlreadyExists
+            | Self::Conflict
+            | Self::StandbyNotReady
+            | Self::SwitchUnderway
+            | Self::SwitchHold => 409,
             Self::VersionMismatch | Self::PlanStale | Self::EpochMismatch => 412,
             Self::TooLarge => 413,
             Self::InvalidInput
@@ -133,6 +137,7 @@ impl Code {
             Self::Fenced => "This server lost the active role",
             Self::StandbyNotReady => "The standby is not ready",
             Self::SwitchUnderway => "Another switch is under way",
+            Self::SwitchHold => "The group was switched a moment ago",
             Self::EpochMismatch => "The group changed meanwhile",
             Self::NodeRefused => "Nothing listens there",
             Self::NodeSilent => "The node does not answer",

@@ -168,6 +168,8 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         group: config.group.clone(),
         started_at,
         peer_token: peer_token(&accounts, &config.name),
+        balancer: config.balancer.clone(),
+        limit: config.failover,
     });
     if let Some(balancer) = config.balancer.clone() {
         let (name, group) = (config.name.clone(), config.group.clone());

@@ -3,7 +3,7 @@
 //! `HAProxy` finds the active server by its own checks, every half second. Over its runtime socket the new active
 //! server (only it, and only after it holds the epoch) says so itself: `set server BACKEND/SERVER health up` acts at
 //! once, and the next check corrects it if it was wrong. So a mistake here costs half a second, never more; nothing
-//! is ever taken out this way.
+//! is ever taken out this way. Before and after a switch it is asked what it sees (`show stat`).
 
 use crate::group::Standing;
 use gridhelm_api::group::ServerRole;
@@ -19,6 +19,8 @@ use tokio::sync::watch;
 const ANSWER: Duration = Duration::from_millis(500);
 /// The longest answer that is read, bytes.
 const LONGEST: u64 = 4096;
+/// The longest table of servers that is read, bytes.
+const LONGEST_TABLE: u64 = 1 << 20;
 
 /// The load balancer on this host.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -46,6 +48,71 @@ fn commands(server: &str, backends: &[String]) -> String {
     format!("{}\n", all.join(";"))
 }
 
+/// A server as the balancer sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The backend.
+    pub backend: String,
+    /// The server's name there.
+    pub server: String,
+    /// The balancer's word: `UP`, `DOWN`, `MAINT`, `NOLB`, `DRAIN` and others, with what it counts behind it.
+    pub status: String,
+}
+
+impl Seen {
+    /// Whether it gets requests.
+    pub fn is_up(&self) -> bool {
+        self.status.starts_with("UP") || self.status == "no check"
+    }
+}
+
+impl BalancerConfig {
+    /// The backends in which the servers of this group stand.
+    pub(crate) fn backends(&self, group: &str) -> Vec<String> {
+        let default = || vec![group.to_owned(), "any".to_owned()];
+        self.backends.clone().unwrap_or_else(default)
+    }
+
+    /// What the balancer sees of the servers in this group's backends.
+    ///
+    /// # Errors
+    /// Why it cannot be asked, in words.
+    pub async fn view(&self, group: &str) -> Result<Vec<Seen>, String> {
+        let at = self.socket.display();
+        let asked = ask(&self.socket, "show stat -1 4 -1\n", LONGEST_TABLE);
+        let table = match tokio::time::timeout(ANSWER, asked).await {
+            Ok(Ok(table)) => table,
+            Ok(Err(error)) => return Err(format!("its socket {at} cannot be asked: {error}")),
+            Err(_) => return Err(format!("its socket {at} does not answer within {ANSWER:?}")),
+        };
+        let backends = self.backends(group);
+        let mut seen = servers(&table).ok_or_else(|| {
+            let start: String = table.chars().take(80).collect();
+            format!("its socket {at} answers with something else than a table: {start}")
+        })?;
+        seen.retain(|seen| backends.contains(&seen.backend));
+        Ok(seen)
+    }
+}
+
+/// The servers of a `show stat` table: CSV whose first line names the columns (`HAProxy` management guide, 9.1).
+fn servers(table: &str) -> Option<Vec<Seen>> {
+    let mut lines = table.lines();
+    let names: Vec<&str> = lines.next()?.strip_prefix("# ")?.split(',').collect();
+    let column = |name: &str| names.iter().position(|n| *n == name);
+    let (backend, server, status) = (column("pxname")?, column("svname")?, column("status")?);
+    let row = |line: &str| {
+        let fields: Vec<&str> = line.split(',').collect();
+        let field = |i: usize| fields.get(i).map(|f| (*f).to_owned());
+        Some(Seen {
+            backend: field(backend)?,
+            server: field(server)?,
+            status: field(status)?,
+        })
+    };
+    Some(lines.filter_map(row).collect())
+}
+
 /// Tells the balancer each time this server becomes active, as long as the keeper lives.
 pub async fn follow(
     config: BalancerConfig,
@@ -53,8 +120,7 @@ pub async fn follow(
     group: String,
     mut standing: watch::Receiver<Standing>,
 ) {
-    let backends = config.backends.unwrap_or_else(|| vec![group, "any".into()]);
-    let text = commands(&server, &backends);
+    let text = commands(&server, &config.backends(&group));
     let mut told = None;
     loop {
         let epoch = {
@@ -63,7 +129,7 @@ pub async fn follow(
             active.then_some(now.status.epoch)
         };
         if epoch.is_some() && epoch != told {
-            match tokio::time::timeout(ANSWER, tell(&config.socket, &text)).await {
+            match tokio::time::timeout(ANSWER, ask(&config.socket, &text, LONGEST)).await {
                 Ok(Ok(answer)) if answer.is_empty() => {
                     tracing::info!(epoch, "the load balancer knows that this server is active");
                 }
@@ -88,11 +154,11 @@ pub async fn follow(
 }
 
 /// Sends commands; `HAProxy` answers with an empty line for each that it took.
-async fn tell(socket: &Path, commands: &str) -> io::Result<String> {
+async fn ask(socket: &Path, commands: &str, longest: u64) -> io::Result<String> {
     let mut stream = UnixStream::connect(socket).await?;
     stream.write_all(commands.as_bytes()).await?;
     let mut answer = String::new();
-    stream.take(LONGEST).read_to_string(&mut answer).await?;
+    stream.take(longest).read_to_string(&mut answer).await?;
     Ok(answer.trim().to_owned())
 }
 
@@ -149,6 +215,20 @@ mod tests {
         }
         drop(sender);
         following.await.unwrap();
+    }
+
+    #[test]
+    fn the_table_is_read_by_its_columns_names() {
+        let table =
+            "# pxname,svname,qcur,status,weight\neast,east-1,0,UP,1\neast,east-2,0,DOWN 1/2,1\n\n";
+        let seen = servers(table).unwrap();
+        let words: Vec<_> = seen
+            .iter()
+            .map(|s| (s.server.as_str(), s.is_up()))
+            .collect();
+        assert_eq!(words, [("east-1", true), ("east-2", false)]);
+        assert_eq!(servers("Unknown command\n"), None);
+        assert_eq!(servers("# pxname,svname\neast,east-1\n"), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod database;
 pub use database::{Database, Password};
 
 use crate::balancer::{BalancerConfig, is_backend};
+use crate::group::hold::FailoverLimit;
 use gridhelm_api::names::check_name;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -74,6 +75,9 @@ pub struct Config {
     /// The load balancer on this host, if there is one that this server may talk to.
     #[serde(default)]
     pub balancer: Option<BalancerConfig>,
+    /// How often automatic failover may follow on itself before it leaves the decision to a person.
+    #[serde(default)]
+    pub failover: FailoverLimit,
 }
 
 /// What can be set of the grid.
@@ -116,7 +120,8 @@ pub enum LogFormat {
 impl Config {
     /// Reads the file, lays the environment over it (`GRIDHELM_LISTEN`, `GRIDHELM_PUBLIC_URL`,
     /// `GRIDHELM_DATABASE_PATH`, `GRIDHELM_DATABASE_URL`, `GRIDHELM_DATABASE_PASSWORD_FILE`,
-    /// `GRIDHELM_DATABASE_PASSWORD`, `GRIDHELM_CONSOLE_DIR`, `GRIDHELM_SESSIONS_AHEAD`, `GRIDHELM_BALANCER=off`, `GRIDHELM_LOG`) and checks
+    /// `GRIDHELM_DATABASE_PASSWORD`, `GRIDHELM_CONSOLE_DIR`, `GRIDHELM_SESSIONS_AHEAD`, `GRIDHELM_BALANCER=off`,
+    /// `GRIDHELM_FAILOVER_MOST`, `GRIDHELM_LOG`) and checks
     /// the whole.
     ///
     /// # Errors
@@ -154,6 +159,12 @@ impl Config {
         if let Some(number) = env("GRIDHELM_SESSIONS_AHEAD") {
             self.grid.sessions_ahead = number.parse().map_err(|_| ConfigError::Unusable {
                 key: "grid.sessions_ahead (GRIDHELM_SESSIONS_AHEAD)".to_owned(),
+                why: format!("\"{number}\" is not a number from 0 on"),
+            })?;
+        }
+        if let Some(number) = env("GRIDHELM_FAILOVER_MOST") {
+            self.failover.most = number.parse().map_err(|_| ConfigError::Unusable {
+                key: "failover.most (GRIDHELM_FAILOVER_MOST)".to_owned(),
                 why: format!("\"{number}\" is not a number from 0 on"),
             })?;
         }

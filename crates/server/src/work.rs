@@ -37,6 +37,10 @@ impl Duties for Work {
         self.tasks.drain(within).await
     }
 
+    fn interrupt(&self) {
+        self.tasks.interrupt();
+    }
+
     async fn resume(&self) {
         self.tasks.resume();
     }

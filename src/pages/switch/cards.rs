@@ -25,7 +25,10 @@ pub(super) fn card(group: &'static Group, chosen: Signal<bool>) -> AnyView {
     let href = move || {
         let to =
             first_standby().or_else(|| group.servers.first().map(|server| server.name.clone()));
-        router.href(Route::Switch(SwitchView { to, panel: None }))
+        router.href(Route::Switch(SwitchView {
+            to,
+            ..SwitchView::default()
+        }))
     };
     let since = move || {
         group.info.with(|info| match info {

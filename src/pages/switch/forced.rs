@@ -37,6 +37,7 @@ pub(super) fn card(group: &'static Group, to: &'static Server, asking: Signal<bo
         router.replace(Route::Switch(SwitchView {
             to: Some(to.name.clone()),
             panel: panel.map(str::to_owned),
+            ..SwitchView::default()
         }));
     };
     let present = move || match group.active() {
@@ -75,15 +76,12 @@ pub(super) fn card(group: &'static Group, to: &'static Server, asking: Signal<bo
     };
     let busy = RwSignal::new(None::<String>);
     let force = Callback::new(move |reason: String| {
+        let epoch = group
+            .info
+            .with_untracked(|info| info.as_ref().map_or(0, |info| info.epoch));
         let request = SwitchRequest {
-            kind: SwitchKind::Forced,
-            to: to.name.clone(),
-            expect_epoch: group
-                .info
-                .with_untracked(|info| info.as_ref().map_or(0, |info| info.epoch)),
-            reason: reason.trim().to_owned(),
-            drain_s: 0,
             confirm: Some(group.name.clone()),
+            ..SwitchRequest::new(SwitchKind::Forced, &to.name, epoch, reason.trim())
         };
         busy.set(Some("Taking over…".to_owned()));
         fault.set(None);

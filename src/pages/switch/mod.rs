@@ -1,6 +1,7 @@
 //! Switch active server: who is active since when and why, the checks, the planned switchover, the forced failover apart, the steps, the history.
 
 mod cards;
+mod choices;
 mod forced;
 mod history;
 mod mode;

@@ -4,8 +4,8 @@ use gridhelm_api::switch::{
     Check, Outcome, Step, StepState, SwitchKind, SwitchRecord, SwitchState,
 };
 
-use crate::ui::Glyph;
-use crate::ui::format::duration;
+use crate::ui::format::{age, counted, duration};
+use crate::ui::{Glyph, moment};
 
 /// How a check ended, as a shape.
 pub(super) fn outcome(outcome: Outcome) -> Glyph {
@@ -75,6 +75,33 @@ pub(super) fn is_before_no_return(record: &SwitchRecord) -> bool {
         .is_some_and(|step| step.state == StepState::Todo)
 }
 
+/// Whether a person can call it off: it waits for its time, or nothing was released yet.
+pub(super) fn may_call_off(record: &SwitchRecord) -> bool {
+    let begun = |id: &str| {
+        let step = record.steps.iter().find(|step| step.id == id);
+        step.is_some_and(|step| step.state != StepState::Todo)
+    };
+    match record.state {
+        SwitchState::Scheduled => true,
+        SwitchState::Running => record.kind == SwitchKind::Planned && !begun("park"),
+        _ => false,
+    }
+}
+
+/// How long until a planned switch begins.
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "milliseconds since 1970 fit a double exactly"
+)]
+pub(super) fn count_down(at: i64, now: f64) -> String {
+    let left = at as f64 - now;
+    if left <= 0.0 {
+        "Begins now".to_owned()
+    } else {
+        format!("Begins in {}, {}", age(left), moment(at))
+    }
+}
+
 /// The line under the title of a switch under way or just ended.
 pub(super) fn progress(record: &SwitchRecord) -> String {
     let way = match &record.from {
@@ -82,6 +109,20 @@ pub(super) fn progress(record: &SwitchRecord) -> String {
         None => record.to.clone(),
     };
     match record.state {
+        SwitchState::Scheduled => format!(
+            "{way}, planned by {}: {}. The checks are made again at its time.",
+            record.by, record.reason
+        ),
+        SwitchState::Cancelled => {
+            let why = record
+                .steps
+                .iter()
+                .find(|step| step.state == StepState::Failed);
+            match why {
+                Some(step) => format!("{way}. Nothing was changed: {}.", step.note),
+                None => format!("{way}. Nothing was changed."),
+            }
+        }
         SwitchState::Running if is_before_no_return(record) => {
             format!(
                 "{way}. It fails safely until the release: {} stays active.",
@@ -94,7 +135,16 @@ pub(super) fn progress(record: &SwitchRecord) -> String {
         ),
         SwitchState::Done => match (record.epoch_after, record.gap_ms) {
             (Some(epoch), Some(gap)) => {
-                format!("{way}. Done at epoch {epoch}, {gap} ms without an active server.")
+                let refused = record
+                    .failed_requests
+                    .map(|n| {
+                        format!(
+                            ", {} refused",
+                            counted(usize::try_from(n).unwrap_or(usize::MAX), "request")
+                        )
+                    })
+                    .unwrap_or_default();
+                format!("{way}. Done at epoch {epoch}, {gap} ms without an active server{refused}.")
             }
             (Some(epoch), None) => format!("{way}. Done at epoch {epoch}."),
             _ => format!("{way}. Done."),
@@ -118,6 +168,8 @@ pub(super) fn progress(record: &SwitchRecord) -> String {
 /// The kind of a switch, as shape and word.
 pub(super) fn kind(record: &SwitchRecord) -> (Glyph, &'static str) {
     match (record.state, record.kind) {
+        (SwitchState::Scheduled, _) => (Glyph::Todo, "Planned, waits"),
+        (SwitchState::Cancelled, _) => (Glyph::Warn, "Planned, called off"),
         (SwitchState::Failed, SwitchKind::Planned) => (Glyph::Warn, "Planned, stopped"),
         (SwitchState::Failed, SwitchKind::Forced) => (Glyph::Fail, "Forced, stopped"),
         (SwitchState::Failed, SwitchKind::Automatic) => (Glyph::Fail, "Automatic, stopped"),
@@ -163,7 +215,11 @@ mod tests {
             state,
             started_at: 0,
             ended_at: None,
+            at: None,
+            drain: None,
             gap_ms: None,
+            failed_requests: None,
+            after: Vec::new(),
             steps: vec![step("drain", StepState::Failed), step("release", release)],
         }
     }
@@ -201,6 +257,24 @@ mod tests {
             StepState::Now,
             SwitchState::Running
         )));
+    }
+
+    #[test]
+    fn what_changed_nothing_yet_can_be_called_off() {
+        let mut planned = record(StepState::Todo, SwitchState::Running);
+        assert!(may_call_off(&planned));
+        planned.steps[0].id = "park".into();
+        assert!(!may_call_off(&planned), "it is being released");
+        assert!(may_call_off(&record(
+            StepState::Todo,
+            SwitchState::Scheduled
+        )));
+        assert!(!may_call_off(&record(StepState::Done, SwitchState::Done)));
+        let forced = SwitchRecord {
+            kind: SwitchKind::Forced,
+            ..record(StepState::Todo, SwitchState::Running)
+        };
+        assert!(!may_call_off(&forced));
     }
 
     #[test]

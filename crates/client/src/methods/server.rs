@@ -1,13 +1,14 @@
 //! Who answers, and who is active; switching.
 
+use gridhelm_api::Page;
 use gridhelm_api::deployment::Deployment;
 use gridhelm_api::group::{Failover, FailoverChange, Group, ServerStatus};
-use gridhelm_api::switch::{Preflight, SwitchRecord, SwitchRequest};
+use gridhelm_api::switch::{Preflight, SwitchFilter, SwitchRecord, SwitchRequest};
 
 use super::{Client, SLOW};
 use crate::error::Result;
 use crate::platform;
-use crate::request::{Body, Method, add_query};
+use crate::request::{Body, Method, add_query, encode};
 
 impl Client {
     /// Who answers, and who is active. Needs no token.
@@ -50,8 +51,31 @@ impl Client {
             .await
     }
 
-    /// Past switches, newest first.
-    pub async fn switches(&self) -> Result<Vec<SwitchRecord>> {
-        self.list("/switches").await
+    /// Calls off a planned switch that is scheduled, or has released nothing yet.
+    pub async fn call_off(&self, id: &str) -> Result<SwitchRecord> {
+        let mut url = "/switch/".to_owned();
+        encode(&mut url, id);
+        self.call(Method::Delete, &url, Body::None, None).await
     }
+
+    /// Past switches, newest first.
+    pub async fn switches(&self, filter: &SwitchFilter) -> Result<Page<SwitchRecord>> {
+        self.get(&switches(filter)).await
+    }
+}
+
+/// The address of a part of the history of switches.
+fn switches(filter: &SwitchFilter) -> String {
+    let mut url = "/switches".to_owned();
+    // The query has the names and words of the filter's JSON.
+    let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(filter) else {
+        return url;
+    };
+    for (name, value) in fields {
+        match value {
+            serde_json::Value::String(text) => add_query(&mut url, &name, &text),
+            other => add_query(&mut url, &name, &other.to_string()),
+        }
+    }
+    url
 }

@@ -4,9 +4,11 @@
 use super::failover::Old;
 use super::keeper::Keeper;
 use super::lease::{Because, LOOK_EVERY_AUTOMATIC, Mode, Port, proven_dead};
-use super::record;
-use crate::clock::Moment;
+use super::switch::RECENT;
+use super::{hold, record};
+use crate::clock::{self, Moment};
 use crate::store::{AuditDraft, EpochRow, Owner, Seen};
+use gridhelm_api::event::Severity;
 use gridhelm_api::switch::{SwitchKind, SwitchRecord};
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -19,6 +21,20 @@ const KNOCK: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Who acts when no person does.
 pub(super) const BY_ITSELF: &str = "automatic failover";
+
+/// The audit row of what a server does without a person.
+pub(super) fn audit_by_itself(action: &'static str, subject: String, reason: &str) -> AuditDraft {
+    AuditDraft {
+        actor: BY_ITSELF.to_owned(),
+        action,
+        subject,
+        before: None,
+        after: None,
+        reason: Some(reason.to_owned()),
+        address: String::new(),
+        request_id: String::new(),
+    }
+}
 
 /// The lease's word for a group's setting.
 pub(super) fn mode_of(row: &EpochRow) -> Mode {
@@ -76,10 +92,7 @@ impl Keeper {
         }
         let dead = proven_dead(true, knock(&owner.url).await);
         if !dead {
-            let mut state = self.state();
-            if state.held.is_none() {
-                state.lock = None;
-            }
+            self.state().give_lock_back();
         }
         dead
     }
@@ -112,6 +125,10 @@ impl Keeper {
         let Ok(lead) = self.lead(&record.id, &me) else {
             return;
         };
+        if self.rests().await {
+            self.state().give_lock_back();
+            return;
+        }
         let proven = match because {
             Because::Died => self.owner_dead(&row).await,
             Because::Lapsed => self.owner_hangs(&row).await,
@@ -130,20 +147,47 @@ impl Keeper {
             "taking over by itself"
         );
         let audit = AuditDraft {
-            actor: BY_ITSELF.to_owned(),
-            action: "switch.automatic",
-            subject: me,
-            before: None,
             after: serde_json::to_value(row.epoch + 1).ok(),
-            reason: Some(old.evidence.clone()),
-            address: String::new(),
-            request_id: String::new(),
+            ..audit_by_itself("switch.automatic", me, &old.evidence)
         };
         let seen = Seen {
             epoch: row.epoch,
             counter: because.rests_on_lease().then_some(row.counter),
         };
         self.run_forced(lead, record, seen, old, Some(audit)).await;
+    }
+
+    /// Whether automatic failover followed on itself too often of late; told once each time.
+    async fn rests(&self) -> bool {
+        let limit = self.parts.limit;
+        // As many as one more than the limit needs; not known counts as not yet.
+        let latest = self
+            .parts
+            .store
+            .switches(limit.most.saturating_add(RECENT))
+            .await;
+        let until = hold::exhausted_until(limit, &latest.unwrap_or_default(), clock::now());
+        let newly = {
+            let mut state = self.state();
+            let newly = until.is_some() && state.resting_told != until;
+            state.resting_told = until;
+            newly
+        };
+        if newly {
+            let message = format!(
+                "{} automatic failovers in {} s: no more until the first of them is older than that. Find out why servers die; fail over by hand if nobody is active",
+                limit.most, limit.within_s
+            );
+            self.note(Self::event(
+                Severity::Fail,
+                "failover.rests",
+                &self.parts.group,
+                message,
+                BY_ITSELF,
+            ))
+            .await;
+        }
+        until.is_some()
     }
 
     fn old_of(&self, because: Because, row: &EpochRow) -> Old {

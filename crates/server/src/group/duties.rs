@@ -28,6 +28,9 @@ pub trait Duties: Send + Sync + 'static {
     /// how many still run when `within` has passed.
     async fn drain(&self, within: Duration) -> Result<(), usize>;
 
+    /// Interrupts what still runs while the drain goes on: what may repeat is queued again, the rest fails.
+    fn interrupt(&self);
+
     /// A switch was called off: dispatching goes on.
     async fn resume(&self);
 

@@ -42,6 +42,20 @@ pub enum SwitchError {
         /// Where it leads.
         to: String,
     },
+    /// The group was switched a moment ago.
+    #[error(
+        "The group was switched a moment ago; another planned switch is held back for {left_s} s more, so that servers do not take turns. Wait, or override the hold."
+    )]
+    Held {
+        /// Seconds until it is not.
+        left_s: i64,
+    },
+    /// No such switch can be called off.
+    #[error("{why}")]
+    NoSuchSwitch {
+        /// Why not.
+        why: String,
+    },
     /// In the present state this cannot be done.
     #[error("{why}")]
     Conflict {
@@ -81,7 +95,9 @@ impl SwitchError {
         let detail = self.to_string();
         match self {
             Self::Invalid { errors } => Problem::invalid(errors.clone()),
-            Self::UnknownServer { .. } => Problem::new(Code::NotFound, detail),
+            Self::UnknownServer { .. } | Self::NoSuchSwitch { .. } => {
+                Problem::new(Code::NotFound, detail)
+            }
             Self::EpochMismatch { epoch, .. } => Problem {
                 current: Some(serde_json::json!({ "epoch": epoch })),
                 ..Problem::new(Code::EpochMismatch, detail)
@@ -96,6 +112,7 @@ impl SwitchError {
                 ..Problem::new(Code::StandbyNotReady, detail)
             },
             Self::Underway { .. } => Problem::new(Code::SwitchUnderway, detail),
+            Self::Held { .. } => Problem::new(Code::SwitchHold, detail),
             Self::Conflict { .. } => Problem::new(Code::Conflict, detail),
             Self::WrongServer { url, .. } => Problem {
                 active_url: url.clone(),

@@ -199,6 +199,9 @@ impl Keeper {
                 };
                 record.gap_ms = i64::try_from((silent + began.elapsed()).as_millis()).ok();
                 self.verify_forced(&mut record, &old, *epoch).await;
+                let since = began.checked_sub(silent).unwrap_or(began);
+                self.look_after(&mut record, &self.parts.me.url, since)
+                    .await;
                 record::finish(&mut record);
                 (
                     Severity::Warn,

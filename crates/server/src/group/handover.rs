@@ -12,12 +12,14 @@ use super::{Taken, record};
 use crate::store::{Fence, Notes, StoreError};
 use gridhelm_api::event::Severity;
 use gridhelm_api::group::{Member, ServerRole};
-use gridhelm_api::switch::SwitchRecord;
+use gridhelm_api::switch::{AfterDrain, Drain, SwitchRecord};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often the number of tasks that still run is looked at.
 const NOTE_EVERY: Duration = Duration::from_millis(250);
+/// How long interrupted tasks may take to end: two seconds for the code, then the kill of its session.
+const INTERRUPTED: Duration = Duration::from_secs(15);
 /// How long the successor may take to answer that it knows of the switch.
 const PREPARE: Duration = Duration::from_secs(2);
 /// How long the duties may take to be laid down while new requests wait.
@@ -35,11 +37,14 @@ impl Keeper {
         lead: Lead,
         mut record: SwitchRecord,
         to: Member,
-        within: Duration,
+        drain: Drain,
     ) {
-        let result = self.hand_over(&mut record, &to, within).await;
+        let began = Instant::now();
+        let result = self.hand_over(&mut record, &to, drain).await;
+        let called_off = self.state().called_off.clone();
         let (severity, message) = match &result {
             Ok(()) => {
+                self.look_after(&mut record, &to.url, began).await;
                 record::finish(&mut record);
                 let gap = record.gap_ms.unwrap_or_default();
                 (
@@ -48,7 +53,10 @@ impl Keeper {
                 )
             }
             Err(why) => {
-                record::fail(&mut record, why.clone());
+                match called_off {
+                    Some(_) => record::cancel(&mut record, why.clone()),
+                    None => record::fail(&mut record, why.clone()),
+                }
                 (Severity::Warn, format!("called off: {why}"))
             }
         };
@@ -71,7 +79,7 @@ impl Keeper {
         self: &Arc<Self>,
         record: &mut SwitchRecord,
         to: &Member,
-        within: Duration,
+        drain: Drain,
     ) -> Result<(), String> {
         let fence = self
             .state()
@@ -79,7 +87,7 @@ impl Keeper {
             .as_ref()
             .map(|h| h.fence.clone())
             .ok_or("this server lost the active role")?;
-        if let Err(why) = self.drain(record, &fence, within).await {
+        if let Err(why) = self.drain(record, &fence, drain).await {
             self.parts.duties.resume().await;
             return Err(why);
         }
@@ -87,6 +95,14 @@ impl Keeper {
             switch: record.clone(),
             released,
         };
+        {
+            let mut state = self.state();
+            state.past_return = state.called_off.is_none();
+        }
+        if let Err(why) = self.not_called_off() {
+            self.parts.duties.resume().await;
+            return Err(why);
+        }
         record::begin(record, "park", format!("{} gets ready", to.name));
         let prepared = self
             .peers
@@ -133,13 +149,46 @@ impl Keeper {
         self.verify(record, to, epoch).await
     }
 
-    /// Waits until no task runs, and says how many still do.
+    /// Waits until no task runs, and interrupts those that do at the end if that was asked for.
     async fn drain(
         &self,
         record: &mut SwitchRecord,
         fence: &Fence,
-        within: Duration,
+        drain: Drain,
     ) -> Result<(), String> {
+        let within = Duration::from_secs(u64::from(drain.within_s));
+        let mut left = self.wait_for_tasks(record, fence, within).await?;
+        if left > 0 && drain.then == AfterDrain::Interrupt {
+            record::begin(record, "drain", format!("interrupting {}", tasks(left)));
+            self.show(record);
+            self.parts.duties.interrupt();
+            left = self.wait_for_tasks(record, fence, INTERRUPTED).await?;
+        }
+        if left > 0 {
+            return Err(format!(
+                "{} still ran after {} s; nothing was changed. End them, or allow more time",
+                tasks(left),
+                within.as_secs()
+            ));
+        }
+        record::done(record, "drain", "no task runs");
+        self.not_called_off()
+    }
+
+    fn not_called_off(&self) -> Result<(), String> {
+        match &self.state().called_off {
+            Some(by) => Err(format!("called off by {by}; nothing was changed")),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until no task runs, and says how many still do; answers how many are left then.
+    async fn wait_for_tasks(
+        &self,
+        record: &mut SwitchRecord,
+        fence: &Fence,
+        within: Duration,
+    ) -> Result<usize, String> {
         let note = |running: usize| match running {
             0 => "no task runs".to_owned(),
             n => format!("{} left", tasks(n)),
@@ -155,6 +204,7 @@ impl Keeper {
                     if self.state().held.as_ref().is_none_or(|h| h.fence != *fence) {
                         return Err("this server lost the active role while it waited".into());
                     }
+                    self.not_called_off()?;
                     let now = note(self.parts.duties.in_flight().running);
                     if now != last {
                         last = now;
@@ -165,17 +215,7 @@ impl Keeper {
             }
         };
         drop(drained);
-        match ended {
-            Ok(()) => {
-                record::done(record, "drain", "no task runs");
-                Ok(())
-            }
-            Err(n) => Err(format!(
-                "{} still ran after {} s; nothing was changed. End them, or allow more time",
-                tasks(n),
-                within.as_secs()
-            )),
-        }
+        Ok(ended.err().unwrap_or_default())
     }
 
     /// New requests wait from now on, or do not any more.

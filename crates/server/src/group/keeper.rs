@@ -4,13 +4,16 @@
 //! change of role holds the *turn*, so that two never overlap; what the role is, is told to the process
 //! through [`Standing`] and to the world through the hub, in the same order.
 
-use super::lease::{Holder, LAPSE_AFTER, Sign, Watcher};
+use super::hold::FailoverLimit;
+use super::lease::{LAPSE_AFTER, Sign};
 use super::peer::Peers;
+use super::refusals::Refusals;
+use super::state::State;
 use super::{Duties, PeerToken, Standing};
+use crate::balancer::BalancerConfig;
 use crate::clock::Moment;
 use crate::hub::Hub;
-use crate::store::{EpochRow, Fence, LifeLock, Owner, Store, StoreError};
-use futures_util::FutureExt as _;
+use crate::store::{Fence, Owner, Store, StoreError};
 use gridhelm_api::Millis;
 use gridhelm_api::group::{Group, ServerRole, ServerStatus};
 use gridhelm_api::switch::{Check, SwitchRecord};
@@ -46,6 +49,10 @@ pub struct KeeperParts {
     pub started_at: Millis,
     /// Makes tokens for calls to the group's other servers.
     pub peer_token: PeerToken,
+    /// The load balancer on this host, if this server may ask it.
+    pub balancer: Option<BalancerConfig>,
+    /// How often automatic failover may follow on itself.
+    pub limit: FailoverLimit,
 }
 
 impl KeeperParts {
@@ -65,65 +72,6 @@ impl KeeperParts {
     }
 }
 
-/// The active role as this process holds it.
-#[derive(Debug, Clone)]
-pub(super) struct Held {
-    pub(super) fence: Fence,
-    pub(super) holder: Holder,
-    pub(super) since: Moment,
-}
-
-/// What the keeper knows. Never locked across an await.
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) role: ServerRole,
-    pub(super) held: Option<Held>,
-    /// The row of the epoch as last read.
-    pub(super) row: Option<EpochRow>,
-    pub(super) watcher: Watcher,
-    /// The life lock. Held by the active server, where it could gain it.
-    pub(super) lock: Option<Box<dyn LifeLock>>,
-    /// Why this server could not do its role now.
-    pub(super) trouble: Option<String>,
-    /// The switch under way, or the last one.
-    pub(super) switch: Option<SwitchRecord>,
-    /// The switch that this process leads: its id and its successor.
-    pub(super) leading: Option<(String, String)>,
-    /// New requests wait for the successor.
-    pub(super) parking: bool,
-    /// Until when the epoch is looked at often.
-    pub(super) alert_until: Option<Moment>,
-    /// Under which epoch the silence of the active server was told.
-    pub(super) silent_told: Option<i64>,
-    /// Whether the first look told how this server stands.
-    pub(super) introduced: bool,
-    /// The group as last published, and when.
-    pub(super) group: Option<(Group, Moment)>,
-}
-
-impl State {
-    /// Whether this process holds the life lock. One that was lost is let go.
-    pub(super) fn holds_lock(&mut self) -> bool {
-        let lock = self.lock.as_deref();
-        if lock.is_some_and(|lock| lock.lost().now_or_never().is_some()) {
-            tracing::warn!("the life lock was lost");
-            self.lock = None;
-        }
-        self.lock.is_some()
-    }
-
-    /// Whether the active server's life lock was lost since the last look: then it takes no work in automatic
-    /// mode until it has renewed its lease.
-    fn lock_just_lost(&mut self) -> bool {
-        let had = self.lock.is_some();
-        let lost = had && !self.holds_lock();
-        if let Some(held) = self.held.as_mut().filter(|_| lost) {
-            held.holder.lock_lost(Moment::now());
-        }
-        lost
-    }
-}
-
 /// Keeps this server's place in its group: announces it, claims the active role where that is its to
 /// claim, renews the lease, watches the epoch, and leads or follows a switch.
 pub struct Keeper {
@@ -133,6 +81,10 @@ pub struct Keeper {
     pub(super) turn: Arc<tokio::sync::Mutex<()>>,
     pub(super) wake: Notify,
     pub(super) ended: CancellationToken,
+    /// Requests for work that this server refused because it was not active.
+    pub refusals: Refusals,
+    /// When somebody last asked `/health/active` here.
+    pub(super) asked_active: Mutex<Option<Moment>>,
     state: Mutex<State>,
 }
 
@@ -144,21 +96,9 @@ impl Keeper {
             turn: Arc::default(),
             wake: Notify::new(),
             ended: CancellationToken::new(),
-            state: Mutex::new(State {
-                role: ServerRole::Standby,
-                held: None,
-                row: None,
-                watcher: Watcher::default(),
-                lock: None,
-                trouble: Some("it is starting".into()),
-                switch: None,
-                leading: None,
-                parking: false,
-                alert_until: None,
-                silent_told: None,
-                introduced: false,
-                group: None,
-            }),
+            refusals: Refusals::default(),
+            asked_active: Mutex::default(),
+            state: Mutex::new(State::new()),
             parts,
         });
         keeper.spawn(Arc::clone(&keeper).keep());
@@ -219,6 +159,15 @@ impl Keeper {
         self.parts.duties.reach_nodes().await
     }
 
+    /// Somebody asked `/health/active`: most likely a load balancer.
+    pub fn asked_active(&self) {
+        let mut asked = self
+            .asked_active
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *asked = Some(Moment::now());
+    }
+
     /// Looks and renews.
     async fn keep(self: Arc<Self>) {
         loop {
@@ -243,7 +192,11 @@ impl Keeper {
             if !self.held() {
                 continue;
             }
-            if self.state().lock_just_lost() {
+            let lost = {
+                let mut state = self.state();
+                state.lock.is_some() && !state.holds_lock()
+            };
+            if lost {
                 self.wake.notify_one();
             }
             self.tell();
@@ -290,6 +243,7 @@ impl Keeper {
                     state.trouble = None;
                     if let Some(held) = state.held.as_mut().filter(|h| h.fence == fence) {
                         held.holder.renewed(now);
+                        held.committed = Some(Moment::now().since(now));
                     }
                 }
                 self.tell();

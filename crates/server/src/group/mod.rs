@@ -1,10 +1,13 @@
 //! Who is active: the lease, the epoch, the switch.
 
+mod after;
+mod another;
 mod automatic;
 mod duties;
 mod error;
 mod failover;
 mod handover;
+pub mod hold;
 mod keeper;
 pub mod lease;
 mod mode;
@@ -13,12 +16,15 @@ mod peer;
 mod preflight;
 mod pulse;
 mod record;
+mod refusals;
 mod role;
+mod schedule;
 mod standing;
+mod state;
 mod switch;
 
 pub use duties::{Duties, InFlight};
 pub use error::SwitchError;
 pub use keeper::{Keeper, KeeperParts};
-pub use peer::{PeerToken, TakeOrder, Taken};
+pub use peer::{After, PeerToken, TakeOrder, Taken};
 pub use standing::{NotActive, Standing};

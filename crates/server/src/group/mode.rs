@@ -1,7 +1,7 @@
 //! Setting who decides that an active server that is gone is replaced.
 
 use super::SwitchError;
-use super::automatic::{BY_ITSELF, mode_of};
+use super::automatic::{BY_ITSELF, audit_by_itself, mode_of};
 use super::keeper::Keeper;
 use super::lease::Mode;
 use crate::clock;
@@ -92,16 +92,8 @@ impl Keeper {
             version: present.version + 1,
             ..present
         };
-        let audit = AuditDraft {
-            actor: BY_ITSELF.to_owned(),
-            action: "failover.set",
-            subject: self.parts.group.clone(),
-            before: None,
-            after: None,
-            reason: failover.reason.clone(),
-            address: String::new(),
-            request_id: String::new(),
-        };
+        let why = failover.reason.clone().unwrap_or_default();
+        let audit = audit_by_itself("failover.set", self.parts.group.clone(), &why);
         if let Err(error) = self.store_failover(failover, audit).await {
             tracing::warn!(%error, "the pause of automatic failover could not be ended; tried again");
         }

@@ -1,12 +1,18 @@
-//! The look before a switchover: four checks with their evidence.
+//! The look before a switchover: eight checks with their evidence.
 
-use super::peer::Peers;
+mod lines;
+
+use super::peer::{Met, Peers};
 use super::{Duties, Keeper, SwitchError};
 use crate::clock;
-use gridhelm_api::group::{Member, ServerRole, ServerStatus};
+use crate::clock::Moment;
+use gridhelm_api::group::Member;
 use gridhelm_api::switch::{Check, Outcome, Preflight};
 use gridhelm_api::task::TaskState;
-use std::time::Duration;
+pub(super) use lines::{ms, pass, tasks, warn};
+use lines::{same_version, standby_ready};
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 /// How long the standby may take to say who it is.
 const ASK: Duration = Duration::from_secs(2);
@@ -14,7 +20,7 @@ const ASK: Duration = Duration::from_secs(2);
 const REACH: Duration = Duration::from_secs(5);
 
 /// What the standby says of itself.
-type Said = Result<(ServerStatus, Duration), String>;
+type Said = Result<Met, String>;
 
 impl Keeper {
     /// Looks whether the server `to` could take over now. Works at every server of the group.
@@ -23,20 +29,29 @@ impl Keeper {
     /// [`SwitchError::UnknownServer`], or the store's.
     pub async fn preflight(&self, to: &str) -> Result<Preflight, SwitchError> {
         let member = self.member(to).await?;
+        let began = Instant::now();
         let row = self.parts.store.epoch().await?;
+        let read = began.elapsed();
         let from = row.owner.filter(|_| !row.released).map(|o| o.server);
         let mine = to == self.parts.me.server;
-        let (said, ready, reach, tasks) = tokio::join!(
+        let (said, ready, reach, tasks, zombies, balancer, database) = tokio::join!(
             self.ask(&member, mine),
             self.ask_ready(&member, mine),
             reach(&*self.parts.duties, &self.peers, &member, mine),
             self.tasks_in_flight(),
+            self.zombies_check(),
+            self.balancer_check(from.as_deref(), Some(to)),
+            self.database_check(read),
         );
         let checks = vec![
             standby_ready(&member, &self.parts.group, row.epoch, &said, ready),
             same_version(&member.name, &self.status().version, &said),
+            database,
             reach,
             tasks,
+            zombies,
+            balancer,
+            lines::clocks(&member.name, &said),
         ];
         Ok(Preflight {
             from,
@@ -62,9 +77,13 @@ impl Keeper {
 
     async fn ask(&self, member: &Member, mine: bool) -> Said {
         if mine {
-            return Ok((self.status(), Duration::ZERO));
+            return Ok(Met {
+                status: self.status(),
+                took: Duration::ZERO,
+                ahead: Some(0),
+            });
         }
-        self.peers.status(&member.url, ASK).await
+        self.peers.meet(&member.url, ASK).await
     }
 
     async fn ask_ready(&self, member: &Member, mine: bool) -> Result<(), String> {
@@ -120,124 +139,46 @@ impl Keeper {
         let running = open.iter().filter(running).count();
         Ok((running, open.len() - running))
     }
-}
 
-/// "1 task", "2 tasks".
-pub(super) fn tasks(n: usize) -> String {
-    format!("{n} task{}", if n == 1 { "" } else { "s" })
-}
-
-fn pass(id: &str, title: &str, evidence: String) -> Check {
-    Check {
-        id: id.to_owned(),
-        title: title.to_owned(),
-        outcome: Outcome::Pass,
-        evidence,
-        repair: None,
+    async fn database_check(&self, read: Duration) -> Check {
+        let kind = self.parts.store.group().await.map(|group| group.database);
+        let committed = self.state().held.as_ref().and_then(|held| held.committed);
+        lines::database(kind.as_deref().unwrap_or("The database"), read, committed)
     }
-}
 
-fn standby_ready(
-    member: &Member,
-    group: &str,
-    epoch: i64,
-    said: &Said,
-    ready: Result<(), String>,
-) -> Check {
-    let title = "Standby ready";
-    let name = &member.name;
-    let fail = |evidence: String, repair: String| Check {
-        outcome: Outcome::Fail,
-        repair: Some(repair),
-        ..pass("standby_ready", title, evidence)
-    };
-    let (status, took) = match said {
-        Ok(said) => said,
-        Err(why) => {
-            return fail(
-                format!("{why}."),
-                format!("Start {name}, or mend the network between the two servers."),
-            );
-        }
-    };
-    if status.name != *name || status.group != group {
-        return fail(
-            format!(
-                "{} is answered by {} of group {}.",
-                member.url, status.name, status.group
+    /// Whether sessions of older epochs are left.
+    pub(super) async fn zombies_check(&self) -> Check {
+        let epoch = self.status().epoch;
+        match self.parts.store.sessions().await {
+            Ok(sessions) => lines::zombies(&sessions, epoch),
+            Err(error) => warn(
+                "zombies",
+                "No zombie sessions",
+                format!("Not known: {error}."),
+                "Look at the database, then check again.".into(),
             ),
-            format!("Set the public_url of {name} to its own address."),
-        );
-    }
-    if status.role != ServerRole::Standby {
-        let role = match status.role {
-            ServerRole::Active => "is active",
-            ServerRole::Leaving => "is handing over",
-            _ => "is taking over",
-        };
-        return fail(
-            format!("{name} {role} under epoch {}.", status.epoch),
-            "Choose a standby.".into(),
-        );
-    }
-    let not_ready = match (&status.not_ready, ready) {
-        (Some(why), _) => Some(why.clone()),
-        (None, Err(why)) => Some(why),
-        (None, Ok(())) if !status.ready => Some("it does not say why".into()),
-        (None, Ok(())) => None,
-    };
-    if let Some(why) = not_ready {
-        return fail(
-            format!("{name} answers, but is not ready: {why}."),
-            format!("Look at the log of {name}; try again when it is ready."),
-        );
-    }
-    if status.epoch != epoch {
-        return fail(
-            format!("{name} sees epoch {}, not {epoch}.", status.epoch),
-            format!("Check that {name} uses this group's database."),
-        );
-    }
-    pass(
-        "standby_ready",
-        title,
-        format!(
-            "{name} answered in {:.1} ms: standby, database reachable, epoch {epoch}.",
-            took.as_secs_f64() * 1_000.0
-        ),
-    )
-}
-
-fn same_version(name: &str, mine: &str, said: &Said) -> Check {
-    let title = "Same version";
-    match said {
-        Ok((status, _)) if status.version == mine => {
-            pass("same_version", title, format!("Both run {mine}."))
         }
-        // A server that is ready serves the schema of the database: what differs is compatible.
-        Ok((status, _)) => Check {
-            outcome: Outcome::Warn,
-            repair: Some(format!(
-                "Upgrade the older one after the switch, then {name} and this server are alike."
-            )),
-            ..pass(
-                "same_version",
-                title,
-                format!(
-                    "{name} runs {}, this server {mine}; both serve the database's schema.",
-                    status.version
-                ),
-            )
-        },
-        Err(_) => Check {
-            outcome: Outcome::Fail,
-            repair: Some(format!("Start {name}.")),
-            ..pass(
-                "same_version",
-                title,
-                format!("Not known: {name} does not answer."),
-            )
-        },
+    }
+
+    /// What the load balancer sees, where this server may ask it: `up` shall get requests, `next` is known and
+    /// does not.
+    pub(super) async fn balancer_check(&self, up: Option<&str>, next: Option<&str>) -> Check {
+        let Some(config) = &self.parts.balancer else {
+            let asked = *self
+                .asked_active
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            return lines::balancer_unseen(asked.map(|at| Moment::now().since(at)));
+        };
+        match config.view(&self.parts.group).await {
+            Ok(seen) => lines::balancer(&seen, up, next.filter(|next| up != Some(next))),
+            Err(why) => warn(
+                "balancer",
+                "Load balancer",
+                format!("Not known: {why}."),
+                "Start the balancer, or mend [balancer] in this server's configuration.".into(),
+            ),
+        }
     }
 }
 
@@ -257,83 +198,4 @@ async fn reach(duties: &dyn Duties, peers: &Peers, member: &Member, mine: bool) 
                 format!("Not known: {why}."),
             )
         })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn member() -> Member {
-        Member {
-            name: "east-2".into(),
-            url: "http://h:2".into(),
-            version: "1".into(),
-            seen_at: 0,
-        }
-    }
-
-    fn status() -> ServerStatus {
-        ServerStatus {
-            name: "east-2".into(),
-            group: "east".into(),
-            epoch: 7,
-            ready: true,
-            version: "1".into(),
-            ..ServerStatus::default()
-        }
-    }
-
-    fn check(status: ServerStatus, ready: Result<(), String>) -> Check {
-        standby_ready(
-            &member(),
-            "east",
-            7,
-            &Ok((status, Duration::from_millis(3))),
-            ready,
-        )
-    }
-
-    #[test]
-    fn a_ready_standby_passes_with_its_evidence() {
-        let check = check(status(), Ok(()));
-        assert_eq!(check.outcome, Outcome::Pass);
-        assert!(check.evidence.contains("3.0 ms"), "{}", check.evidence);
-    }
-
-    #[test]
-    fn whatever_is_wrong_with_the_standby_is_named() {
-        let wrong = |change: fn(&mut ServerStatus)| {
-            let mut status = status();
-            change(&mut status);
-            check(status, Ok(()))
-        };
-        let table = [
-            (wrong(|s| s.group = "west".into()), "group west"),
-            (wrong(|s| s.name = "east-3".into()), "east-3"),
-            (wrong(|s| s.role = ServerRole::Active), "is active"),
-            (wrong(|s| s.epoch = 6), "epoch 6, not 7"),
-            (
-                wrong(|s| s.not_ready = Some("database away".into())),
-                "database away",
-            ),
-            (wrong(|s| s.ready = false), "not ready"),
-            (check(status(), Err("http://h:2 is slow".into())), "is slow"),
-        ];
-        for (check, named) in table {
-            assert_eq!(check.outcome, Outcome::Fail, "{named}");
-            assert!(check.evidence.contains(named), "{}", check.evidence);
-            assert!(check.repair.is_some(), "{named}");
-        }
-        let silent = standby_ready(&member(), "east", 7, &Err("refused".into()), Ok(()));
-        assert_eq!(silent.outcome, Outcome::Fail);
-    }
-
-    #[test]
-    fn another_version_is_worth_knowing_and_does_not_stop() {
-        let said = Ok((status(), Duration::ZERO));
-        assert_eq!(same_version("east-2", "1", &said).outcome, Outcome::Pass);
-        assert_eq!(same_version("east-2", "2", &said).outcome, Outcome::Warn);
-        let silent = Err("refused".to_owned());
-        assert_eq!(same_version("east-2", "1", &silent).outcome, Outcome::Fail);
-    }
 }

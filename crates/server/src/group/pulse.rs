@@ -1,6 +1,7 @@
 //! What a server does about once a second whatever its role: announce itself, publish the group; and what a
 //! standby tells people about the active server and about switches that others lead.
 
+use super::another::Others;
 use super::keeper::Keeper;
 use super::record;
 use crate::clock::Moment;
@@ -29,6 +30,7 @@ impl Keeper {
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut answered = true;
         let mut newest = None;
+        let mut others = Others::default();
         loop {
             interval.tick().await;
             let status = self.status();
@@ -47,6 +49,8 @@ impl Keeper {
                 self.publish_group(false).await;
                 self.tail_journal(&mut newest).await;
                 self.end_pause().await;
+                self.begin_due().await;
+                self.look_for_another(&mut others).await;
                 if self.active_for().is_some_and(|time| time > ORPHAN) {
                     self.close_orphan().await;
                 }

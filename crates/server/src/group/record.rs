@@ -4,21 +4,23 @@ use crate::clock;
 use gridhelm_api::switch::{Step, StepState, SwitchKind, SwitchRecord, SwitchState};
 
 /// The steps of a switchover, by id and name.
-const PLANNED: [(&str, &str); 6] = [
+const PLANNED: [(&str, &str); 7] = [
     ("preflight", "Preflight"),
     ("drain", "Wait for running tasks"),
     ("park", "Hold new requests"),
     ("release", "Release the active role"),
     ("take", "Take the active role"),
     ("verify", "Verify"),
+    ("after", "Look afterwards"),
 ];
 
 /// The steps of a failover, by id and name.
-const FORCED: [(&str, &str); 4] = [
+const FORCED: [(&str, &str); 5] = [
     ("check", "Look at the old active server"),
     ("take", "Take the active role"),
     ("reclaim", "Take up the work"),
     ("verify", "Verify"),
+    ("after", "Look afterwards"),
 ];
 
 /// A record with all its steps to do.
@@ -38,9 +40,13 @@ pub(super) fn new(kind: SwitchKind, id: String, group: &str, to: &str) -> Switch
         epoch_before: 0,
         epoch_after: None,
         state: SwitchState::Running,
+        at: None,
+        drain: None,
         started_at: clock::now(),
         ended_at: None,
         gap_ms: None,
+        failed_requests: None,
+        after: Vec::new(),
         steps: steps
             .iter()
             .map(|(id, title)| Step {
@@ -95,6 +101,12 @@ pub(super) fn finish(record: &mut SwitchRecord) {
     record.ended_at = Some(clock::now());
 }
 
+/// A person called the switch off before it changed anything.
+pub(super) fn cancel(record: &mut SwitchRecord, why: impl Into<String>) {
+    fail(record, why);
+    record.state = SwitchState::Cancelled;
+}
+
 /// The switch stopped: the step that goes on, or else the first that has not begun, failed for this reason.
 pub(super) fn fail(record: &mut SwitchRecord, why: impl Into<String>) {
     let now = clock::now();
@@ -131,6 +143,7 @@ mod tests {
             [
                 StepState::Done,
                 StepState::Failed,
+                StepState::Todo,
                 StepState::Todo,
                 StepState::Todo,
                 StepState::Todo,

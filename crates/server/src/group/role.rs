@@ -2,8 +2,9 @@
 
 use super::Standing;
 use super::automatic::{BY_ITSELF, mode_of};
-use super::keeper::{Held, Keeper};
+use super::keeper::Keeper;
 use super::lease::{Because, Claim, Holder, View, Watcher, claim};
+use super::state::Held;
 use crate::clock::Moment;
 use crate::identity::{Life, life};
 use crate::store::{AuditDraft, EpochRow, EventDraft, Fence, Notes, Owner, Seen, StoreError};
@@ -144,7 +145,11 @@ impl Keeper {
             claim(view)
         };
         let because = match decided {
-            Claim::Stay => return,
+            Claim::Stay => {
+                // Gained while it might have been needed; the active server, if one is, may want it back.
+                self.state().give_lock_back();
+                return;
+            }
             Claim::IfDead(_) if self.state().lock.is_none() => return,
             Claim::Now(because) | Claim::IfDead(because) => because,
             Claim::IfGone(because) => {
@@ -316,6 +321,7 @@ impl Keeper {
                         },
                         holder: Holder::new(mode_of(&row), sent),
                         since: sent,
+                        committed: None,
                     });
                     state.row = Some(row);
                     // What was seen before says nothing of whoever is active after this process.

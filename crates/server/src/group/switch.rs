@@ -2,16 +2,21 @@
 //! `handover`, a failover in `failover`.
 
 use super::keeper::Keeper;
-use super::{SwitchError, record};
+use super::{SwitchError, hold, record};
+use crate::clock;
 use crate::store::{AuditDraft, Notes};
 use gridhelm_api::event::Severity;
-use gridhelm_api::group::ServerRole;
+use gridhelm_api::group::{Member, ServerRole};
 use gridhelm_api::names::{check_name, check_reason};
-use gridhelm_api::switch::{Outcome, SwitchKind, SwitchRecord, SwitchRequest};
+use gridhelm_api::switch::{
+    AfterDrain, Drain, MAX_AHEAD_S, Outcome, Preflight, SwitchKind, SwitchRecord, SwitchRequest,
+    SwitchState,
+};
 use gridhelm_api::{FieldError, Problem};
 use std::sync::Arc;
-use std::time::Duration;
 
+/// How many switches of the past are looked at for one that was done.
+pub(super) const RECENT: u32 = 20;
 /// The longest time that a person may let a switch wait for running tasks, seconds.
 const MAX_DRAIN_S: u32 = 3_600;
 
@@ -22,7 +27,10 @@ pub(super) struct Lead {
 
 impl Drop for Lead {
     fn drop(&mut self) {
-        self.keeper.state().leading = None;
+        let mut state = self.keeper.state();
+        state.leading = None;
+        state.called_off = None;
+        state.past_return = false;
     }
 }
 
@@ -37,6 +45,24 @@ fn validate(request: &SwitchRequest) -> Result<(), SwitchError> {
     .collect();
     if request.drain_s > MAX_DRAIN_S {
         errors.push(FieldError::new("drain_s", "Give 0 to 3600 seconds."));
+    }
+    if let Some(at) = request.at {
+        let ahead = at - clock::now();
+        if !(0..=i64::from(MAX_AHEAD_S) * 1_000).contains(&ahead) {
+            errors.push(FieldError::new("at", "Give a moment of the next 7 days."));
+        }
+        if request.kind != SwitchKind::Planned {
+            errors.push(FieldError::new(
+                "at",
+                "Only a planned switch can wait for its time.",
+            ));
+        }
+    }
+    if request.dry_run && request.kind != SwitchKind::Planned {
+        errors.push(FieldError::new(
+            "dry_run",
+            "Only a planned switch can be tried out.",
+        ));
     }
     if errors.is_empty() {
         Ok(())
@@ -114,6 +140,11 @@ impl Keeper {
             by: by.to_owned(),
             reason: request.reason.trim().to_owned(),
             epoch_before: request.expect_epoch,
+            at: request.at,
+            drain: (request.kind == SwitchKind::Planned).then_some(Drain {
+                within_s: request.drain_s,
+                then: request.after_drain,
+            }),
             ..record::new(request.kind, id, &self.parts.group, &request.to)
         })
     }
@@ -144,47 +175,93 @@ impl Keeper {
                 epoch: status.epoch,
             });
         }
-        if request.to == self.parts.me.server {
+        record.from = Some(self.parts.me.server.clone());
+        if request.dry_run {
+            return self.try_out(record, request).await;
+        }
+        if request.at.is_some() {
+            return self.schedule(record, request, audit).await;
+        }
+        if !request.override_hold {
+            self.check_hold().await?;
+        }
+        let note = format!(
+            "switchover from {} to {}: {}",
+            self.parts.me.server, record.to, record.reason
+        );
+        let started = Self::event(Severity::Info, "switch.started", &record.id, note, by);
+        let notes = Notes {
+            events: vec![started],
+            audit: vec![audit],
+        };
+        self.begin_planned(lead, record, notes).await
+    }
+
+    /// Refuses a switch that follows too soon on another.
+    pub(super) async fn check_hold(&self) -> Result<(), SwitchError> {
+        let latest = self.parts.store.switches(RECENT).await?;
+        let latest = latest
+            .iter()
+            .find(|switch| switch.state == SwitchState::Done);
+        let now = clock::now();
+        match hold::held_until(latest, now) {
+            None => Ok(()),
+            Some(until) => Err(SwitchError::Held {
+                left_s: (until - now + 999) / 1_000,
+            }),
+        }
+    }
+
+    /// Whether the server named by a switch could take over now, and how it stands.
+    pub(super) async fn look_before(&self, to: &str) -> Result<(Member, Preflight), SwitchError> {
+        if to == self.parts.me.server {
             return Err(SwitchError::Conflict {
-                why: format!("{} is active already; choose a standby.", request.to),
+                why: format!("{to} is active already; choose a standby."),
             });
         }
-        let member = self.member(&request.to).await?;
-        let preflight = self.preflight(&request.to).await?;
+        let member = self.member(to).await?;
+        let preflight = self.preflight(to).await?;
+        Ok((member, preflight))
+    }
+
+    /// Begins a switchover whose record is made: looks, stores, and goes on in the background.
+    pub(super) async fn begin_planned(
+        self: &Arc<Self>,
+        lead: Lead,
+        mut record: SwitchRecord,
+        notes: Notes,
+    ) -> Result<SwitchRecord, SwitchError> {
+        let (member, preflight) = self.look_before(&record.to).await?;
         if !preflight.may_switch() {
             return Err(SwitchError::NotReady(Box::new(preflight)));
         }
-        let warned = preflight
-            .checks
-            .iter()
-            .filter(|c| c.outcome == Outcome::Warn)
-            .count();
-        let note = match warned {
-            0 => format!("{} checks passed", preflight.checks.len()),
-            n => format!("{} checks made, {n} with a warning", preflight.checks.len()),
-        };
-        record.from = Some(self.parts.me.server.clone());
-        record::done(&mut record, "preflight", note);
-        let event = Self::event(
-            Severity::Info,
-            "switch.started",
-            &record.id,
-            format!(
-                "switchover from {} to {}: {}",
-                self.parts.me.server, record.to, record.reason
-            ),
-            by,
-        );
-        let notes = Notes {
-            events: vec![event],
-            audit: vec![audit],
-        };
+        record::done(&mut record, "preflight", made(&preflight));
         let events = self.parts.store.put_switch(&record, notes).await?;
         self.publish(events);
         self.show(&record);
-        let within = Duration::from_secs(u64::from(request.drain_s));
+        let drain = record.drain.unwrap_or(Drain {
+            within_s: 0,
+            then: AfterDrain::CallOff,
+        });
         let (keeper, begun) = (Arc::clone(self), record.clone());
-        self.spawn(async move { keeper.run_planned(lead, record, member, within).await });
+        self.spawn(async move { keeper.run_planned(lead, record, member, drain).await });
         Ok(begun)
+    }
+}
+
+/// How the checks of a preflight ended, in words.
+pub(super) fn made(preflight: &Preflight) -> String {
+    let total = preflight.checks.len();
+    let ended = |outcome| {
+        preflight
+            .checks
+            .iter()
+            .filter(|c| c.outcome == outcome)
+            .count()
+    };
+    match (ended(Outcome::Fail), ended(Outcome::Warn)) {
+        (0, 0) => format!("{total} checks passed"),
+        (0, n) => format!("{total} checks made, {n} with a warning"),
+        (n, _) => format!("{total} checks made, {n} failed"),
     }
 }

@@ -3,6 +3,7 @@
 use super::Http;
 use super::caller::Caller;
 use super::refusal::{Refusal, Refused};
+use crate::clock::Moment;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response as HttpResponse, header};
@@ -123,7 +124,11 @@ fn written(http: &Http, caller: &Caller, mut problem: Problem, from: Response) -
     problem.kind = format!("/problems/{code}");
     problem.request_id = caller.request_id.to_string();
     http.app.config.name.clone_into(&mut problem.server);
-    if matches!(problem.code, Code::NotActive | Code::Fenced) && problem.active_url.is_none() {
+    let not_active = matches!(problem.code, Code::NotActive | Code::Fenced);
+    if not_active && !caller.relayed {
+        http.app.keeper.refusals.note(Moment::now());
+    }
+    if not_active && problem.active_url.is_none() {
         let standing = http.app.standing.borrow();
         if standing.status.role != ServerRole::Active {
             problem.active_url.clone_from(&standing.status.active_url);

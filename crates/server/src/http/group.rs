@@ -1,22 +1,25 @@
 //! The server, the group, the switch.
 
 use super::caller::Caller;
-use super::extract::{IfMatch, Json, Params, parse, read};
+use super::extract::{IfMatch, Json, Params, Segments, parse, read};
 use super::journal::page_size;
 use super::refusal::{Answer, Refusal};
 use super::routes::Rule;
 use super::{Http, place};
 use crate::accounts::Actor;
-use crate::group::{SwitchError, TakeOrder, Taken};
+use crate::group::{After, SwitchError, TakeOrder, Taken};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json as Answered};
 use gridhelm_api::group::{Failover, FailoverChange, Group, ServerStatus};
-use gridhelm_api::switch::{Check, Preflight, SwitchKind, SwitchRecord, SwitchRequest};
+use gridhelm_api::switch::{
+    Check, Preflight, SwitchFilter, SwitchKind, SwitchRecord, SwitchRequest,
+};
 use gridhelm_api::{Code, Page};
 use serde::Deserialize;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) async fn server(State(http): State<Arc<Http>>) -> Answered<ServerStatus> {
     Answered(http.app.standing.borrow().status.clone())
@@ -61,8 +64,13 @@ pub(crate) async fn switch(State(http): State<Arc<Http>>, request: Request) -> A
     let mut audit = actor.audit(action, &request.to);
     audit.reason = Some(request.reason.clone());
     audit.after = serde_json::to_value(&request).ok();
+    let begun = if request.dry_run {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
     match http.app.keeper.switch(request, &actor.name, audit).await {
-        Ok(record) => Ok((StatusCode::ACCEPTED, Answered(record)).into_response()),
+        Ok(record) => Ok((begun, Answered(record)).into_response()),
         Err(SwitchError::WrongServer { url: Some(url), .. }) if !caller.relayed => {
             place::relay(&http, rule, &parts, &body, &caller, &url).await
         }
@@ -96,22 +104,38 @@ fn tagged(failover: &Failover) -> Response {
     ([(header::ETAG, tag)], Answered(failover)).into_response()
 }
 
-#[derive(Deserialize)]
-pub(crate) struct SwitchesQuery {
-    limit: Option<u32>,
-}
-
+/// Past switches, newest first. `next` is what `before` shall be for the page after.
 pub(crate) async fn switches(
     State(http): State<Arc<Http>>,
-    Params(query): Params<SwitchesQuery>,
+    Params(mut filter): Params<SwitchFilter>,
 ) -> Answer<Answered<Page<SwitchRecord>>> {
-    let limit = page_size(query.limit)?;
-    let items = http.app.store.switches(limit).await?;
-    Ok(Answered(Page {
-        items,
-        next: None,
-        total: None,
-    }))
+    filter.limit = Some(page_size(filter.limit)?);
+    Ok(Answered(http.app.store.switch_page(&filter).await?))
+}
+
+/// Calls off a planned switch that waits for its time or has released nothing yet.
+pub(crate) async fn call_off(
+    State(http): State<Arc<Http>>,
+    Extension(actor): Extension<Actor>,
+    Segments(id): Segments<String>,
+) -> Answer<Answered<SwitchRecord>> {
+    let audit = actor.audit("switch.call_off", &id);
+    let record = http.app.keeper.call_off(&id, &actor.name, audit).await?;
+    Ok(Answered(record))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct AfterQuery {
+    within_ms: u32,
+}
+
+/// For the group's servers: what there is to see here after a switch.
+pub(crate) async fn after(
+    State(http): State<Arc<Http>>,
+    Params(query): Params<AfterQuery>,
+) -> Answered<After> {
+    let within = Duration::from_millis(query.within_ms.into());
+    Answered(http.app.keeper.after(within).await)
 }
 
 /// For the group's servers: whether the nodes answer this one.

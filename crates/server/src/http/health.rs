@@ -57,6 +57,7 @@ pub(crate) async fn ready(State(http): State<Arc<Http>>) -> Response {
 /// handed over and relays. 404 where that one still ends what it has under way: a balancer that knows the
 /// difference (`HAProxy`: `disable-on-404`) then sends nothing new and cuts nothing off. 503 everywhere else.
 pub(crate) async fn active(State(http): State<Arc<Http>>) -> Response {
+    http.app.keeper.asked_active();
     let standing = http.app.standing.borrow().clone();
     let code = match http.leave.balance(&standing) {
         Balance::In => StatusCode::OK,

@@ -131,7 +131,9 @@ fn mount(http: &Arc<Http>) -> Routes {
         )
         .get("/api/v1/switch/preflight", read, group::preflight)
         .post("/api/v1/switch", write.place(Place::Here), group::switch)
+        .delete("/api/v1/switch/{id}", write, group::call_off)
         .get("/api/v1/switches", read, group::switches)
+        .get("/api/v1/switch/after", Rule::PEER.time(10), group::after)
         .get("/api/v1/switch/reach", Rule::PEER, group::reach)
         .post("/api/v1/switch/take", Rule::PEER, group::take);
     let routes = routes

@@ -251,6 +251,9 @@ async fn take(http: &Http) -> Result<Snapshot, StoreError> {
         limit: LATEST,
         ..EventFilter::default()
     };
+    if works(&standing) {
+        app.tasks.set_files(app.store.count_files().await?);
+    }
     let (nodes, tasks) = if works(&standing) {
         (app.grid.nodes().await?, latest_tasks(http).await?)
     } else {
@@ -286,16 +289,25 @@ fn stats(http: &Http) -> Option<GroupStats> {
     works(&http.app.standing.borrow()).then(|| http.app.tasks.stats())
 }
 
+/// How often the files are counted, seconds.
+const COUNT_EVERY: u64 = 5;
+
 /// Tells every stream a sign of life each second.
 pub(crate) async fn tick(http: Arc<Http>) {
     let mut interval = tokio::time::interval(Duration::from_secs(1));
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
+    for second in 1_u64.. {
         tokio::select! {
             () = http.app.stopping.cancelled() => return,
             _ = interval.tick() => {}
         }
         if http.app.hub.listeners() > 0 {
+            if second.is_multiple_of(COUNT_EVERY) && works(&http.app.standing.borrow()) {
+                // Not counted is no matter: the last number stays.
+                if let Ok(files) = http.app.store.count_files().await {
+                    http.app.tasks.set_files(files);
+                }
+            }
             http.app.hub.publish_passing(&Delta::Tick {
                 at: crate::clock::now(),
                 stats: stats(&http),

@@ -37,7 +37,7 @@ use gridhelm_api::event::Event;
 use gridhelm_api::group::{Failover, Group, Member};
 use gridhelm_api::node::{IntentChange, NodePatch, TimelinePoint};
 use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
-use gridhelm_api::switch::SwitchRecord;
+use gridhelm_api::switch::{SwitchFilter, SwitchRecord};
 use gridhelm_api::task::{ConsoleChunk, Task, TaskState};
 use gridhelm_api::{Millis, Page};
 
@@ -108,6 +108,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// The latest switches, newest first, at most `limit`.
     async fn switches(&self, limit: u32) -> Result<Vec<SwitchRecord>>;
+
+    /// The switches that a filter wants, newest first; `next` of the page is the start of its last one when there
+    /// are more.
+    async fn switch_page(&self, filter: &SwitchFilter) -> Result<Page<SwitchRecord>>;
 
     /// Takes no more calls, does those that wait and lets the database go. Later calls are
     /// [`StoreError::Unavailable`].
@@ -320,6 +324,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// All versions of a file, newest first.
     async fn versions(&self, id: &FileId) -> Result<Vec<FileVersion>>;
+
+    /// How many files the repository has.
+    async fn count_files(&self) -> Result<u64>;
 
     /// The manifest, read in one transaction.
     async fn manifest(&self) -> Result<Manifest>;

@@ -205,7 +205,7 @@ impl core::fmt::Debug for StoredNode {
 
 /// An R session that is or was held. By node, pid, start time and boot id it can be told from any other
 /// process that ever gets its pid.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SessionRow {
     /// A random id.
     pub id: String,

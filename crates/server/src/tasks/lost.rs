@@ -54,19 +54,8 @@ impl Tasks {
         if let Some(stop) = stop {
             claim.bury(row, true, KILL).await;
             let failure = outcome::stopped(&stop);
-            return match stop {
-                Stop::Timeout(_) => End::failed(TaskState::Failed, failure),
-                Stop::Cancelled(_) => End::failed(TaskState::Cancelled, failure),
-                Stop::Stopping => {
-                    let again = live.lock().stored.task.re_executable;
-                    let state = if again {
-                        TaskState::Queued
-                    } else {
-                        TaskState::Failed
-                    };
-                    End::failed(state, failure)
-                }
-            };
+            let may_repeat = live.lock().stored.task.re_executable;
+            return End::failed(stop.state(may_repeat), failure);
         }
         let seen = error.as_ref().map_or("it ended", |e| e.brief());
         if error.as_ref().is_some_and(|e| e.ended_itself) {

@@ -1,7 +1,7 @@
 //! From how an attempt ended to what becomes of its task. Functions of values.
 
 use crate::grid::seconds;
-use gridhelm_api::task::{FailureKind, TaskFailure};
+use gridhelm_api::task::{FailureKind, TaskFailure, TaskState};
 use gridhelm_rserve::run::{RError, RErrorKind};
 
 /// Why the server stopped an attempt.
@@ -13,6 +13,19 @@ pub(super) enum Stop {
     Cancelled(String),
     /// The server stops.
     Stopping,
+    /// The server hands over and does not wait.
+    HandingOver,
+}
+
+impl Stop {
+    /// What becomes of a task that was stopped so, whether or not it may run again.
+    pub(super) fn state(&self, may_repeat: bool) -> TaskState {
+        match self {
+            Self::Cancelled(_) => TaskState::Cancelled,
+            Self::Stopping | Self::HandingOver if may_repeat => TaskState::Queued,
+            Self::Timeout(_) | Self::Stopping | Self::HandingOver => TaskState::Failed,
+        }
+    }
 }
 
 /// What becomes of a task whose session was lost under it.
@@ -64,6 +77,10 @@ pub(super) fn stopped(stop: &Stop) -> TaskFailure {
         Stop::Stopping => failure(
             FailureKind::Grid,
             "The server stopped while it ran; submit it again if it should run again.",
+        ),
+        Stop::HandingOver => failure(
+            FailureKind::Grid,
+            "It was interrupted by a switchover that did not wait for it; submit it again if it should run again.",
         ),
     }
 }

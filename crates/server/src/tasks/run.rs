@@ -77,7 +77,8 @@ impl Tasks {
             }
             Ran::Ended(outcome, stop) => {
                 let (artifacts, usable) = self.keep_files(live, session.as_mut(), &outcome).await;
-                let end = ended(*outcome, stop, artifacts, &row);
+                let again = live.lock().stored.task.re_executable;
+                let end = ended(*outcome, stop, artifacts, &row, again);
                 if usable {
                     (end, Some(session))
                 } else {
@@ -158,7 +159,8 @@ impl Tasks {
         let mut sending = tokio::time::interval_at(Instant::now() + SEND_EVERY, SEND_EVERY);
         sending.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let deadline = sleep(Duration::from_secs(u64::from(limit_s)));
-        tokio::pin!(cancelled, deadline);
+        let interrupted = shift.interrupted();
+        tokio::pin!(cancelled, deadline, interrupted);
         let stop = loop {
             tokio::select! {
                 biased;
@@ -169,6 +171,7 @@ impl Tasks {
                 },
                 () = &mut deadline => break Stop::Timeout(limit_s),
                 by = &mut cancelled => break Stop::Cancelled(by),
+                () = &mut interrupted => break Stop::HandingOver,
                 _ = sending.tick() => live.send(&self.hub, false),
             }
         };
@@ -258,17 +261,13 @@ fn ended(
     stop: Option<Stop>,
     artifacts: Vec<Artifact>,
     row: &SessionRow,
+    may_repeat: bool,
 ) -> End {
     let (state, failure) = match (stop, outcome.error) {
-        (Some(stop), _) => {
-            let state = match stop {
-                Stop::Cancelled(_) => TaskState::Cancelled,
-                _ => TaskState::Failed,
-            };
-            (state, Some(outcome::stopped(&stop)))
-        }
+        // It came to its end before the interruption reached it.
+        (Some(Stop::HandingOver) | None, None) => (TaskState::Succeeded, None),
+        (Some(stop), _) => (stop.state(may_repeat), Some(outcome::stopped(&stop))),
         (None, Some(error)) => (TaskState::Failed, Some(outcome::of_r(error))),
-        (None, None) => (TaskState::Succeeded, None),
     };
     End {
         state,

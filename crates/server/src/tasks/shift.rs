@@ -30,6 +30,8 @@ pub(super) enum Ending {
 pub(super) struct Shift {
     pub(super) duty: Arc<Duty>,
     pub(super) ending: watch::Sender<Option<Ending>>,
+    /// Running code is interrupted: the server hands over and does not wait for it.
+    pub(super) interrupted: watch::Sender<bool>,
     /// Attempts, and what follows them.
     pub(super) attempts: TaskTracker,
 }
@@ -49,6 +51,7 @@ impl Tasks {
         let shift = Arc::new(Shift {
             duty,
             ending: watch::Sender::new(None),
+            interrupted: watch::Sender::new(false),
             attempts: TaskTracker::new(),
         });
         {
@@ -75,9 +78,22 @@ impl Tasks {
         }
     }
 
+    /// Interrupts what runs. Those that may repeat go back into the queue, the others fail. Only while draining.
+    pub(crate) fn interrupt(&self) {
+        if let Some(shift) = &self.lock().shift {
+            shift.interrupted.send_replace(true);
+        }
+    }
+
     /// Dispatching goes on.
     pub(crate) fn resume(&self) {
-        self.lock().paused = false;
+        {
+            let mut state = self.lock();
+            state.paused = false;
+            if let Some(shift) = &state.shift {
+                shift.interrupted.send_replace(false);
+            }
+        }
         self.wake.notify_one();
     }
 
@@ -120,6 +136,15 @@ impl Tasks {
 }
 
 impl Shift {
+    /// Completes when running code is interrupted for a hand-over.
+    pub(super) async fn interrupted(&self) {
+        let mut interrupted = self.interrupted.subscribe();
+        if interrupted.wait_for(|now| *now).await.is_err() {
+            // The sender lives as long as `self`.
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Completes when all attempts must end.
     pub(super) async fn ended(&self) -> Ending {
         let mut ending = self.ending.subscribe();

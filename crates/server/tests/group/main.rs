@@ -5,4 +5,5 @@ mod automatic;
 mod claims;
 mod failovers;
 mod pair;
+mod plans;
 mod switchovers;

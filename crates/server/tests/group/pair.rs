@@ -2,15 +2,16 @@
 
 use async_trait::async_trait;
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use gridhelm_api::event::Event;
 use gridhelm_api::group::{ServerRole, ServerStatus};
-use gridhelm_api::switch::{Check, Outcome, SwitchKind, SwitchRecord, SwitchRequest, SwitchState};
+use gridhelm_api::switch::{Check, Outcome, SwitchKind, SwitchRecord, SwitchRequest};
+use gridhelm_server::group::hold::FailoverLimit;
 use gridhelm_server::group::{
-    Duties, InFlight, Keeper, KeeperParts, Standing, SwitchError, TakeOrder,
+    After, Duties, InFlight, Keeper, KeeperParts, Standing, SwitchError, TakeOrder,
 };
 use gridhelm_server::hub::Hub;
 use gridhelm_server::identity;
@@ -64,6 +65,11 @@ impl Duties for Counting {
                 _ => tokio::time::sleep(Duration::from_millis(5)).await,
             }
         }
+    }
+
+    fn interrupt(&self) {
+        self.called("interrupt");
+        self.running.store(0, Ordering::SeqCst);
     }
 
     async fn resume(&self) {
@@ -162,12 +168,15 @@ impl Server {
             group: "east".into(),
             started_at: 0,
             peer_token: Arc::new(|| Ok("token".into())),
+            balancer: None,
+            limit: FailoverLimit::default(),
         });
         let app = (Arc::clone(&keeper), standing.clone());
         let router = axum::Router::new()
             .route("/api/v1/server", get(server))
             .route("/health/ready", get(ready))
             .route("/api/v1/switch/reach", get(reach))
+            .route("/api/v1/switch/after", get(after))
             .route("/api/v1/switch/take", post(take))
             .with_state(app);
         let http = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -225,13 +234,12 @@ impl Server {
         to: &str,
         change: impl FnOnce(&mut SwitchRequest),
     ) -> Result<SwitchRecord, SwitchError> {
+        let epoch = self.status().epoch;
         let mut request = SwitchRequest {
-            kind,
-            to: to.to_owned(),
-            expect_epoch: self.status().epoch,
-            reason: "a test".into(),
             drain_s: 5,
+            override_hold: true,
             confirm: Some("east".into()),
+            ..SwitchRequest::new(kind, to, epoch, "a test")
         };
         change(&mut request);
         self.keeper.switch(request, "ada", audit()).await
@@ -244,7 +252,7 @@ impl Server {
             let switches = self.store.switches(10).await.unwrap();
             found = switches
                 .into_iter()
-                .find(|s| s.id == id && s.state != SwitchState::Running);
+                .find(|s| s.id == id && s.state.is_final());
             found.is_some()
         })
         .await;
@@ -289,6 +297,16 @@ async fn ready(State(app): State<App>) -> StatusCode {
 
 async fn reach(State(app): State<App>) -> Json<Check> {
     Json(app.0.reach().await)
+}
+
+#[derive(serde::Deserialize)]
+struct Within {
+    within_ms: u64,
+}
+
+async fn after(State(app): State<App>, Query(query): Query<Within>) -> Json<After> {
+    let within = Duration::from_millis(query.within_ms);
+    Json(app.0.after(within).await)
 }
 
 async fn take(State(app): State<App>, Json(order): Json<TakeOrder>) -> Response {

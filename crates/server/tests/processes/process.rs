@@ -200,12 +200,10 @@ impl Server {
         epoch: i64,
     ) -> Result<SwitchRecord, Problem> {
         let request = SwitchRequest {
-            kind,
-            to: to.to_owned(),
-            expect_epoch: epoch,
-            reason: "a test".into(),
             drain_s: 5,
+            override_hold: true,
             confirm: Some("east".into()),
+            ..SwitchRequest::new(kind, to, epoch, "a test")
         };
         let answer = self
             .http

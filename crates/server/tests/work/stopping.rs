@@ -89,3 +89,31 @@ async fn a_drain_waits_and_a_resume_goes_on() {
     rig.until_task(&queued, TaskState::Succeeded).await;
     rig.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hand_over_that_does_not_wait_interrupts_and_what_may_repeats() {
+    let node = RNode::start("r01").await;
+    let (_dir, path) = database();
+    let rig = Rig::with_nodes(&path, "east-1", GridOptions::default(), &[(&node, 2)]).await;
+    let once = rig
+        .submit("Sys.sleep(60)", |r| r.re_executable = false)
+        .await;
+    let again = rig
+        .submit("Sys.sleep(60)", |r| r.re_executable = true)
+        .await;
+    for id in [&once, &again] {
+        rig.until_task(id, TaskState::Running).await;
+    }
+    assert_eq!(rig.work.drain(Duration::from_millis(50)).await, Err(2));
+    rig.work.interrupt();
+    assert_eq!(rig.work.drain(Duration::from_secs(10)).await, Ok(()));
+    let failed = rig.until_task(&once, TaskState::Failed).await;
+    let why = failed.failure.unwrap().message;
+    assert!(why.contains("interrupted by a switchover"), "{why}");
+    // It waits for the new active server; here the switch is called off, so it runs again at once.
+    rig.until_task(&again, TaskState::Queued).await;
+    rig.work.resume().await;
+    let second = rig.until_task(&again, TaskState::Running).await;
+    assert_eq!(second.attempts.len(), 2);
+    rig.stop().await;
+}

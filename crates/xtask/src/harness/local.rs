@@ -76,6 +76,13 @@ pub struct Local {
     child: Child,
     restarted: Vec<Child>,
     remove_dir: bool,
+    /// What the servers have in their environment beyond the runner's.
+    environment: Vec<(String, String)>,
+}
+
+fn owned(environment: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    environment.iter().map(owned).collect()
 }
 
 impl Local {
@@ -138,6 +145,7 @@ impl Local {
                     child,
                     restarted: Vec::new(),
                     remove_dir,
+                    environment: owned(environment),
                 });
             }
             let ended = child.try_wait()?;
@@ -206,6 +214,7 @@ impl Local {
     fn start_again(&mut self, program: &str) -> Result<i32> {
         let log = std::fs::File::create(self.dir.join("restarted.log"))?;
         let child = Command::new(program)
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

@@ -11,8 +11,9 @@ use std::time::Duration;
 /// When it is refused or fails.
 pub async fn planned(api: &Api, to: &str) -> Result<Value> {
     let epoch = api.get("group").await?.body["epoch"].clone();
-    let body =
-        json!({ "kind": "planned", "to": to, "expect_epoch": epoch, "reason": "asked by a test" });
+    let body = json!({
+        "kind": "planned", "to": to, "expect_epoch": epoch, "reason": "asked by a test", "override_hold": true,
+    });
     let answer = api.post("switch", body).await?;
     if answer.status >= 300 {
         return Err(HarnessError(format!(

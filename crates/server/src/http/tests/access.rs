@@ -27,7 +27,9 @@ const TABLE: &str = "
     PUT    /api/v1/group/failover                              a
     GET    /api/v1/switch/preflight                            v
     POST   /api/v1/switch                                      w
+    DELETE /api/v1/switch/{id}                                 w
     GET    /api/v1/switches                                    v
+    GET    /api/v1/switch/after                                s
     GET    /api/v1/switch/reach                                s
     POST   /api/v1/switch/take                                 s
     GET    /api/v1/nodes                                       v

@@ -5,7 +5,7 @@ use crate::store::{Expect, Fence, FileWrite, Notes, Owner, Store, StoreError};
 use gridhelm_api::changeset::{ChangesetRequest, Operation};
 use gridhelm_api::group::Member;
 use gridhelm_api::node::{Intent, IntentChange, NodePatch, TimelinePoint};
-use gridhelm_api::switch::{SwitchKind, SwitchRecord, SwitchState};
+use gridhelm_api::switch::{SwitchFilter, SwitchKind, SwitchRecord, SwitchState};
 use gridhelm_api::task::TaskState;
 use std::sync::Arc;
 
@@ -279,7 +279,11 @@ async fn members_and_switches_are_kept(db: &dyn Database) {
         state: SwitchState::Running,
         started_at: 10,
         ended_at: None,
+        at: None,
+        drain: None,
         gap_ms: None,
+        failed_requests: None,
+        after: Vec::new(),
         steps: Vec::new(),
     };
     store.put_switch(&record, notes("switch")).await.unwrap();
@@ -293,6 +297,48 @@ async fn members_and_switches_are_kept(db: &dyn Database) {
     record.epoch_after = Some(2);
     let events = store.put_switch(&record, notes("switch")).await.unwrap();
     assert_eq!(events.len(), 1);
-    assert_eq!(store.switches(10).await.unwrap(), [later.clone(), record]);
-    assert_eq!(store.switches(1).await.unwrap(), [later]);
+    assert_eq!(
+        store.switches(10).await.unwrap(),
+        [later.clone(), record.clone()]
+    );
+    assert_eq!(
+        store.switches(1).await.unwrap(),
+        std::slice::from_ref(&later)
+    );
+    let page = |filter: SwitchFilter| {
+        let store = Arc::clone(&store);
+        async move { store.switch_page(&filter).await.unwrap() }
+    };
+    let done = SwitchFilter {
+        state: Some(SwitchState::Done),
+        text: Some("A TEST".to_owned()),
+        server: Some("east-1".to_owned()),
+        ..SwitchFilter::default()
+    };
+    assert_eq!(page(done.clone()).await.items, [record.clone()]);
+    let nobody = SwitchFilter {
+        text: Some("bob".to_owned()),
+        ..done
+    };
+    assert!(page(nobody).await.items.is_empty());
+    let first = SwitchFilter {
+        limit: Some(1),
+        ..SwitchFilter::default()
+    };
+    let newest = page(first.clone()).await;
+    assert_eq!(
+        (newest.items, newest.next.as_deref()),
+        (vec![later], Some("20"))
+    );
+    let second = SwitchFilter {
+        before: Some(20),
+        ..first
+    };
+    let oldest = page(second).await;
+    assert_eq!((oldest.items, oldest.next), (vec![record], None));
+    let since = SwitchFilter {
+        since: Some(15),
+        ..SwitchFilter::default()
+    };
+    assert_eq!(page(since).await.items.len(), 1);
 }

@@ -16,7 +16,7 @@ use gridhelm_api::event::Event;
 use gridhelm_api::group::{Failover, Group, Member};
 use gridhelm_api::node::{IntentChange, NodePatch, TimelinePoint};
 use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
-use gridhelm_api::switch::SwitchRecord;
+use gridhelm_api::switch::{SwitchFilter, SwitchRecord};
 use gridhelm_api::task::{ConsoleChunk, Task, TaskState};
 use gridhelm_api::{Millis, Page};
 
@@ -88,6 +88,11 @@ impl<B: Backend> Store for SqlStore<B> {
 
     async fn switches(&self, limit: u32) -> Result<Vec<SwitchRecord>> {
         self.read("read switches", move |tx| group::switches(tx, limit)).await
+    }
+
+    async fn switch_page(&self, filter: &SwitchFilter) -> Result<Page<SwitchRecord>> {
+        let filter = filter.clone();
+        self.read("read switches", move |tx| group::switch_page(tx, &filter)).await
     }
 
     async fn token_key(&self) -> Result<Vec<u8>> {
@@ -258,6 +263,10 @@ impl<B: Backend> Store for SqlStore<B> {
     async fn files(&self, directory: Option<&str>) -> Result<Vec<FileMeta>> {
         let directory = directory.map(str::to_owned);
         self.read("read files", move |tx| files::list(tx, directory.as_deref())).await
+    }
+
+    async fn count_files(&self) -> Result<u64> {
+        self.read("count files", files::count).await
     }
 
     async fn file(&self, id: &FileId, version: Option<i64>) -> Result<Option<FileMeta>> {

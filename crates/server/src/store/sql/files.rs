@@ -47,6 +47,17 @@ pub(super) fn list(tx: Tx<'_>, directory: Option<&str>) -> Done<Vec<FileMeta>> {
     }
 }
 
+/// How many files there are.
+pub(super) fn count(tx: Tx<'_>) -> Done<u64> {
+    let count: Option<i64> = tx.value(
+        "SELECT COUNT(*) FROM files WHERE deleted = FALSE",
+        params![],
+    )?;
+    Ok(count
+        .and_then(|n| u64::try_from(n).ok())
+        .unwrap_or_default())
+}
+
 /// A file's row, deleted or not: its id, last version, and its state unless it is deleted.
 struct Found {
     row: i64,

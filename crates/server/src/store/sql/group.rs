@@ -4,9 +4,10 @@ use super::tx::{Done, Tx, json, not_found, of_json};
 use super::value::params;
 use crate::clock;
 use crate::store::{EpochRow, Fence, Notes, Owner, Seen, StoreError};
+use gridhelm_api::Page;
 use gridhelm_api::event::Event;
 use gridhelm_api::group::{Failover, Group, Member};
-use gridhelm_api::switch::SwitchRecord;
+use gridhelm_api::switch::{SwitchFilter, SwitchRecord};
 
 pub(super) fn epoch(tx: Tx<'_>) -> Done<EpochRow> {
     tx.row(
@@ -187,4 +188,43 @@ pub(super) fn switches(tx: Tx<'_>, limit: u32) -> Done<Vec<SwitchRecord>> {
         params![limit.clamp(1, 1000)],
         |r| of_json("a switch", &r.get::<String>(0)?),
     )
+}
+
+/// How many rows are read at once in search of those that a filter wants.
+const SCAN: u32 = 200;
+
+pub(super) fn switch_page(tx: Tx<'_>, filter: &SwitchFilter) -> Done<Page<SwitchRecord>> {
+    let limit = filter.limit.unwrap_or(100).clamp(1, 1000) as usize;
+    let mut items: Vec<SwitchRecord> = Vec::new();
+    let mut before = filter.before.unwrap_or(i64::MAX);
+    let since = filter.since.unwrap_or(i64::MIN);
+    // A group is switched some thousand times in its life; who and why are in the record's text.
+    loop {
+        let rows: Vec<SwitchRecord> = tx.rows(
+            "SELECT record FROM switches WHERE started_at < ?1 AND started_at >= ?2
+             ORDER BY started_at DESC, rowid DESC LIMIT ?3",
+            params![before, since, SCAN],
+            |r| of_json("a switch", &r.get::<String>(0)?),
+        )?;
+        let last = rows.len() < SCAN as usize;
+        before = rows.last().map_or(before, |record| record.started_at);
+        for record in rows.into_iter().filter(|record| filter.wants(record)) {
+            if items.len() == limit {
+                let next = items.last().map(|last| last.started_at.to_string());
+                return Ok(Page {
+                    items,
+                    next,
+                    total: None,
+                });
+            }
+            items.push(record);
+        }
+        if last {
+            return Ok(Page {
+                items,
+                next: None,
+                total: None,
+            });
+        }
+    }
 }
