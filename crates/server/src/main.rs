@@ -1,6 +1,7 @@
 //! The server's command.
 
 use clap::{Parser, Subcommand};
+use gridhelm_api::account::AuditChain;
 use gridhelm_server::accounts::{Accounts, Bootstrap};
 use gridhelm_server::app::open_database;
 use gridhelm_server::config::{Config, ConfigError, Database, LogFormat, parse_listen};
@@ -48,12 +49,22 @@ enum Command {
         #[arg(long, env = "GRIDHELM_CONFIG", value_name = "FILE")]
         config: PathBuf,
     },
+    /// Walk the audit log's chain; exit code 1 when a row was changed, removed or put in.
+    VerifyAudit {
+        /// The hash that the log's end had when you noted it: it must be found in the chain.
+        #[arg(long, value_name = "HASH")]
+        noted: Option<String>,
+        /// The configuration file (TOML).
+        #[arg(long, env = "GRIDHELM_CONFIG", value_name = "FILE")]
+        config: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::ResetPassword { user, config }) => reset_password(&user, config),
+        Some(Command::VerifyAudit { noted, config }) => verify_audit(noted, config),
         None => start(cli.start),
     }
 }
@@ -166,6 +177,53 @@ fn reset_password(user: &str, config: PathBuf) -> ExitCode {
         }
         Err(error) => fail(&error, 1),
     }
+}
+
+fn verify_audit(noted: Option<String>, config: PathBuf) -> ExitCode {
+    let config = match load(Some(config)) {
+        Ok(config) => config,
+        Err(error) => return fail(&error, BAD_CONFIG),
+    };
+    let walked = runtime()
+        .map_err(|error| error.to_string())
+        .and_then(|runtime| runtime.block_on(walk_audit(&config, noted.as_deref())));
+    match walked {
+        Ok((chain, found)) => {
+            say(&format!(
+                "{} rows, {} of them in the chain; it ends at row {} with {}",
+                chain.rows,
+                chain.covered,
+                chain.last.unwrap_or_default(),
+                chain.head
+            ));
+            if let Some(broken) = &chain.broken {
+                return fail(&broken.what, 1);
+            }
+            if !found {
+                return fail(
+                    &"the hash that you noted is not in the chain: the log was written anew",
+                    1,
+                );
+            }
+            say("the chain holds");
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error, 1),
+    }
+}
+
+/// The verdict, and whether the noted hash is in the chain.
+async fn walk_audit(config: &Config, noted: Option<&str>) -> Result<(AuditChain, bool), String> {
+    let boot = gridhelm_server::random::hex(8).map_err(|error| error.to_string())?;
+    let store = open_database(config, &boot)
+        .await
+        .map_err(|error| error.to_string())?;
+    let chain = store
+        .verify_audit(noted)
+        .await
+        .map_err(|error| error.to_string())?;
+    let found = noted.is_none() || chain.noted == Some(true);
+    Ok((chain, found))
 }
 
 async fn reset(user: &str, config: &Config) -> Result<String, String> {

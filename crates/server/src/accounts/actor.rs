@@ -13,6 +13,8 @@ pub struct Actor {
     pub role: Role,
     /// Where the request came from.
     pub address: String,
+    /// The program that it says it is (`User-Agent`), cut to 200 characters.
+    pub agent: String,
     /// The request's id.
     pub request_id: String,
 }
@@ -28,6 +30,7 @@ impl Actor {
             after: None,
             reason: None,
             address: self.address.clone(),
+            agent: self.agent.clone(),
             request_id: self.request_id.clone(),
         }
     }

@@ -1,12 +1,14 @@
 //! Managing accounts: the first admin, new accounts, changes, and help for a lost admin.
 
 use super::check::{check_password, check_username};
-use super::{AccountError, Accounts, Actor};
+use super::programs::people_only;
+use super::{AccountError, Accounts, Actor, Claims};
 use crate::clock;
 use crate::store::{StoreError, StoredAccount};
 use gridhelm_api::FieldError;
-use gridhelm_api::account::{Account, AccountDraft, AccountPatch, Role};
+use gridhelm_api::account::{Account, AccountDraft, AccountPatch, Lockout, PasswordChange, Role};
 use gridhelm_api::event::{Event, Severity, Topic};
+use std::net::IpAddr;
 
 /// The first admin's name.
 const FIRST: &str = "admin";
@@ -110,6 +112,7 @@ impl Accounts {
             role: draft.role,
             disabled: false,
             created_at: clock::now(),
+            signed_in_at: None,
         };
         let stored = StoredAccount {
             account: account.clone(),
@@ -198,6 +201,83 @@ impl Accounts {
     }
 }
 
+impl Accounts {
+    /// Changes one's own password. All sign-ins of the account end, this one too; tokens for programs stay.
+    ///
+    /// # Errors
+    /// [`AccountError::WrongCredentials`] when the present password is wrong, throttled as a sign-in is.
+    pub async fn change_password(
+        &self,
+        change: &PasswordChange,
+        claims: &Claims,
+        by: &Actor,
+        address: IpAddr,
+    ) -> Result<Vec<Event>, AccountError> {
+        people_only(claims)?;
+        self.admit(&by.name, address, by).await?;
+        let stored = self.store.account(&by.name).await?;
+        let hash = stored.as_ref().map(|s| s.hash.as_str());
+        if !self.passwords.verify(&change.current, hash).await? {
+            return Err(AccountError::WrongPassword);
+        }
+        self.lock_throttle().succeeded(&by.name, address);
+        if change.new == change.current {
+            let same = FieldError::new("new", "It is the present password; choose another.");
+            return Err(AccountError::Invalid(vec![same]));
+        }
+        let patch = AccountPatch {
+            password: Some(change.new.clone()),
+            ..AccountPatch::default()
+        };
+        let changed = self.update(&by.name, &patch, by).await;
+        let (_, events) = changed.map_err(|error| match error {
+            // The field has another name here.
+            AccountError::Invalid(errors) => AccountError::Invalid(
+                errors
+                    .into_iter()
+                    .map(|e| FieldError::new("new", e.message))
+                    .collect(),
+            ),
+            error => error,
+        })?;
+        Ok(events)
+    }
+
+    /// Ends all sign-ins of an account; tokens for programs stay.
+    ///
+    /// # Errors
+    /// [`AccountError::NotFound`], or the store's.
+    pub async fn end_sessions(
+        &self,
+        username: &str,
+        by: &Actor,
+    ) -> Result<Vec<Event>, AccountError> {
+        let mut last = self.changing.lock().await;
+        let known = self.store.account(username).await?;
+        known.ok_or_else(|| AccountError::NotFound(username.to_owned()))?;
+        let audit = by.audit("user.end_sessions", username);
+        let event = by.event(
+            Severity::Info,
+            Topic::Account,
+            "user.sessions_ended",
+            username,
+            "all sign-ins ended",
+        );
+        let notes = by.notes(audit, event);
+        let events = self
+            .store
+            .update_account(username, None, None, None, notes)
+            .await?;
+        self.read_again(&mut last).await?;
+        Ok(events)
+    }
+
+    /// Who is kept out here for now by too many failed sign-ins.
+    pub fn lockouts(&self) -> Vec<Lockout> {
+        self.lock_throttle().kept_out(std::time::Instant::now())
+    }
+}
+
 fn changes(before: &Account, after: &Account, password: bool) -> Vec<String> {
     let mut what = Vec::new();
     if before.role != after.role {
@@ -228,6 +308,7 @@ fn on_host(name: &str) -> Actor {
         name: name.to_owned(),
         role: Role::Admin,
         address: "host".to_owned(),
+        agent: String::new(),
         request_id: String::new(),
     }
 }

@@ -12,6 +12,12 @@ pub enum AccountError {
     /// The name or the password is wrong, or the account is disabled: which one is not told.
     #[error("the user name or the password is wrong, or the account is disabled")]
     WrongCredentials,
+    /// The present password is wrong.
+    #[error("the present password is wrong")]
+    WrongPassword,
+    /// A token for a program tries what only people do.
+    #[error("a token for a program cannot do this; sign in")]
+    ForPeople,
     /// Too many failures.
     #[error("too many failed sign-ins; try again in {} s", retry_after.as_secs().max(1))]
     Throttled {

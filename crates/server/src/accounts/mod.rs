@@ -5,6 +5,7 @@ mod admin;
 mod check;
 mod error;
 mod password;
+mod programs;
 mod throttle;
 mod token;
 
@@ -41,6 +42,17 @@ pub struct Accounts {
     state: RwLock<Arc<TokenState>>,
     /// Held while accounts are changed or read again: the last admin is counted and written as one.
     changing: tokio::sync::Mutex<Instant>,
+}
+
+/// Where a request without a token came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The client's address.
+    pub address: IpAddr,
+    /// The program that it says it is.
+    pub agent: &'a str,
+    /// The request's id.
+    pub request_id: &'a str,
 }
 
 impl Accounts {
@@ -101,14 +113,15 @@ impl Accounts {
     pub async fn sign_in(
         &self,
         request: &SignIn,
-        address: IpAddr,
-        request_id: &str,
+        from: &Origin<'_>,
     ) -> Result<SignedIn, AccountError> {
+        let address = from.address;
         let by = |name: &str| Actor {
             name: name.to_owned(),
             role: Role::Viewer,
             address: address.to_string(),
-            request_id: request_id.to_owned(),
+            agent: from.agent.to_owned(),
+            request_id: from.request_id.to_owned(),
         };
         let name = request.username.as_str();
         if check::check_username(name).is_err() || request.password.chars().count() > 256 {
@@ -138,14 +151,14 @@ impl Accounts {
             group: self.group.clone(),
             generation: stored.generation,
             exp: clock::now() + TOKEN_MS,
+            program: false,
+            areas: Vec::new(),
         };
-        let audit = by(name).audit("session.create", name);
-        self.store
-            .note(Notes {
-                events: Vec::new(),
-                audit: vec![audit],
-            })
-            .await?;
+        let notes = Notes {
+            events: Vec::new(),
+            audit: vec![by(name).audit("session.create", name)],
+        };
+        self.store.signed_in(name, clock::now(), notes).await?;
         self.lock_throttle().succeeded(name, address);
         if !self.state().accounts.contains_key(&claims.sub) {
             self.refresh().await?;
@@ -223,6 +236,7 @@ impl Accounts {
             return Err(TokenError::Revoked);
         }
         match state.accounts.get(&claims.sub) {
+            Some((_, role, false)) if claims.program => Ok(claims.role.min(*role)),
             Some((generation, role, false)) if claims.generation >= *generation => Ok(*role),
             Some(_) => Err(TokenError::Revoked),
             None => Err(TokenError::Invalid),
@@ -255,6 +269,8 @@ impl Accounts {
             group: self.group.clone(),
             generation: i64::MAX,
             exp: clock::now() - 1000,
+            program: false,
+            areas: Vec::new(),
         })
     }
 

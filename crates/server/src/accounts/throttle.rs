@@ -6,6 +6,7 @@
 //! wait, up to [`LONGEST`]. [`FORGET`] after the last attempt all is forgotten. The wait is short enough
 //! that nobody can lock an account for good by guessing at it.
 
+use gridhelm_api::account::Lockout;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -18,6 +19,8 @@ pub(super) const FREE_BY_ADDRESS: u32 = 20;
 pub(super) const LONGEST: Duration = Duration::from_mins(1);
 /// After so long without an attempt the failures are forgotten.
 pub(super) const FORGET: Duration = Duration::from_mins(15);
+/// Names and addresses that are shown, each.
+const SHOWN: usize = 100;
 /// Names and addresses remembered, each.
 const REMEMBERED: usize = 10_000;
 
@@ -67,6 +70,41 @@ impl Throttle {
         Ok(())
     }
 
+    /// Names and addresses that wait now, at most a hundred of each, those that wait longest first.
+    pub(super) fn kept_out(&self, now: Instant) -> Vec<Lockout> {
+        let left = |tries: &Tries, free| tries.left(free, now).map(|left| left.as_secs().max(1));
+        let mut names: Vec<Lockout> = self
+            .names
+            .iter()
+            .filter_map(|(name, tries)| {
+                Some(Lockout {
+                    // What cannot be a name is not written anywhere.
+                    username: Some(name.clone()).filter(|name| !name.starts_with('\u{0}')),
+                    address: None,
+                    left_s: left(tries, FREE_BY_NAME)?,
+                })
+            })
+            .filter(|lockout| lockout.username.is_some())
+            .collect();
+        let mut addresses: Vec<Lockout> = self
+            .addresses
+            .iter()
+            .filter_map(|(address, tries)| {
+                Some(Lockout {
+                    username: None,
+                    address: Some(address.to_string()),
+                    left_s: left(tries, FREE_BY_ADDRESS)?,
+                })
+            })
+            .collect();
+        for list in [&mut names, &mut addresses] {
+            list.sort_by(|a, b| b.left_s.cmp(&a.left_s));
+            list.truncate(SHOWN);
+        }
+        names.append(&mut addresses);
+        names
+    }
+
     /// The attempt was right: the name's failures are forgotten, the address's one is taken back.
     pub(super) fn succeeded(&mut self, name: &str, address: IpAddr) {
         self.names.remove(&name.to_lowercase());
@@ -77,14 +115,19 @@ impl Throttle {
 }
 
 impl Tries {
-    fn wait(&mut self, free: u32, now: Instant) -> Option<Wait> {
+    /// For how much longer it waits, if it does.
+    fn left(&self, free: u32, now: Instant) -> Option<Duration> {
         let since = now.saturating_duration_since(self.last);
         if self.failed < free || since >= FORGET {
             return None;
         }
         let doublings = (self.failed - free).min(16);
         let whole = Duration::from_secs(1 << doublings).min(LONGEST);
-        let retry_after = whole.checked_sub(since).filter(|d| !d.is_zero())?;
+        whole.checked_sub(since).filter(|d| !d.is_zero())
+    }
+
+    fn wait(&mut self, free: u32, now: Instant) -> Option<Wait> {
+        let retry_after = self.left(free, now)?;
         let first = !self.told;
         self.told = true;
         Some(Wait { retry_after, first })
@@ -137,6 +180,9 @@ mod tests {
             assert_eq!(t.admit("mia", HERE, now), Ok(()));
         }
         let wait = t.admit("MIA", HERE, now).unwrap_err();
+        let shown = t.kept_out(now);
+        assert_eq!(shown.len(), 1);
+        assert_eq!(shown[0].username.as_deref(), Some("mia"));
         assert_eq!(
             (wait.retry_after, wait.first),
             (Duration::from_secs(1), true)

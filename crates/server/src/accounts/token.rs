@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gridhelm_api::Millis;
-use gridhelm_api::account::Role;
+use gridhelm_api::account::{Area, Role};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -31,6 +31,13 @@ pub struct Claims {
     pub generation: i64,
     /// When it ends.
     pub exp: Millis,
+    /// Whether it was made for a program: then it lives until its end or until it is ended, whatever becomes of the
+    /// account's password, and can do neither what only people do nor more than `role`.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub program: bool,
+    /// Where a program's token may be used; everywhere when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub areas: Vec<Area>,
 }
 
 impl Claims {
@@ -48,7 +55,14 @@ impl Claims {
             group: group.to_owned(),
             generation: 0,
             exp,
+            program: false,
+            areas: Vec::new(),
         }
+    }
+
+    /// Whether the token may be used for a path below `/api/v1`.
+    pub fn may_use(&self, path: &str) -> bool {
+        self.areas.is_empty() || Area::of_path(path).is_some_and(|area| self.areas.contains(&area))
     }
 }
 
@@ -132,6 +146,8 @@ mod tests {
             group: "east".into(),
             generation: 3,
             exp: 1000,
+            program: false,
+            areas: Vec::new(),
         }
     }
 
@@ -167,6 +183,21 @@ mod tests {
             verify(KEY, &format!("{body}."), "east", 0),
             Err(TokenError::Invalid)
         );
+    }
+
+    #[test]
+    fn a_programs_token_is_bound_to_its_areas() {
+        let program = Claims {
+            program: true,
+            areas: vec![Area::Tasks],
+            ..claims()
+        };
+        assert!(program.may_use("/tasks/t-1"));
+        assert!(!program.may_use("/nodes"));
+        assert!(!program.may_use("/users"), "what only people do");
+        assert!(claims().may_use("/nodes"));
+        let token = sign(KEY, &program).unwrap();
+        assert_eq!(verify(KEY, &token, "east", 0), Ok(program));
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub(super) fn audit_by_itself(action: &'static str, subject: String, reason: &st
         after: None,
         reason: Some(reason.to_owned()),
         address: String::new(),
+        agent: String::new(),
         request_id: String::new(),
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Caller {
     pub(crate) request_id: Arc<str>,
     /// The client's address; of a relayed request the address that the relaying server saw.
     pub(crate) address: IpAddr,
+    /// The program that the client says it is, cut to 200 characters; what is no letter or sign is left out.
+    pub(crate) agent: Arc<str>,
     /// Whether another server relayed it: it is not relayed again.
     pub(crate) relayed: bool,
 }
@@ -23,6 +25,7 @@ impl Caller {
         extensions.get::<Self>().cloned().unwrap_or_else(|| Self {
             request_id: "UID-0".into(),
             address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            agent: "".into(),
             relayed: false,
         })
     }

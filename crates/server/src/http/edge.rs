@@ -102,8 +102,14 @@ fn caller(http: &Http, request: &Request) -> Caller {
     Caller {
         request_id: told.1.map_or_else(new_request_id, Arc::from),
         address: told.0.unwrap_or(peer),
+        agent: agent(text(header::USER_AGENT)),
         relayed: relay.is_some(),
     }
+}
+
+fn agent(text: Option<&str>) -> Arc<str> {
+    let shown = text.unwrap_or_default().chars().filter(|c| !c.is_control());
+    shown.take(200).collect::<String>().into()
 }
 
 fn is_request_id(text: &str) -> bool {

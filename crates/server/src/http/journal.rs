@@ -5,14 +5,14 @@ use super::extract::Params;
 use super::refusal::{Answer, Refusal};
 use super::stream;
 use crate::accounts::Claims;
-use crate::store::EventFilter;
+use crate::store::{AuditFilter, EventFilter};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json as Answered};
-use gridhelm_api::Page;
-use gridhelm_api::account::AuditRow;
+use gridhelm_api::account::{AuditChain, AuditRow};
 use gridhelm_api::event::{Severity, Topic};
+use gridhelm_api::{Millis, Page};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -63,12 +63,40 @@ pub(crate) async fn events(
 pub(crate) struct AuditQuery {
     before: Option<i64>,
     limit: Option<u32>,
+    actor: Option<String>,
+    action: Option<String>,
+    text: Option<String>,
+    since: Option<Millis>,
+    until: Option<Millis>,
 }
 
+/// Audit rows, newest first.
 pub(crate) async fn audit(
     State(http): State<Arc<Http>>,
     Params(query): Params<AuditQuery>,
 ) -> Answer<Answered<Page<AuditRow>>> {
-    let limit = page_size(query.limit)?;
-    Ok(Answered(http.app.store.audit(query.before, limit).await?))
+    let filter = AuditFilter {
+        actor: query.actor,
+        action: query.action,
+        text: query.text,
+        since: query.since,
+        until: query.until,
+        before: query.before,
+        limit: page_size(query.limit)?,
+    };
+    Ok(Answered(http.app.store.audit(&filter).await?))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct VerifyQuery {
+    noted: Option<String>,
+}
+
+/// Walks the audit log's chain and tells whether it holds; `noted` is a hash that was its end once.
+pub(crate) async fn verify(
+    State(http): State<Arc<Http>>,
+    Params(query): Params<VerifyQuery>,
+) -> Answer<Answered<AuditChain>> {
+    let chain = http.app.store.verify_audit(query.noted.as_deref()).await?;
+    Ok(Answered(chain))
 }

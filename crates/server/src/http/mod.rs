@@ -116,11 +116,42 @@ fn mount(http: &Arc<Http>) -> Routes {
         .post("/api/v1/session", open, session::sign_in)
         .delete("/api/v1/session", read, session::sign_out)
         .get("/api/v1/me", read, session::me)
+        .put(
+            "/api/v1/me/password",
+            read.place(Place::ActiveOrHere),
+            users::change_password,
+        )
+        .get("/api/v1/tokens", read, users::tokens)
+        .post(
+            "/api/v1/tokens",
+            read.place(Place::ActiveOrHere),
+            users::create_token,
+        )
+        .delete(
+            "/api/v1/tokens/{id}",
+            read.place(Place::ActiveOrHere),
+            users::end_token,
+        )
         .get("/api/v1/users", read.access(ADMIN), users::list)
+        .get(
+            "/api/v1/users/lockouts",
+            read.access(ADMIN),
+            users::lockouts,
+        )
+        .delete(
+            "/api/v1/users/{name}/sessions",
+            accounts,
+            users::end_sessions,
+        )
         .post("/api/v1/users", accounts, users::create)
         .patch("/api/v1/users/{name}", accounts, users::update)
         .get("/api/v1/events", read, journal::events)
-        .get("/api/v1/audit", read, journal::audit);
+        .get("/api/v1/audit", read, journal::audit)
+        .get(
+            "/api/v1/audit/verify",
+            read.access(ADMIN).time(300),
+            journal::verify,
+        );
     let routes = routes
         .get("/api/v1/group", read, group::group)
         .get("/api/v1/group/failover", read, group::failover)

@@ -218,6 +218,10 @@ impl From<AccountError> for Refusal {
     fn from(error: AccountError) -> Self {
         let text = sentence(&error.to_string());
         match error {
+            AccountError::WrongPassword => {
+                Self::invalid("current", "The present password is wrong.")
+            }
+            AccountError::ForPeople => Self::new(Code::Forbidden, text),
             AccountError::WrongCredentials => Self::new(Code::WrongCredentials, text),
             AccountError::Throttled { retry_after } => {
                 Self::new(Code::TooManyAttempts, text).retry_after(retry_after)

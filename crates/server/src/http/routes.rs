@@ -240,9 +240,12 @@ async fn admit(http: &Http, rule: Rule, request: &mut Parts) -> Answer<()> {
             name: claims.sub.clone(),
             role: claims.role,
             address: caller.address.to_string(),
+            agent: caller.agent.to_string(),
             request_id: caller.request_id.to_string(),
         };
-        if let Err(refusal) = allow(rule.access, &claims) {
+        let allowed =
+            allow(rule.access, &claims).and_then(|()| within_areas(&claims, request.uri.path()));
+        if let Err(refusal) = allowed {
             if !request.method.is_safe() {
                 note_refused(http, &actor, request).await;
             }
@@ -255,6 +258,19 @@ async fn admit(http: &Http, rule: Rule, request: &mut Parts) -> Answer<()> {
         return Err(Refusal::too_large(rule.body));
     }
     Ok(())
+}
+
+/// Whether a program's token may be used for this address.
+fn within_areas(claims: &Claims, path: &str) -> Answer<()> {
+    let path = path.strip_prefix("/api/v1").unwrap_or(path);
+    if claims.may_use(path) {
+        return Ok(());
+    }
+    let areas: Vec<&str> = claims.areas.iter().map(|area| area.name()).collect();
+    Err(Refusal::new(
+        Code::Forbidden,
+        format!("This token is for {} only.", areas.join(", ")),
+    ))
 }
 
 /// The body's size as the client announced it.

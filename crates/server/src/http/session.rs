@@ -4,7 +4,7 @@ use super::Http;
 use super::caller::Caller;
 use super::extract::Json;
 use super::refusal::{Answer, Refusal};
-use crate::accounts::{Actor, Claims};
+use crate::accounts::{Actor, Claims, Origin};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json as Answered};
@@ -16,11 +16,12 @@ pub(crate) async fn sign_in(
     caller: Caller,
     Json(request): Json<SignIn>,
 ) -> Answer<Answered<SignedIn>> {
-    let signed_in = http
-        .app
-        .accounts
-        .sign_in(&request, caller.address, &caller.request_id)
-        .await?;
+    let from = Origin {
+        address: caller.address,
+        agent: &caller.agent,
+        request_id: &caller.request_id,
+    };
+    let signed_in = http.app.accounts.sign_in(&request, &from).await?;
     Ok(Answered(signed_in))
 }
 

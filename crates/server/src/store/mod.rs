@@ -16,6 +16,7 @@
 //! rows. The committed events come back with their ids, in commit order, so that the caller can publish
 //! them; nothing is published before its commit.
 
+pub mod chain;
 #[cfg(test)]
 mod contract;
 mod error;
@@ -31,7 +32,7 @@ pub use types::*;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use gridhelm_api::account::{Account, AuditRow, Role};
+use gridhelm_api::account::{Account, ApiToken, AuditChain, AuditRow, Role};
 use gridhelm_api::changeset::{ChangesetRequest, Committed, Manifest};
 use gridhelm_api::event::Event;
 use gridhelm_api::group::{Failover, Group, Member};
@@ -50,6 +51,9 @@ pub trait LifeLock: core::fmt::Debug + Send + Sync {
     /// lock that only the end of its process frees never ends this. May be asked any number of times.
     fn lost(&self) -> BoxFuture<'static, ()>;
 }
+
+/// The most tokens for programs that an account may have.
+pub const MOST_TOKENS: usize = 50;
 
 /// The group's database. Cheap to clone behind an `Arc`; every call is one transaction.
 #[async_trait]
@@ -148,8 +152,29 @@ pub trait Store: Send + Sync + 'static {
     /// to verify tokens while the database is away.
     async fn token_state(&self) -> Result<TokenState>;
 
-    /// Audit rows, newest first, older than `before` when given.
-    async fn audit(&self, before: Option<i64>, limit: u32) -> Result<Page<AuditRow>>;
+    /// Audit rows, newest first.
+    async fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRow>>;
+
+    /// Walks the audit log's chain. `noted`: a hash that was its end once, which is looked for.
+    async fn verify_audit(&self, noted: Option<&str>) -> Result<AuditChain>;
+
+    /// Writes when an account signed in last.
+    async fn signed_in(&self, username: &str, at: Millis, notes: Notes) -> Result<()>;
+
+    /// Tokens for programs, newest first: of one account, or of all. Those whose time is over are forgotten.
+    async fn api_tokens(&self, username: Option<&str>) -> Result<Vec<ApiToken>>;
+
+    /// Records a token for a program. `Conflict` when its owner has [`MOST_TOKENS`] already.
+    async fn create_api_token(&self, token: &ApiToken, notes: Notes) -> Result<Vec<Event>>;
+
+    /// Forgets a token for a program and revokes it. `NotFound` unless it is there and, where `username` is given,
+    /// that account's.
+    async fn end_api_token(
+        &self,
+        id: &str,
+        username: Option<&str>,
+        notes: Notes,
+    ) -> Result<Vec<Event>>;
 
     /// Writes notes alone (a refused write, a sign-in).
     async fn note(&self, notes: Notes) -> Result<Vec<Event>>;

@@ -110,8 +110,39 @@ pub struct AuditDraft {
     pub reason: Option<String>,
     /// The caller's address.
     pub address: String,
+    /// The program that the caller says it is, cut to 200 characters.
+    pub agent: String,
     /// The request's id.
     pub request_id: String,
+}
+
+/// Which audit rows are wanted. All given conditions hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// By this account.
+    pub actor: Option<String>,
+    /// Of actions that begin so: `node.` or `node.create`.
+    pub action: Option<String>,
+    /// With this text in the subject or the reason; letters' case does not matter.
+    pub text: Option<String>,
+    /// Written at this moment or later.
+    pub since: Option<Millis>,
+    /// Written before this moment.
+    pub until: Option<Millis>,
+    /// With a smaller number.
+    pub before: Option<i64>,
+    /// At most so many, 1 to 1,000.
+    pub limit: u32,
+}
+
+impl AuditFilter {
+    /// The newest rows, whatever they are about.
+    pub fn newest(limit: u32) -> Self {
+        Self {
+            limit,
+            ..Self::default()
+        }
+    }
 }
 
 /// What a write leaves behind in the same transaction.

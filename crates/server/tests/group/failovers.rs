@@ -129,7 +129,15 @@ async fn what_is_asked_wrongly_is_refused_and_changes_nothing() {
         (ServerRole::Active, 1)
     );
     assert!(one.store.switches(1).await.unwrap().is_empty());
-    assert_eq!(one.store.audit(None, 10).await.unwrap().items.len(), 6);
+    assert_eq!(
+        one.store
+            .audit(&gridhelm_server::store::AuditFilter::newest(10))
+            .await
+            .unwrap()
+            .items
+            .len(),
+        6
+    );
     // The audit is the only trace.
     let noted = one.store.note(Notes::default()).await.unwrap();
     assert!(noted.is_empty());

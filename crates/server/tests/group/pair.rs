@@ -329,6 +329,7 @@ pub(crate) fn audit() -> AuditDraft {
         after: None,
         reason: Some("a test".into()),
         address: "127.0.0.1".into(),
+        agent: String::new(),
         request_id: "UID-1".into(),
     }
 }

@@ -187,7 +187,12 @@ async fn a_standby_that_does_not_answer_is_refused() {
         (ServerRole::Active, 1)
     );
     assert!(one.store.switches(1).await.unwrap().is_empty());
-    let audited = one.store.audit(None, 10).await.unwrap().items;
+    let audited = one
+        .store
+        .audit(&gridhelm_server::store::AuditFilter::newest(10))
+        .await
+        .unwrap()
+        .items;
     assert!(audited.iter().any(|row| {
         row.after
             .as_ref()

@@ -17,11 +17,18 @@ const TABLE: &str = "
     POST   /api/v1/session                                     o
     DELETE /api/v1/session                                     v
     GET    /api/v1/me                                          v
+    PUT    /api/v1/me/password                                 v
+    GET    /api/v1/tokens                                      v
+    POST   /api/v1/tokens                                      v
+    DELETE /api/v1/tokens/{id}                                 v
     GET    /api/v1/users                                       a
+    GET    /api/v1/users/lockouts                              a
+    DELETE /api/v1/users/{name}/sessions                       a
     POST   /api/v1/users                                       a
     PATCH  /api/v1/users/{name}                                a
     GET    /api/v1/events                                      v
     GET    /api/v1/audit                                       v
+    GET    /api/v1/audit/verify                                a
     GET    /api/v1/group                                       v
     GET    /api/v1/group/failover                              v
     PUT    /api/v1/group/failover                              a

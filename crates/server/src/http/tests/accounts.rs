@@ -4,6 +4,8 @@ use super::*;
 use crate::accounts::Actor;
 use gridhelm_api::account::Role;
 
+/// The password of the account that `role("operator")` signs in.
+const PASSWORD: &str = "password of operator";
 const USERS: &str = "/api/v1/users";
 
 #[tokio::test]
@@ -214,7 +216,180 @@ async fn no_account_is_made_with_a_bad_first_password() {
         name: "x".into(),
         role: Role::Viewer,
         address: String::new(),
+        agent: String::new(),
         request_id: String::new(),
     };
     assert!(actor.audit("a", "b").before.is_none());
+}
+
+#[tokio::test]
+async fn a_person_changes_their_own_password() {
+    let server = Server::start().await;
+    let mia = server.role("operator").await;
+    let name = mia.get("/api/v1/me").await.json["username"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let change = |current: &str, new: &str| json!({ "current": current, "new": new });
+    let path = "/api/v1/me/password";
+    let put = async |body| mia.send(mia.request(Method::PUT, path).json(&body)).await;
+    put(change("wrong", "another long one"))
+        .await
+        .is_problem(422, "invalid_input");
+    let short = put(change(PASSWORD, "short")).await;
+    short.is_problem(422, "invalid_input");
+    assert_eq!(short.json["errors"][0]["field"], "new");
+    put(change(PASSWORD, PASSWORD))
+        .await
+        .is_problem(422, "invalid_input");
+    let changed = put(change(PASSWORD, "another long one")).await;
+    assert_eq!(changed.status, 200, "{}", changed.json);
+    // The old sign-in has ended; the answer is a new one.
+    mia.get("/api/v1/me").await.is_problem(401, "revoked_token");
+    let token = changed.json["token"].as_str().unwrap().to_owned();
+    assert_eq!(mia.with(token).get("/api/v1/me").await.status, 200);
+    server
+        .sign_in(&name, PASSWORD)
+        .await
+        .is_problem(401, "wrong_credentials");
+    assert_eq!(server.sign_in(&name, "another long one").await.status, 200);
+    let audit = format!("{:?}", server.admin().await.audit().await);
+    assert!(!audit.contains("another long one"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_admin_ends_the_sign_ins_of_an_account() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let viewer = server.role("viewer").await;
+    let name = viewer.get("/api/v1/me").await.json["username"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = format!("{USERS}/{name}/sessions");
+    let ended = admin.send(admin.request(Method::DELETE, &path)).await;
+    assert_eq!(ended.status, 204);
+    viewer
+        .get("/api/v1/me")
+        .await
+        .is_problem(401, "revoked_token");
+    let users = admin.get(USERS).await.json;
+    let seen = users
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|u| u["username"] == *name)
+        .unwrap();
+    assert!(seen["signed_in_at"].as_i64().unwrap() > 0);
+    let nobody = admin.request(Method::DELETE, &format!("{USERS}/nobody/sessions"));
+    admin.send(nobody).await.is_problem(404, "not_found");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_programs_token_does_what_it_was_made_for_and_no_more() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let operator = server.role("operator").await;
+    let tokens = "/api/v1/tokens";
+    let draft = |role: &str, areas: &[&str]| json!({ "name": "nightly", "role": role, "areas": areas, "days": 30 });
+    operator
+        .post(tokens, draft("admin", &[]))
+        .await
+        .is_problem(422, "invalid_input");
+    let made = operator.post(tokens, draft("operator", &["tasks"])).await;
+    assert_eq!(made.status, 201, "{}", made.json);
+    let program = operator.with(made.json["token"].as_str().unwrap().to_owned());
+    assert_eq!(program.get("/api/v1/tasks").await.status, 200);
+    for path in ["/api/v1/nodes", "/api/v1/me", tokens, "/api/v1/events"] {
+        program.get(path).await.is_problem(403, "forbidden");
+    }
+    // One for everything still does not what only people do, nor more than its role.
+    let made_all = operator.post(tokens, draft("viewer", &[])).await;
+    let all = operator.with(made_all.json["token"].as_str().unwrap().to_owned());
+    assert_eq!(all.get("/api/v1/nodes").await.status, 200);
+    all.post(
+        "/api/v1/tasks",
+        json!({ "source": { "code": { "code": "1" } } }),
+    )
+    .await
+    .is_problem(403, "forbidden");
+    all.post(tokens, draft("viewer", &[]))
+        .await
+        .is_problem(403, "forbidden");
+    let change = json!({ "current": PASSWORD, "new": "another long one" });
+    let put = all
+        .request(Method::PUT, "/api/v1/me/password")
+        .json(&change);
+    all.send(put).await.is_problem(403, "forbidden");
+
+    // It is listed without its secret, for its owner and for admins.
+    let listed = operator.get(tokens).await;
+    assert_eq!(listed.json.as_array().unwrap().len(), 2);
+    assert!(!listed.json.to_string().contains("gh1."));
+    assert_eq!(
+        server.role("viewer").await.get(tokens).await.json,
+        json!([])
+    );
+    let id = made.json["about"]["id"].as_str().unwrap();
+    let end = |api: &Api| api.request(Method::DELETE, &format!("{tokens}/{id}"));
+    let stranger = server.role("viewer").await;
+    stranger
+        .send(end(&stranger))
+        .await
+        .is_problem(404, "not_found");
+    assert_eq!(admin.send(end(&admin)).await.status, 204);
+    program
+        .get("/api/v1/tasks")
+        .await
+        .is_problem(401, "revoked_token");
+    // A sign-out everywhere leaves programs alone, shutting the account out does not.
+    let name = operator.get("/api/v1/me").await.json["username"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let sessions = admin.request(Method::DELETE, &format!("{USERS}/{name}/sessions"));
+    assert_eq!(admin.send(sessions).await.status, 204);
+    assert_eq!(all.get("/api/v1/nodes").await.status, 200);
+    let out = admin
+        .request(Method::PATCH, &format!("{USERS}/{name}"))
+        .json(&json!({ "disabled": true }));
+    assert_eq!(admin.send(out).await.status, 200);
+    all.get("/api/v1/nodes")
+        .await
+        .is_problem(401, "revoked_token");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn admins_see_who_is_kept_out_and_walk_the_audit_log() {
+    let server = Server::start().await;
+    for _ in 0..6 {
+        server.sign_in("mia", "guess").await;
+    }
+    let admin = server.admin().await;
+    let out = admin.get("/api/v1/users/lockouts").await.json;
+    assert_eq!(out[0]["username"], "mia", "{out}");
+    let chain = admin.get("/api/v1/audit/verify").await.json;
+    assert_eq!(chain["broken"], serde_json::Value::Null, "{chain}");
+    assert!(chain["covered"].as_u64().unwrap() > 5);
+    let refused = admin
+        .get("/api/v1/audit?action=session.refused&actor=mia&limit=1")
+        .await
+        .json;
+    assert_eq!(refused["items"][0]["actor"], "mia");
+    assert!(refused["next"].is_string());
+    // The program that asked is on record.
+    let draft = json!({ "username": "bob", "password": "a long password", "role": "viewer" });
+    let made = admin
+        .request(Method::POST, USERS)
+        .header("user-agent", "curl/8");
+    assert_eq!(admin.send(made.json(&draft)).await.status, 201);
+    let row = admin
+        .get("/api/v1/audit?action=user.create&text=BOB")
+        .await
+        .json;
+    assert_eq!(row["items"][0]["agent"], "curl/8", "{row}");
+    server.stop().await;
 }

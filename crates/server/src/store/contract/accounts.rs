@@ -55,7 +55,11 @@ async fn accounts_are_made_and_changed(db: &dyn Database) {
         (Role::Admin, true)
     );
     assert_eq!((found.hash.as_str(), found.generation), ("$new", 3));
-    let audit = store.audit(None, 1).await.unwrap().items;
+    let audit = store
+        .audit(&crate::store::AuditFilter::newest(1))
+        .await
+        .unwrap()
+        .items;
     let text = serde_json::to_string(&audit).unwrap();
     assert!(
         text.contains("\"before\":{") && !text.contains("argon2") && !text.contains("$new"),

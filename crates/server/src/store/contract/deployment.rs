@@ -133,6 +133,7 @@ pub(crate) fn notes(kind: &'static str) -> Notes {
             after: None,
             reason: Some("a test".to_owned()),
             address: "127.0.0.1".to_owned(),
+            agent: "curl/8".to_owned(),
             request_id: "r-1".to_owned(),
         }],
     }
@@ -164,6 +165,7 @@ pub(crate) fn account(username: &str, role: Role) -> StoredAccount {
             role,
             disabled: false,
             created_at: 1,
+            signed_in_at: None,
         },
         hash: "$argon2id$first".to_owned(),
         generation: 1,
@@ -279,6 +281,11 @@ pub(crate) async fn traces(store: &Arc<dyn Store>) -> (usize, usize) {
         ..EventFilter::default()
     };
     let events = store.events(&filter).await.unwrap().items.len();
-    let audit = store.audit(None, 1000).await.unwrap().items.len();
+    let audit = store
+        .audit(&crate::store::AuditFilter::newest(1000))
+        .await
+        .unwrap()
+        .items
+        .len();
     (events, audit)
 }

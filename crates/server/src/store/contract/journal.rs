@@ -1,7 +1,7 @@
 //! Events and audit rows.
 
 use super::*;
-use crate::store::{EventFilter, Expect, Notes, StoreError};
+use crate::store::{AuditFilter, EventFilter, Expect, Notes, StoreError};
 use gridhelm_api::event::{Severity, Topic};
 use std::collections::BTreeSet;
 
@@ -10,6 +10,8 @@ on_every_store!(
     event_ids_are_in_commit_order,
     events_are_filtered_and_paged,
     audit_rows_are_whole_and_paged,
+    audit_rows_are_found_by_what_they_say,
+    the_audit_log_is_a_chain,
 );
 
 async fn notes_are_in_the_transaction_of_their_write(db: &dyn Database) {
@@ -146,9 +148,15 @@ async fn audit_rows_are_whole_and_paged(db: &dyn Database) {
         note.audit[0].after = Some(serde_json::json!({ "n": i }));
         store.note(note).await.unwrap();
     }
-    let first = store.audit(None, 3).await.unwrap();
+    let first = store.audit(&AuditFilter::newest(3)).await.unwrap();
     let next = first.next.as_ref().unwrap().parse().unwrap();
-    let second = store.audit(Some(next), 3).await.unwrap();
+    let second = store
+        .audit(&AuditFilter {
+            before: Some(next),
+            ..AuditFilter::newest(3)
+        })
+        .await
+        .unwrap();
     assert_eq!(
         (first.items.len(), second.items.len(), second.next),
         (3, 2, None)
@@ -172,4 +180,79 @@ async fn audit_rows_are_whole_and_paged(db: &dyn Database) {
         (Some("a test"), None)
     );
     assert!(row.at > 0);
+}
+
+async fn audit_rows_are_found_by_what_they_say(db: &dyn Database) {
+    let store = db.open();
+    for (actor, action, subject, reason) in [
+        ("ann", "node.create", "East_1", None),
+        ("bob", "node.edit", "east-2", Some("100 % full")),
+        ("ann", "switch.planned", "east-2", Some("Kernel")),
+    ] {
+        let mut note = notes("thing.done");
+        note.events.clear();
+        let row = &mut note.audit[0];
+        actor.clone_into(&mut row.actor);
+        row.action = action;
+        subject.clone_into(&mut row.subject);
+        row.reason = reason.map(str::to_owned);
+        store.note(note).await.unwrap();
+    }
+    let found = async |change: fn(&mut AuditFilter)| {
+        let mut filter = AuditFilter::newest(10);
+        change(&mut filter);
+        let items = store.audit(&filter).await.unwrap().items;
+        items.into_iter().map(|r| r.action).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        found(|f| f.actor = Some("ann".into())).await,
+        ["switch.planned", "node.create"]
+    );
+    assert_eq!(
+        found(|f| f.action = Some("node.".into())).await,
+        ["node.edit", "node.create"]
+    );
+    assert_eq!(
+        found(|f| f.text = Some("kernel".into())).await,
+        ["switch.planned"]
+    );
+    // What means something in a pattern means itself.
+    assert_eq!(
+        found(|f| f.text = Some("t_1".into())).await,
+        ["node.create"]
+    );
+    assert_eq!(
+        found(|f| f.text = Some("100 %".into())).await,
+        ["node.edit"]
+    );
+    assert_eq!(found(|f| f.text = Some("%".into())).await, ["node.edit"]);
+    assert_eq!(found(|f| f.since = Some(i64::MAX)).await, [""; 0]);
+    assert_eq!(found(|f| f.until = Some(i64::MAX)).await.len(), 3);
+}
+
+async fn the_audit_log_is_a_chain(db: &dyn Database) {
+    let store = db.open();
+    assert_eq!(store.verify_audit(None).await.unwrap().broken, None);
+    for i in 0..4 {
+        let mut note = notes("thing.done");
+        // What a database cannot store is hashed as it is stored.
+        note.audit[0].reason = Some(format!("nul \u{0} and \u{1F600} {i}"));
+        note.audit[0].after = Some(serde_json::json!({ "n": 1.5e300, "b": [i, null] }));
+        store.note(note).await.unwrap();
+    }
+    let early = store.verify_audit(None).await.unwrap();
+    assert_eq!((early.broken, early.covered, early.rows), (None, 4, 4));
+    // Many at once, in one transaction and in several that wait for each other.
+    let mut both = notes("thing.done");
+    both.audit.extend(notes("other.done").audit);
+    let writes = (0..8).map(|_| store.note(both.clone()));
+    futures_util::future::try_join_all(writes).await.unwrap();
+    drop(store);
+    let store = db.open();
+    store.note(notes("thing.done")).await.unwrap();
+    let chain = store.verify_audit(Some(&early.head)).await.unwrap();
+    assert_eq!((chain.broken, chain.covered), (None, 21));
+    assert_eq!(chain.noted, Some(true));
+    let other = store.verify_audit(Some("0123")).await.unwrap();
+    assert_eq!(other.noted, Some(false));
 }

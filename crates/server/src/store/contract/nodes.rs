@@ -27,7 +27,11 @@ async fn a_node_comes_back_as_it_was_written(db: &dyn Database) {
     );
     assert_eq!(made.password.as_deref(), Some("hush-hush"));
     assert!(!format!("{made:?}").contains("hush"));
-    let audit = store.audit(None, 1).await.unwrap().items;
+    let audit = store
+        .audit(&crate::store::AuditFilter::newest(1))
+        .await
+        .unwrap()
+        .items;
     assert_eq!(audit[0].after.as_ref().unwrap()["port"], 6311);
     assert!(!serde_json::to_string(&audit).unwrap().contains("hush"));
 
@@ -120,7 +124,12 @@ async fn of_two_editors_the_second_learns_what_changed(db: &dyn Database) {
         other => panic!("{other}"),
     }
     assert_eq!(traces(&store).await, (1, 1));
-    let audit = store.audit(None, 1).await.unwrap().items.remove(0);
+    let audit = store
+        .audit(&crate::store::AuditFilter::newest(1))
+        .await
+        .unwrap()
+        .items
+        .remove(0);
     assert_eq!(audit.before.unwrap()["slot_limit"], 3);
     assert_eq!(audit.after.unwrap()["slot_limit"], won.slot_limit);
 }

@@ -12,9 +12,10 @@ use futures_util::future::try_join5;
 use std::time::Instant;
 
 /// The ids given last; whoever locks them is the group's one writing transaction.
-const COUNTERS_LOCKED: &str = "SELECT event, audit FROM counters FOR UPDATE";
+const COUNTERS_LOCKED: &str =
+    "SELECT event, audit, audit_last, audit_hash FROM counters FOR UPDATE";
 /// The same for a transaction that writes no notes and nothing that others write.
-const COUNTERS: &str = "SELECT event, audit FROM counters";
+const COUNTERS: &str = "SELECT event, audit, audit_last, audit_hash FROM counters";
 
 impl Writer {
     /// Begins a transaction with the group's locks. Nothing is open after an error.
@@ -89,7 +90,11 @@ impl Writer {
         };
         let number = |i| counters.try_get(i).map_err(|_| damaged("the counters"));
         let found = Ownership::of(&Row::Postgres(&ownership)).map_err(|_| damaged("the epoch"))?;
-        session.found(found, number(0)?, number(1)?);
+        let hash = counters
+            .try_get(3)
+            .map_err(|_| damaged("the audit log's head"))?;
+        let head = (number(2)?, hash);
+        session.found(found, number(0)?, number(1)?, head);
         Ok(())
     }
 

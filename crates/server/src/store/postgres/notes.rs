@@ -4,6 +4,7 @@
 //! what is undone leaves no gap.
 
 use super::engine::storable;
+use crate::store::chain::{self, Link};
 use crate::store::sql::tx::{Done, json, severity_number, word};
 use crate::store::{AuditDraft, EventDraft};
 use futures_util::future::try_join3;
@@ -14,6 +15,8 @@ use tokio_postgres::{Client, Error, Statement};
 pub(super) struct Drafts {
     last_event: i64,
     last_audit: i64,
+    /// The number and hash of the last audit row that has one, before this transaction.
+    head: (i64, String),
     events: Events,
     audit: Audit,
     mark: (usize, usize),
@@ -45,7 +48,9 @@ struct Audit {
     after: Vec<Option<String>>,
     reason: Vec<Option<String>>,
     address: Vec<String>,
+    agent: Vec<String>,
     request_id: Vec<String>,
+    hash: Vec<String>,
 }
 
 fn text(text: &str) -> String {
@@ -58,17 +63,19 @@ impl Drafts {
          SELECT * FROM unnest(?1::bigint[], ?2::bigint[], ?3::bigint[], ?4::text[], ?5::text[], ?6::text[],
                               ?7::text[], ?8::text[], ?9::bigint[])";
     /// Writes the audit rows.
-    pub(super) const AUDIT: &str = "INSERT INTO audit (id, at, actor, action, subject, before, after, reason, address, request_id)
+    pub(super) const AUDIT: &str = "INSERT INTO audit (id, at, actor, action, subject, before, after, reason, address, agent, request_id, hash)
          SELECT * FROM unnest(?1::bigint[], ?2::bigint[], ?3::text[], ?4::text[], ?5::text[], ?6::text[],
-                              ?7::text[], ?8::text[], ?9::text[], ?10::text[])";
+                              ?7::text[], ?8::text[], ?9::text[], ?10::text[], ?11::text[], ?12::text[])";
     /// Writes the ids given last.
-    pub(super) const COUNTERS: &str = "UPDATE counters SET event = ?1, audit = ?2";
+    pub(super) const COUNTERS: &str =
+        "UPDATE counters SET event = ?1, audit = ?2, audit_last = ?3, audit_hash = ?4";
 
     /// Nothing yet; ids go on after these.
-    pub(super) fn after(last_event: i64, last_audit: i64) -> Self {
+    pub(super) fn after(last_event: i64, last_audit: i64, head: (i64, String)) -> Self {
         Self {
             last_event,
             last_audit,
+            head,
             ..Self::default()
         }
     }
@@ -108,22 +115,54 @@ impl Drafts {
         Ok(self.last_event)
     }
 
+    /// The number and hash of the last audit row that has one.
+    fn head(&self) -> (i64, String) {
+        match (self.audit.id.last(), self.audit.hash.last()) {
+            (Some(id), Some(hash)) => (*id, hash.clone()),
+            _ => self.head.clone(),
+        }
+    }
+
     /// Takes an audit row.
     pub(super) fn put_audit(&mut self, row: &AuditDraft, at: i64) -> Done<()> {
         let before = row.before.as_ref().map(json).transpose()?;
         let after = row.after.as_ref().map(json).transpose()?;
         self.last_audit += 1;
+        let (_, previous) = self.head();
+        // What is hashed is what is stored.
+        let (actor, subject) = (text(&row.actor), text(&row.subject));
+        let reason = row.reason.as_deref().map(text);
+        let (address, agent) = (text(&row.address), text(&row.agent));
+        let request_id = text(&row.request_id);
+        let link = Link {
+            id: self.last_audit,
+            at,
+            fields: [
+                Some(&actor),
+                Some(row.action),
+                Some(&subject),
+                before.as_deref(),
+                after.as_deref(),
+                reason.as_deref(),
+                Some(&address),
+                Some(&agent),
+                Some(&request_id),
+            ],
+        };
+        let hash = chain::hash(&previous, &link);
         let all = &mut self.audit;
         all.id.push(self.last_audit);
         all.at.push(at);
-        all.actor.push(text(&row.actor));
+        all.actor.push(actor);
         all.action.push(row.action.to_owned());
-        all.subject.push(text(&row.subject));
+        all.subject.push(subject);
         all.before.push(before);
         all.after.push(after);
-        all.reason.push(row.reason.as_deref().map(text));
-        all.address.push(text(&row.address));
-        all.request_id.push(text(&row.request_id));
+        all.reason.push(reason);
+        all.address.push(address);
+        all.agent.push(agent);
+        all.request_id.push(request_id);
+        all.hash.push(hash);
         Ok(())
     }
 
@@ -135,6 +174,7 @@ impl Drafts {
         audit: &Statement,
         counters: &Statement,
     ) -> Result<(), Error> {
+        let (last, hash) = self.head();
         let (e, a) = (&self.events, &self.audit);
         try_join3(
             client.execute(
@@ -163,10 +203,15 @@ impl Drafts {
                     &a.after,
                     &a.reason,
                     &a.address,
+                    &a.agent,
                     &a.request_id,
+                    &a.hash,
                 ],
             ),
-            client.execute(counters, &[&self.last_event, &self.last_audit]),
+            client.execute(
+                counters,
+                &[&self.last_event, &self.last_audit, &last, &hash],
+            ),
         )
         .await?;
         Ok(())
@@ -205,7 +250,9 @@ impl Audit {
             &mut self.action,
             &mut self.subject,
             &mut self.address,
+            &mut self.agent,
             &mut self.request_id,
+            &mut self.hash,
         ] {
             column.truncate(to);
         }

@@ -124,10 +124,10 @@ impl Session {
     }
 
     /// What the writing transaction found at its beginning, under its locks.
-    pub(super) fn found(&self, ownership: Ownership, event: i64, audit: i64) {
+    pub(super) fn found(&self, ownership: Ownership, event: i64, audit: i64, head: (i64, String)) {
         let mut state = self.state();
         state.ownership = Some(ownership);
-        state.drafts = Drafts::after(event, audit);
+        state.drafts = Drafts::after(event, audit, head);
     }
 
     /// A job begins. Where others share its transaction, what it writes goes into a savepoint of its own.

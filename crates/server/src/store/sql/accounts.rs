@@ -28,7 +28,8 @@ pub(super) fn token_key(tx: Tx<'_>) -> Done<Vec<u8>> {
     Ok(key)
 }
 
-const COLUMNS: &str = "SELECT username, role, disabled, created_at, hash, generation FROM accounts";
+const COLUMNS: &str =
+    "SELECT username, role, disabled, created_at, hash, generation, signed_in_at FROM accounts";
 
 fn stored(r: &Row<'_>) -> Done<StoredAccount> {
     Ok(StoredAccount {
@@ -37,6 +38,7 @@ fn stored(r: &Row<'_>) -> Done<StoredAccount> {
             role: of_word("an account", &r.get::<String>(1)?)?,
             disabled: r.get(2)?,
             created_at: r.get(3)?,
+            signed_in_at: r.get(6)?,
         },
         hash: r.get(4)?,
         generation: r.get(5)?,
@@ -118,6 +120,13 @@ pub(super) fn update(
 }
 
 pub(super) fn revoke_token(tx: Tx<'_>, id: &str, expires_at: Millis, notes: &Notes) -> Done<()> {
+    revoke(tx, id, expires_at)?;
+    tx.notes(notes)?;
+    Ok(())
+}
+
+/// Records that a token ended before its time.
+pub(super) fn revoke(tx: Tx<'_>, id: &str, expires_at: Millis) -> Done<()> {
     tx.execute(
         "DELETE FROM revoked_tokens WHERE expires_at < ?1",
         params![clock::now()],
@@ -126,6 +135,14 @@ pub(super) fn revoke_token(tx: Tx<'_>, id: &str, expires_at: Millis, notes: &Not
         "INSERT INTO revoked_tokens (id, expires_at) VALUES (?1, ?2)
          ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at",
         params![id, expires_at],
+    )?;
+    Ok(())
+}
+
+pub(super) fn signed_in(tx: Tx<'_>, username: &str, at: Millis, notes: &Notes) -> Done<()> {
+    tx.execute(
+        "UPDATE accounts SET signed_in_at = ?2 WHERE username = ?1",
+        params![username, at],
     )?;
     tx.notes(notes)?;
     Ok(())

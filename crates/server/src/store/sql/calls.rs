@@ -3,14 +3,15 @@
 use super::job::Kind;
 use super::{
     Backend, SqlStore, accounts, changesets, content, files, group, journal, nodes, sessions,
-    task_rows, tasks,
+    task_rows, tasks, tokens,
 };
 use crate::store::{
-    AttemptEnd, AttemptStart, EpochRow, EventFilter, Fence, FileWrite, LifeLock, Notes, Owner,
-    Result, Seen, SessionRow, Store, StoredAccount, StoredNode, StoredTask, TokenState,
+    AttemptEnd, AttemptStart, AuditFilter, EpochRow, EventFilter, Fence, FileWrite, LifeLock,
+    Notes, Owner, Result, Seen, SessionRow, Store, StoredAccount, StoredNode, StoredTask,
+    TokenState,
 };
 use async_trait::async_trait;
-use gridhelm_api::account::{Account, AuditRow, Role};
+use gridhelm_api::account::{Account, ApiToken, AuditChain, AuditRow, Role};
 use gridhelm_api::changeset::{ChangesetRequest, Committed, Manifest};
 use gridhelm_api::event::Event;
 use gridhelm_api::group::{Failover, Group, Member};
@@ -129,8 +130,35 @@ impl<B: Backend> Store for SqlStore<B> {
         self.read("read tokens", accounts::token_state).await
     }
 
-    async fn audit(&self, before: Option<i64>, limit: u32) -> Result<Page<AuditRow>> {
-        self.read("read audit", move |tx| journal::audit(tx, before, limit)).await
+    async fn audit(&self, filter: &AuditFilter) -> Result<Page<AuditRow>> {
+        let filter = filter.clone();
+        self.read("read audit", move |tx| journal::audit(tx, &filter)).await
+    }
+
+    async fn verify_audit(&self, noted: Option<&str>) -> Result<AuditChain> {
+        let noted = noted.map(str::to_owned);
+        self.read("verify audit", move |tx| journal::verify_audit(tx, noted.clone())).await
+    }
+
+    async fn signed_in(&self, username: &str, at: Millis, notes: Notes) -> Result<()> {
+        own!(username);
+        self.write("record sign-in", move |tx| accounts::signed_in(tx, &username, at, &notes)).await
+    }
+
+    async fn api_tokens(&self, username: Option<&str>) -> Result<Vec<ApiToken>> {
+        let username = username.map(str::to_owned);
+        self.read("read tokens", move |tx| tokens::all(tx, username.as_deref())).await
+    }
+
+    async fn create_api_token(&self, token: &ApiToken, notes: Notes) -> Result<Vec<Event>> {
+        own!(token);
+        self.write("create token", move |tx| tokens::create(tx, &token, &notes)).await
+    }
+
+    async fn end_api_token(&self, id: &str, username: Option<&str>, notes: Notes) -> Result<Vec<Event>> {
+        own!(id);
+        let username = username.map(str::to_owned);
+        self.write("end token", move |tx| tokens::end(tx, &id, username.as_deref(), &notes)).await
     }
 
     async fn note(&self, notes: Notes) -> Result<Vec<Event>> {

@@ -1,10 +1,11 @@
 //! Reading events and audit rows.
 
-use super::tx::{Done, Tx, of_json, of_word, severity_number, word};
+use super::tx::{Done, Tx, corrupt, of_json, of_word, severity_number, word};
 use super::value::{Row, ToValue, Value, params};
-use crate::store::EventFilter;
+use crate::store::chain::{Link, Verifier};
+use crate::store::{AuditFilter, EventFilter};
 use gridhelm_api::Page;
-use gridhelm_api::account::AuditRow;
+use gridhelm_api::account::{AuditChain, AuditRow};
 use gridhelm_api::event::{Event, Severity};
 
 /// The most rows of one page.
@@ -70,28 +71,113 @@ fn event(r: &Row<'_>) -> Done<Event> {
     })
 }
 
-pub(super) fn audit(tx: Tx<'_>, before: Option<i64>, limit: u32) -> Done<Page<AuditRow>> {
-    let size = page_size(limit);
-    let items = tx.rows(
-        "SELECT id, at, actor, action, subject, before, after, reason, address, request_id
-         FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
-        params![before.unwrap_or(i64::MAX), limit.clamp(1, MOST) + 1],
-        |r| {
-            let state =
-                |text: Option<String>| text.map(|t| of_json("an audit row", &t)).transpose();
-            Ok(AuditRow {
-                id: r.get(0)?,
-                at: r.get(1)?,
-                actor: r.get(2)?,
-                action: r.get(3)?,
-                subject: r.get(4)?,
-                before: state(r.get(5)?)?,
-                after: state(r.get(6)?)?,
-                reason: r.get(7)?,
-                address: r.get(8)?,
-                request_id: r.get(9)?,
-            })
-        },
-    )?;
+/// Escapes what means something in a pattern of LIKE.
+fn pattern(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern
+}
+
+pub(super) fn audit(tx: Tx<'_>, filter: &AuditFilter) -> Done<Page<AuditRow>> {
+    let size = page_size(filter.limit);
+    let mut sql =
+        "SELECT id, at, actor, action, subject, before, after, reason, address, agent, request_id
+         FROM audit WHERE id < ?1"
+            .to_owned();
+    let mut values = vec![Value::Integer(filter.before.unwrap_or(i64::MAX))];
+    let action = filter
+        .action
+        .as_deref()
+        .map(|action| format!("{}%", pattern(action)));
+    let text = filter
+        .text
+        .as_deref()
+        .map(|text| format!("%{}%", pattern(&text.to_lowercase())));
+    if let Some(actor) = &filter.actor {
+        values.push(actor.value());
+        sql = format!("{sql} AND actor = ?{}", values.len());
+    }
+    if let Some(action) = &action {
+        values.push(action.value());
+        sql = format!("{sql} AND action LIKE ?{} ESCAPE '\\'", values.len());
+    }
+    if let Some(text) = &text {
+        values.push(text.value());
+        let n = values.len();
+        sql = format!(
+            "{sql} AND (lower(subject) LIKE ?{n} ESCAPE '\\' OR lower(coalesce(reason, '')) LIKE ?{n} ESCAPE '\\')"
+        );
+    }
+    if let Some(since) = &filter.since {
+        values.push(Value::Integer(*since));
+        sql = format!("{sql} AND at >= ?{}", values.len());
+    }
+    if let Some(until) = &filter.until {
+        values.push(Value::Integer(*until));
+        sql = format!("{sql} AND at < ?{}", values.len());
+    }
+    sql = format!("{sql} ORDER BY id DESC LIMIT {}", size + 1);
+    let items = tx.rows(&sql, &values, |r| {
+        let state = |text: Option<String>| text.map(|t| of_json("an audit row", &t)).transpose();
+        Ok(AuditRow {
+            id: r.get(0)?,
+            at: r.get(1)?,
+            actor: r.get(2)?,
+            action: r.get(3)?,
+            subject: r.get(4)?,
+            before: state(r.get(5)?)?,
+            after: state(r.get(6)?)?,
+            reason: r.get(7)?,
+            address: r.get(8)?,
+            agent: r.get(9)?,
+            request_id: r.get(10)?,
+        })
+    })?;
     Ok(page(items, size, |a| a.id.to_string()))
+}
+
+/// How many rows are walked at a time.
+const WALKED: i64 = 2_000;
+
+/// Walks the whole audit log, oldest first, in one snapshot.
+pub(super) fn verify_audit(tx: Tx<'_>, noted: Option<String>) -> Done<AuditChain> {
+    let head = tx.row("SELECT last, hash FROM audit_head", params![], |r| {
+        Ok((r.get::<i64>(0)?, r.get::<String>(1)?))
+    })?;
+    let (head_id, head) = head.ok_or_else(|| corrupt("the audit log's head", "it is not there"))?;
+    let mut verifier = Verifier::looking_for(noted);
+    let mut after = i64::MIN;
+    loop {
+        let walked = tx.rows(
+            "SELECT id, at, actor, action, subject, before, after, reason, address, agent, request_id, hash
+             FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2",
+            params![after, WALKED],
+            |r| {
+                let mut fields = Vec::with_capacity(9);
+                for column in 2..11 {
+                    fields.push(r.get::<Option<String>>(column)?);
+                }
+                let mut link = Link {
+                    id: r.get(0)?,
+                    at: r.get(1)?,
+                    fields: [None; 9],
+                };
+                for (field, text) in link.fields.iter_mut().zip(&fields) {
+                    *field = text.as_deref();
+                }
+                let hash: Option<String> = r.get(11)?;
+                verifier.take(&link, hash.as_deref());
+                Ok(link.id)
+            },
+        )?;
+        match walked.last() {
+            Some(last) => after = *last,
+            None => return Ok(verifier.end(head_id, &head)),
+        }
+    }
 }

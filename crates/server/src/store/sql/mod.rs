@@ -19,6 +19,7 @@ mod sessions;
 mod task_rows;
 mod tasks;
 pub(super) mod tidy;
+mod tokens;
 pub(super) mod tx;
 mod uploads;
 pub(super) mod value;

@@ -181,7 +181,11 @@ impl Tx<'_> {
     }
 
     /// One value, `None` without a row.
-    pub(super) fn value<T: Column>(self, sql: &str, values: &[Value<'_>]) -> Done<Option<T>> {
+    pub(in crate::store) fn value<T: Column>(
+        self,
+        sql: &str,
+        values: &[Value<'_>],
+    ) -> Done<Option<T>> {
         self.row(sql, values, |row| row.get(0))
     }
 

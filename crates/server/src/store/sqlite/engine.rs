@@ -1,6 +1,7 @@
 //! An SQLite connection in a transaction, as the shared SQL sees it.
 
 use crate::clock;
+use crate::store::chain::{self, Link};
 use crate::store::sql::tx::{
     Done, Engine, Fail, OWNERSHIP, Ownership, Trouble, Tx, json, severity_number, word,
 };
@@ -93,20 +94,50 @@ impl Engine for Connection {
     }
 
     fn put_audit(&self, row: &AuditDraft) -> Done<()> {
-        Tx(self).execute(
-            "INSERT INTO audit (at, actor, action, subject, before, after, reason, address, request_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        let tx = Tx(self);
+        let last = "SELECT seq FROM sqlite_sequence WHERE name = 'audit'";
+        let id = tx.value::<i64>(last, params![])?.unwrap_or_default() + 1;
+        let head = "SELECT hash FROM audit_head";
+        let previous = tx.value::<String>(head, params![])?.unwrap_or_default();
+        let before = row.before.as_ref().map(json).transpose()?;
+        let after = row.after.as_ref().map(json).transpose()?;
+        let link = Link {
+            id,
+            at: clock::now(),
+            fields: [
+                Some(&row.actor),
+                Some(row.action),
+                Some(&row.subject),
+                before.as_deref(),
+                after.as_deref(),
+                row.reason.as_deref(),
+                Some(&row.address),
+                Some(&row.agent),
+                Some(&row.request_id),
+            ],
+        };
+        let hash = chain::hash(&previous, &link);
+        tx.execute(
+            "INSERT INTO audit (id, at, actor, action, subject, before, after, reason, address, agent, request_id, hash)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
-                clock::now(),
+                id,
+                link.at,
                 row.actor,
                 row.action,
                 row.subject,
-                row.before.as_ref().map(json).transpose()?,
-                row.after.as_ref().map(json).transpose()?,
+                before,
+                after,
                 row.reason,
                 row.address,
+                row.agent,
                 row.request_id,
+                hash,
             ],
+        )?;
+        tx.execute(
+            "UPDATE audit_head SET last = ?1, hash = ?2",
+            params![id, hash],
         )?;
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The schema that this build writes.
-pub(super) const SCHEMA: i64 = 3;
+pub(super) const SCHEMA: i64 = 4;
 
 /// All migrations, in order. A published one is never changed: a change is a new one. First a release
 /// expands (older servers go on), a later one contracts and raises `oldest_served`.
@@ -22,6 +22,7 @@ fn migrations() -> core::result::Result<Vec<Migration>, refinery::Error> {
             include_str!("migrations/V2__directories.sql"),
         )?,
         Migration::unapplied("V3__settings", include_str!("migrations/V3__settings.sql"))?,
+        Migration::unapplied("V4__accounts", include_str!("migrations/V4__accounts.sql"))?,
     ])
 }
 

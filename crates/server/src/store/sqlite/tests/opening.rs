@@ -101,7 +101,10 @@ async fn damaged_pages_are_told_and_kill_nothing() {
     std::fs::write(file.path(), bytes).unwrap();
     let seen = match SqliteStore::open(&file.path(), "east") {
         Err(error) => error,
-        Ok(store) => store.audit(None, 1000).await.unwrap_err(),
+        Ok(store) => store
+            .audit(&crate::store::AuditFilter::newest(1000))
+            .await
+            .unwrap_err(),
     };
     assert!(matches!(seen, StoreError::Corrupt { .. }), "{seen}");
 }
@@ -142,4 +145,32 @@ async fn a_closed_store_answers_and_leaves_a_whole_file() {
         .query_row("SELECT count(*) FROM events", [], |r| r.get(0))
         .unwrap();
     assert_eq!(rows, 1);
+}
+
+#[tokio::test]
+async fn what_is_done_to_the_audit_log_behind_the_server_is_found() {
+    let cases = [
+        ("UPDATE audit SET actor = 'eve' WHERE id = 2", "Row 2 "),
+        ("UPDATE audit SET after = NULL WHERE id = 2", "Row 2 "),
+        ("DELETE FROM audit WHERE id = 2", "Row 3 "),
+        ("DELETE FROM audit WHERE id = 4", "Row 4 "),
+        ("UPDATE audit SET id = 40 WHERE id = 3", "Row 4 "),
+        (
+            "INSERT INTO audit (at, actor, action, subject, address, request_id) VALUES (1, 'eve', 'x', 'y', '', '')",
+            "Row 5 ",
+        ),
+    ];
+    for (sql, named) in cases {
+        let file = SqliteFile::new();
+        let store = open(&file.path());
+        for _ in 0..4 {
+            let mut note = notes("k");
+            note.audit[0].after = Some(serde_json::json!({ "n": 1 }));
+            store.note(note).await.unwrap();
+        }
+        assert_eq!(store.verify_audit(None).await.unwrap().broken, None);
+        assert_eq!(stranger(&file).execute(sql, []).unwrap(), 1);
+        let broken = store.verify_audit(None).await.unwrap().broken.unwrap();
+        assert!(broken.what.starts_with(named), "{sql}: {}", broken.what);
+    }
 }
