@@ -21,6 +21,7 @@ fn page_of(key: &str) -> Option<Page> {
         "p" => Page::Replicate,
         "s" => Page::Switch,
         "e" => Page::Events,
+        "a" => Page::Accounts,
         _ => return None,
     })
 }

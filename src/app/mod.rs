@@ -125,6 +125,7 @@ fn Pages() -> AnyView {
         Some(Page::Replicate) => view! { <pages::replicate::Page/> }.into_any(),
         Some(Page::Switch) => view! { <pages::switch::Page/> }.into_any(),
         Some(Page::Events) => view! { <pages::events::Page/> }.into_any(),
+        Some(Page::Accounts) => view! { <pages::accounts::Page/> }.into_any(),
         None => view! {
             <section>
                 <h1 id="page-title" tabindex="-1" class="sr">"Not found"</h1>

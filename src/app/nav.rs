@@ -21,6 +21,7 @@ const fn icon_of(page: Page) -> Icon {
         Page::Replicate => Icon::Copy,
         Page::Switch => Icon::Switch,
         Page::Events => Icon::Events,
+        Page::Accounts => Icon::User,
     }
 }
 

@@ -118,6 +118,15 @@ views! {
         /// `audit` shows who tried to write what.
         tab,
     }
+    /// Accounts, one's own password, tokens for programs.
+    AccountsView {
+        /// The open form: `new`, `edit`, `token`, `password`.
+        panel,
+        /// The group that the form is for.
+        of,
+        /// The account that is edited.
+        user,
+    }
 }
 
 /// A page, with what of it is in the address.
@@ -137,6 +146,8 @@ pub enum Route {
     Switch(SwitchView),
     /// `?page=events`.
     Events(EventsView),
+    /// `?page=accounts`.
+    Accounts(AccountsView),
     /// A page that this console does not have; the name is kept to be shown.
     Unknown(String),
 }
@@ -158,11 +169,13 @@ pub enum Page {
     Switch,
     /// What happened.
     Events,
+    /// Who may do what.
+    Accounts,
 }
 
 impl Page {
     /// All pages, in the order of the navigation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Overview,
         Self::Grid,
         Self::Tasks,
@@ -170,6 +183,7 @@ impl Page {
         Self::Replicate,
         Self::Switch,
         Self::Events,
+        Self::Accounts,
     ];
 
     /// Its name in the address.
@@ -182,6 +196,7 @@ impl Page {
             Self::Replicate => "replicate",
             Self::Switch => "switch",
             Self::Events => "events",
+            Self::Accounts => "accounts",
         }
     }
 
@@ -195,6 +210,7 @@ impl Page {
             Self::Replicate => "Replicate",
             Self::Switch => "Switch active server",
             Self::Events => "Events & audit",
+            Self::Accounts => "Accounts",
         }
     }
 
@@ -208,6 +224,7 @@ impl Page {
             Self::Replicate => Route::Replicate(ReplicateView::default()),
             Self::Switch => Route::Switch(SwitchView::default()),
             Self::Events => Route::Events(EventsView::default()),
+            Self::Accounts => Route::Accounts(AccountsView::default()),
         }
     }
 }
@@ -223,6 +240,7 @@ impl Route {
             Self::Replicate(_) => Page::Replicate,
             Self::Switch(_) => Page::Switch,
             Self::Events(_) => Page::Events,
+            Self::Accounts(_) => Page::Accounts,
             Self::Unknown(_) => return None,
         })
     }
@@ -250,6 +268,7 @@ impl Place {
             "replicate" => Route::Replicate(ReplicateView::read(&query)),
             "switch" => Route::Switch(SwitchView::read(&query)),
             "events" => Route::Events(EventsView::read(&query)),
+            "accounts" => Route::Accounts(AccountsView::read(&query)),
             _ => Route::Unknown(name),
         };
         Self {
@@ -275,6 +294,7 @@ impl Place {
             Route::Replicate(view) => view.write(&mut url),
             Route::Switch(view) => view.write(&mut url),
             Route::Events(view) => view.write(&mut url),
+            Route::Accounts(view) => view.write(&mut url),
             Route::Unknown(_) => {}
         }
         url

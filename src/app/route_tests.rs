@@ -106,6 +106,17 @@ fn every_kind() -> Vec<(Place, &'static str)> {
         ),
         (place(None, Page::Events.route()), "?page=events"),
         (
+            place(
+                None,
+                Route::Accounts(AccountsView {
+                    panel: some("edit"),
+                    of: some("east"),
+                    user: some("ada"),
+                }),
+            ),
+            "?page=accounts&panel=edit&of=east&user=ada",
+        ),
+        (
             place(None, Route::Events(events)),
             "?page=events&q=gr%C3%B6%C3%9Fer+5%25&severity=warn,error&period=24h",
         ),

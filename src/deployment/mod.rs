@@ -19,7 +19,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 pub use keyed::{Entry, Keyed, natural};
-pub use session::{sign_in, sign_out};
+pub use session::{renew, sign_in, sign_out};
 pub use state::{Connection, Deployment, Group, Server, Session};
 pub use tally::{SLOT_STATES, Tally, node_state, node_word, role_word, slot_glyph};
 pub use trouble::trouble;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gridhelm_api::account::{Role, SignIn};
+use gridhelm_api::account::{Role, SignIn, SignedIn};
 use gridhelm_client::{Client, Error, Token};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -135,6 +135,18 @@ fn say(channel: &web_sys::BroadcastChannel, word: &Word) {
     }
 }
 
+/// Takes a new sign-in in place of the present one.
+pub fn renew(deployment: &'static Deployment, group: &'static Group, signed_in: SignedIn) {
+    let session = Session {
+        token: Token::new(signed_in.token),
+        username: signed_in.user.username,
+        role: signed_in.user.role,
+        expires_at: signed_in.expires_at,
+    };
+    begin(deployment, group, session);
+    store(deployment);
+}
+
 /// Signs in to one group, at the first of its servers that answers. The password goes to that group alone.
 pub async fn sign_in(
     deployment: &'static Deployment,
@@ -150,14 +162,7 @@ pub async fn sign_in(
     for server in &group.servers {
         match Client::new(server.url.as_str()).sign_in(&word).await {
             Ok(signed_in) => {
-                let session = Session {
-                    token: Token::new(signed_in.token),
-                    username: signed_in.user.username,
-                    role: signed_in.user.role,
-                    expires_at: signed_in.expires_at,
-                };
-                begin(deployment, group, session);
-                store(deployment);
+                renew(deployment, group, signed_in);
                 return Ok(());
             }
             Err(error) if error.try_another() => last = Some(error),

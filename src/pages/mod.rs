@@ -1,5 +1,6 @@
 //! One folder a page.
 
+pub mod accounts;
 pub mod events;
 pub mod grid;
 pub mod overview;

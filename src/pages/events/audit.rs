@@ -9,10 +9,14 @@ use leptos::prelude::*;
 
 use super::View;
 use super::changes::{Side, sides};
+use super::kept;
 use super::older::Older;
 use crate::ui::format::counted;
 use crate::ui::page::facts;
 use crate::ui::{Button, Empty, ErrorBox, Icon, SearchField, Skeleton, icon, moment};
+
+/// How many rows are fetched at a time.
+const PAGE: u32 = 100;
 
 /// The tab.
 pub(crate) fn audit(view: View, answer: RwSignal<String>) -> AnyView {
@@ -22,7 +26,7 @@ pub(crate) fn audit(view: View, answer: RwSignal<String>) -> AnyView {
             view,
             "The audit log",
             |_| None,
-            |client, before| async move { client.audit(before.as_deref()).await },
+            |client, before| async move { client.audit(before.as_deref(), PAGE).await },
         )
     };
     let admin = Memo::new(move |_| {
@@ -75,6 +79,7 @@ pub(crate) fn audit(view: View, answer: RwSignal<String>) -> AnyView {
             "Every write that was tried, also the refused ones.".to_owned()
         });
     });
+    let verdicts = RwSignal::new(Vec::new());
     let busy = Signal::derive(move || rows.busy.get().then(|| "Loading…".to_owned()));
     let again = Callback::new(move |()| {
         rows.clear();
@@ -99,8 +104,10 @@ pub(crate) fn audit(view: View, answer: RwSignal<String>) -> AnyView {
         <div class="toolbar" role="group" aria-label="Filter the audit log">
             <SearchField name="Search the audit log" placeholder="Actor, action, subject, request id" value=q on_input=search main=true/>
             <span class="grow"></span>
+            {kept::buttons(view, admin, verdicts)}
             <Button icon=Icon::Refresh on_click=again busy=busy>"Read again"</Button>
         </div>
+        {kept::shown(verdicts)}
         <section class="panel ev-panel grow" aria-label="Audit log"><div class="scroll grow" role="region" aria-label="Audit entries" tabindex="0">{body}</div></section>
     }
     .into_any()
@@ -183,6 +190,15 @@ fn details(row: &AuditRow) -> AnyView {
         (
             "From",
             view! { <span class="mono">{row.address.clone()}</span> }.into_any(),
+        ),
+        (
+            "Program",
+            if row.agent.is_empty() {
+                "not told".to_owned()
+            } else {
+                row.agent.clone()
+            }
+            .into_any(),
         ),
         (
             "Request",

@@ -4,6 +4,7 @@ mod audit;
 mod changes;
 mod filter;
 mod histogram;
+mod kept;
 mod log;
 mod older;
 

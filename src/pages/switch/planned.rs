@@ -181,10 +181,8 @@ pub(super) fn card(group: &'static Group, to: String, checked: Checked) -> AnyVi
             </ul>
             {candidate(group, &to)}
             <TextField label="Reason" value=form.reason placeholder="Shown to everyone, kept in the history" limit=500/>
-            <div class="choice-pair">
-                <SelectField label="Running tasks" value=form.drain choices=Signal::derive(choices::drains) on_pick=Callback::new(move |key| form.drain.set(key))/>
-                <SelectField label="Begin" value=form.when choices=Signal::derive(choices::times) on_pick=Callback::new(move |key| form.when.set(key))/>
-            </div>
+            <SelectField label="Running tasks" value=form.drain choices=Signal::derive(choices::drains) on_pick=Callback::new(move |key| form.drain.set(key))/>
+            <SelectField label="Begin" value=form.when choices=Signal::derive(choices::times) on_pick=Callback::new(move |key| form.when.set(key))/>
             <Show when=move || form.when.with(|when| when == "at")>
                 <TextField label="Day and time, as this browser counts it" kind="datetime-local" value=form.at/>
             </Show>

@@ -98,7 +98,7 @@ impl Throttle {
             })
             .collect();
         for list in [&mut names, &mut addresses] {
-            list.sort_by(|a, b| b.left_s.cmp(&a.left_s));
+            list.sort_by_key(|lockout| std::cmp::Reverse(lockout.left_s));
             list.truncate(SHOWN);
         }
         names.append(&mut addresses);

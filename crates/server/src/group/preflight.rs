@@ -171,7 +171,13 @@ impl Keeper {
             return lines::balancer_unseen(asked.map(|at| Moment::now().since(at)));
         };
         match config.view(&self.parts.group).await {
-            Ok(seen) => lines::balancer(&seen, up, next.filter(|next| up != Some(next))),
+            Ok(mut seen) => {
+                // Other groups may stand in the same backends.
+                if let Ok(group) = self.parts.store.group().await {
+                    seen.retain(|s| group.members.iter().any(|m| m.name == s.server));
+                }
+                lines::balancer(&seen, up, next.filter(|next| up != Some(next)))
+            }
             Err(why) => warn(
                 "balancer",
                 "Load balancer",

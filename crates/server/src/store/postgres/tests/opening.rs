@@ -26,7 +26,8 @@ async fn many_servers_may_start_at_once() {
         starts.spawn(async move { db.open_as(&format!("east-{n}"), "boot").await });
     }
     starts.join_all().await;
-    let twice = "SELECT count(*) > 0 AND count(*) = count(DISTINCT version) FROM refinery_schema_history";
+    let twice =
+        "SELECT count(*) > 0 AND count(*) = count(DISTINCT version) FROM refinery_schema_history";
     assert_eq!(cluster().psql(&db.name, twice).unwrap(), "t");
 }
 
