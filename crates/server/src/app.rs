@@ -187,6 +187,12 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         boot,
         stopping: CancellationToken::new(),
     });
+    tokio::spawn(crate::retention::keep_forgetting(
+        Arc::clone(&app.store),
+        app.standing.clone(),
+        app.config.keep,
+        app.stopping.clone(),
+    ));
     let router = crate::http::router(Arc::clone(&app))
         .map_err(|error| StartError::Calls(error.to_string()))?;
     let http = tokio::spawn(crate::http::serve(listener, router, app.stopping.clone()));

@@ -7,8 +7,9 @@ pub use database::{Database, Password};
 use crate::balancer::{BalancerConfig, is_backend};
 use crate::group::hold::FailoverLimit;
 use gridhelm_api::names::check_name;
-use serde::Deserialize;
-use std::net::SocketAddr;
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// The largest configuration file that is read, bytes.
@@ -72,6 +73,13 @@ pub struct Config {
     /// The grid.
     #[serde(default)]
     pub grid: GridConfig,
+    /// Proxies in front of this server, as addresses or networks (`10.0.0.0/8`): what they say in `X-Forwarded-For` is
+    /// believed. Without it every request has the proxy's address, in the audit log and where sign-ins are slowed down.
+    #[serde(default, deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long what happened is kept.
+    #[serde(default)]
+    pub keep: Keep,
     /// The load balancer on this host, if there is one that this server may talk to.
     #[serde(default)]
     pub balancer: Option<BalancerConfig>,
@@ -92,6 +100,40 @@ impl Default for GridConfig {
     fn default() -> Self {
         Self { sessions_ahead: 2 }
     }
+}
+
+/// How long what happened is kept. The audit log stays whole: it is a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keep {
+    /// Ended tasks with their console, results and plots, days; 0: for ever.
+    pub tasks_days: u32,
+    /// Events, days; 0: for ever.
+    pub events_days: u32,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self {
+            tasks_days: 180,
+            events_days: 365,
+        }
+    }
+}
+
+/// Networks, or single addresses.
+fn networks<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(reader)?;
+    let network = |text: &String| {
+        text.parse::<IpNet>()
+            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+            .map_err(|_| {
+                serde::de::Error::custom(format!(
+                    "trusted_proxies: \"{text}\" is neither an address nor a network as 10.0.0.0/8"
+                ))
+            })
+    };
+    texts.iter().map(network).collect()
 }
 
 /// How the log is written.
@@ -266,6 +308,22 @@ mod tests {
             let found = env.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).to_owned())
         })
+    }
+
+    #[test]
+    fn proxies_are_addresses_or_networks() {
+        let with = |list: &str| load(&format!("trusted_proxies = {list}\n{FILE}"), &[]);
+        let config = with(r#"["127.0.0.1", "10.0.0.0/8", "fd00::/8"]"#).unwrap();
+        assert_eq!(config.trusted_proxies.len(), 3);
+        let wrong = with(r#"["proxy.example.org"]"#).unwrap_err().to_string();
+        assert!(
+            wrong.contains("neither an address nor a network"),
+            "{wrong}"
+        );
+        let keep = load(&format!("{FILE}\n[keep]\ntasks_days = 7"), &[])
+            .unwrap()
+            .keep;
+        assert_eq!((keep.tasks_days, keep.events_days), (7, 365));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod identity;
 pub(crate) mod ids;
 pub mod random;
 pub mod repository;
+mod retention;
 pub mod store;
 pub mod tasks;
 pub mod work;

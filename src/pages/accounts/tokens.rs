@@ -179,7 +179,7 @@ fn create(view: View, known: Known) -> AnyView {
             view! {
                 <div role="status">
                     <p class="strong">"Copy it now: it is not shown again."</p>
-                    <pre class="con con--value mono" tabindex="0" aria-label="The token">{secret}</pre>
+                    <pre class="secret mono" tabindex="0" aria-label="The token">{secret}</pre>
                 </div>
             }
         })

@@ -53,12 +53,21 @@ fn steps(group: &'static Group, record: &SwitchRecord) -> AnyView {
     };
     // While it runs, times count up with the page's clock; afterwards nothing changes.
     let running = record.state == SwitchState::Running;
-    let lines = record.steps.clone();
+    // Called off by a person is no failure; and where nothing began there are no steps to tell of.
+    let called_off = record.state == SwitchState::Cancelled;
+    let lines = if called_off && words::never_began(record) {
+        Vec::new()
+    } else {
+        record.steps.clone()
+    };
     let lines = move || {
         let now = if running { clock.wall_seconds() } else { 0.0 };
         let line = |step: &gridhelm_api::switch::Step| {
             step_line(StepLine {
-                state: words::step_state(step),
+                state: match words::step_state(step) {
+                    Glyph::Fail if called_off => Glyph::Warn,
+                    state => state,
+                },
                 title: step.title.clone(),
                 note: step.note.clone(),
                 time: words::step_time(step, now),

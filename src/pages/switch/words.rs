@@ -88,6 +88,14 @@ pub(super) fn may_call_off(record: &SwitchRecord) -> bool {
     }
 }
 
+/// Whether no step of a switch was taken.
+pub(super) fn never_began(record: &SwitchRecord) -> bool {
+    record
+        .steps
+        .iter()
+        .all(|step| step.state != StepState::Done)
+}
+
 /// How long until a planned switch begins.
 #[allow(
     clippy::cast_precision_loss,

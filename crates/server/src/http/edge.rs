@@ -12,10 +12,16 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use gridhelm_api::group::ServerRole;
 use gridhelm_api::{Code, Problem};
+use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// What a proxy tells of the client.
+const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The most proxies in a row that are looked through.
+const MAX_HOPS: usize = 16;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const SERVER: HeaderName = HeaderName::from_static("x-gridhelm-server");
@@ -101,10 +107,36 @@ fn caller(http: &Http, request: &Request) -> Caller {
     };
     Caller {
         request_id: told.1.map_or_else(new_request_id, Arc::from),
-        address: told.0.unwrap_or(peer),
+        address: told.0.unwrap_or_else(|| {
+            let trusted = &http.app.config.trusted_proxies;
+            let forwarded = request.headers().get_all(FORWARDED).iter();
+            client_of(peer, trusted, forwarded.filter_map(|v| v.to_str().ok()))
+        }),
         agent: agent(text(header::USER_AGENT)),
         relayed: relay.is_some(),
     }
+}
+
+/// The client's address: the nearest one in `X-Forwarded-For` that is no trusted proxy, if a trusted proxy says so.
+fn client_of<'a>(
+    peer: IpAddr,
+    trusted: &[IpNet],
+    forwarded: impl DoubleEndedIterator<Item = &'a str>,
+) -> IpAddr {
+    let is_proxy = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
+    let mut client = peer;
+    // Each proxy appends the address that it was called from; what stands before an untrusted one is anyone's word.
+    let hops = forwarded.rev().flat_map(|line| line.rsplit(','));
+    for hop in hops.take(MAX_HOPS) {
+        if !is_proxy(&client) {
+            break;
+        }
+        match hop.trim().parse::<IpAddr>() {
+            Ok(address) => client = address.to_canonical(),
+            Err(_) => break,
+        }
+    }
+    client
 }
 
 fn agent(text: Option<&str>) -> Arc<str> {
@@ -202,4 +234,39 @@ pub(crate) async fn wrong_method(request: Request) -> Refusal {
         Code::MethodNotAllowed,
         format!("{path} does not take {}.", request.method()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed() {
+        let trusted: Vec<IpNet> = ["127.0.0.1/32", "10.0.0.0/8"]
+            .iter()
+            .map(|net| net.parse().unwrap())
+            .collect();
+        let client = |peer: &str, lines: &[&str]| {
+            client_of(peer.parse().unwrap(), &trusted, lines.iter().copied()).to_string()
+        };
+        assert_eq!(client("127.0.0.1", &["192.0.2.7"]), "192.0.2.7");
+        assert_eq!(
+            client("192.0.2.9", &["192.0.2.7"]),
+            "192.0.2.9",
+            "a stranger's word"
+        );
+        assert_eq!(client("127.0.0.1", &[]), "127.0.0.1");
+        // What the client itself put there stands before what the proxies add.
+        assert_eq!(
+            client("127.0.0.1", &["1.1.1.1, 192.0.2.7, 10.1.2.3"]),
+            "192.0.2.7"
+        );
+        assert_eq!(
+            client("127.0.0.1", &["1.1.1.1", "192.0.2.7", "10.1.2.3"]),
+            "192.0.2.7"
+        );
+        assert_eq!(client("127.0.0.1", &["nonsense"]), "127.0.0.1");
+        assert_eq!(client("127.0.0.1", &["::ffff:192.0.2.7"]), "192.0.2.7");
+    }
 }

@@ -117,6 +117,15 @@ pub trait Store: Send + Sync + 'static {
     /// are more.
     async fn switch_page(&self, filter: &SwitchFilter) -> Result<Page<SwitchRecord>>;
 
+    /// Removes some of what is older than this, oldest first: ended tasks with all that belongs to them, and events.
+    /// Answers how many of each; call again until nothing went. Fenced.
+    async fn prune(
+        &self,
+        fence: &Fence,
+        tasks_before: Option<Millis>,
+        events_before: Option<Millis>,
+    ) -> Result<(usize, usize)>;
+
     /// Takes no more calls, does those that wait and lets the database go. Later calls are
     /// [`StoreError::Unavailable`].
     async fn shut_down(&self);

@@ -1,7 +1,7 @@
 //! A task's life.
 
 use super::*;
-use crate::store::{AttemptEnd, Notes, StoreError};
+use crate::store::{AttemptEnd, EventFilter, Fence, Notes, StoreError};
 use gridhelm_api::task::{
     Artifact, ConsoleChunk, ConsoleKind, FailureKind, TaskFailure, TaskState,
 };
@@ -15,6 +15,7 @@ on_every_store!(
     only_what_fits_its_state_happens_to_a_task,
     lists_leave_out_what_is_long,
     open_tasks_come_in_queue_order,
+    what_is_too_old_is_removed_with_all_that_belongs_to_it,
 );
 
 fn failure(kind: FailureKind) -> TaskFailure {
@@ -396,4 +397,70 @@ async fn open_tasks_come_in_queue_order(db: &dyn Database) {
     let ids: Vec<_> = open.iter().map(|t| t.task.id.as_str()).collect();
     assert_eq!(ids, ["t-2", "t-5", "t-1", "t-3", "t-4"]);
     assert_eq!(open[0].code, "1 + 1");
+}
+
+async fn what_is_too_old_is_removed_with_all_that_belongs_to_it(db: &dyn Database) {
+    let store = db.open();
+    let fence = activate(&store, "east-1").await;
+    for (id, state) in [
+        ("t-1", TaskState::Succeeded),
+        ("t-2", TaskState::Failed),
+        ("t-3", TaskState::Succeeded),
+    ] {
+        let begun = start(1, "s1");
+        store
+            .submit_and_start(&fence, &task(id, 0), &begun, None, notes("task.began"))
+            .await
+            .unwrap();
+        let ended = AttemptEnd {
+            at: if id == "t-3" { 9_000 } else { 1_000 },
+            console: vec![chunk(0, "text")],
+            ..end(id, 1, state)
+        };
+        store
+            .end_attempt(&fence, &ended, Notes::default())
+            .await
+            .unwrap();
+    }
+    // One that waits is never too old.
+    store
+        .submit_task(&fence, &task("t-0", 0), Notes::default())
+        .await
+        .unwrap();
+    assert_eq!(store.prune(&fence, None, None).await.unwrap(), (0, 0));
+    assert_eq!(
+        store.prune(&fence, Some(1_000), Some(1_000)).await.unwrap(),
+        (0, 0)
+    );
+    assert_eq!(
+        store.prune(&fence, Some(1_001), None).await.unwrap(),
+        (2, 0)
+    );
+    assert!(store.task("t-1").await.unwrap().is_none());
+    assert!(store.console("t-1", 0, 10).await.unwrap().is_empty());
+    for kept in ["t-0", "t-3"] {
+        assert!(store.task(kept).await.unwrap().is_some(), "{kept}");
+    }
+    let (_, events) = store.prune(&fence, None, Some(i64::MAX)).await.unwrap();
+    assert_eq!(events, 3);
+    assert!(
+        store
+            .events(&EventFilter {
+                limit: 5,
+                ..EventFilter::default()
+            })
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
+    // Numbers go on: a client that resumes never sees one twice.
+    let events = store.note(notes("later")).await.unwrap();
+    assert!(events[0].id > 3, "{}", events[0].id);
+    let other = Fence {
+        boot: "other".into(),
+        ..fence
+    };
+    let fenced = store.prune(&other, None, None).await;
+    assert!(matches!(fenced, Err(StoreError::Fenced { .. })));
 }

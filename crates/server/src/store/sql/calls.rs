@@ -3,7 +3,7 @@
 use super::job::Kind;
 use super::{
     Backend, SqlStore, accounts, changesets, content, files, group, journal, nodes, sessions,
-    task_rows, tasks, tokens,
+    task_rows, tasks, tidy, tokens,
 };
 use crate::store::{
     AttemptEnd, AttemptStart, AuditFilter, EpochRow, EventFilter, Fence, FileWrite, LifeLock,
@@ -65,6 +65,11 @@ impl<B: Backend> Store for SqlStore<B> {
 
     fn on_one_host(&self) -> bool {
         self.backend.on_one_host()
+    }
+
+    async fn prune(&self, fence: &Fence, tasks_before: Option<Millis>, events_before: Option<Millis>) -> Result<(usize, usize)> {
+        own!(fence);
+        self.write("prune", move |tx| tidy::prune(tx, &fence, tasks_before, events_before)).await
     }
 
     async fn shut_down(&self) {

@@ -3,9 +3,11 @@
 //! In steps of a few rows, each a transaction of its own, so that nobody waits.
 
 use super::content::KEPT_MS;
-use super::tx::{Done, Tx};
+use super::tx::{Done, Tx, word};
 use super::value::{Column, ToValue, params};
+use crate::store::Fence;
 use gridhelm_api::Millis;
+use gridhelm_api::task::TaskState;
 
 /// Rows looked at or removed in one step.
 const STEP: u32 = 16;
@@ -78,6 +80,46 @@ pub(in crate::store) fn step(
             Ok((removed, end.map(Place::Contents)))
         }
     }
+}
+
+/// Ended tasks that are removed in one step, at most, of each state.
+const TASKS: u32 = 100;
+/// Events that are removed in one step, at most.
+const EVENTS: u32 = 1_000;
+
+/// Removes the oldest ended tasks and events if they are older than this: how many of each. What a task kept goes with
+/// it; contents that then belong to nothing go by [`step`].
+pub(super) fn prune(
+    tx: Tx<'_>,
+    fence: &Fence,
+    tasks_before: Option<Millis>,
+    events_before: Option<Millis>,
+) -> Done<(usize, usize)> {
+    tx.fence(fence)?;
+    let (mut tasks, mut events) = (0, 0);
+    if let Some(before) = tasks_before {
+        // Ids grow with time, so only the oldest are looked at, not every task that is still young.
+        for state in [
+            TaskState::Succeeded,
+            TaskState::Failed,
+            TaskState::Cancelled,
+        ] {
+            tasks += tx.execute(
+                "DELETE FROM tasks WHERE id IN (
+                     SELECT o.id FROM (SELECT id, ended_at FROM tasks WHERE state = ?1 ORDER BY id LIMIT ?2) o
+                     WHERE o.ended_at < ?3)",
+                params![word(&state)?, TASKS, before],
+            )?;
+        }
+    }
+    if let Some(before) = events_before {
+        events = tx.execute(
+            "DELETE FROM events WHERE id IN (
+                 SELECT o.id FROM (SELECT id, at FROM events ORDER BY id LIMIT ?1) o WHERE o.at < ?2)",
+            params![EVENTS, before],
+        )?;
+    }
+    Ok((tasks, events))
 }
 
 /// Finds and removes the next few rows: the key of the last one, `None` when there is no more, and how many
