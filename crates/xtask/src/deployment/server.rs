@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::MARK;
 use super::folder::{Folder, private_folder, write_with_mode};
 use super::plan::{HOST, Plan, Server};
-use super::postgres;
 use super::script::Script;
+use super::{patroni, postgres};
 use crate::error::Error;
 
 /// What would override a server's configuration file: set for one server, it must not reach all of them.
@@ -73,14 +73,13 @@ pub fn database(folder: &Folder, group: &str) -> PathBuf {
 /// What `[database]` holds.
 fn database_text(folder: &Folder, plan: &Plan, group: &str) -> String {
     let path = |path: &Path| serde_json::Value::from(path.display().to_string()).to_string();
-    match plan.postgres {
-        None => format!("path = {}\n", path(&database(folder, group))),
-        Some(port) => format!(
-            "url = \"{}\"\npassword_file = {}\n",
-            postgres::url(port, group),
-            path(&postgres::password_file(folder))
-        ),
-    }
+    let url = match (plan.postgres, &plan.patroni) {
+        (Some(port), _) => postgres::url(port, group),
+        (None, Some(cluster)) => patroni::url(cluster, group),
+        (None, None) => return format!("path = {}\n", path(&database(folder, group))),
+    };
+    let password = path(&postgres::password_file(folder));
+    format!("url = \"{url}\"\npassword_file = {password}\n")
 }
 
 fn configuration_text(

@@ -8,11 +8,11 @@ use super::child::Children;
 use super::folder::{Folder, write_with_mode};
 use super::http::Client;
 use super::node::{self, Rserve};
-use super::plan::{GROUPS, HOST, Plan, Server};
-use super::ready::{Ready, ReadyNode, ReadyPostgres, ReadyServer};
+use super::plan::{Database, GROUPS, HOST, Plan, Server};
+use super::ready::{Ready, ReadyMember, ReadyNode, ReadyPostgres, ReadyServer};
 use super::script::Script;
 use super::seed::{ADMIN, Seed};
-use super::{MARK, haproxy, postgres, server};
+use super::{MARK, haproxy, patroni, postgres, server};
 use crate::error::Error;
 use crate::process;
 use crate::processes::listens;
@@ -57,6 +57,11 @@ impl Start<'_> {
         if self.plan.postgres.is_some() {
             let postgres = postgres::start(self.folder, self.plan, children, self.stop)?;
             started.insert(postgres::NAME.to_owned(), postgres);
+        }
+        if let Some(cluster) = &self.plan.patroni {
+            for (name, pid, start) in patroni::start(self.folder, cluster, children, self.stop)? {
+                started.insert(name, (pid, start));
+            }
         }
         self.start_servers(children, &admin_password, &mut started)?;
         self.await_groups(children)?;
@@ -116,7 +121,7 @@ impl Start<'_> {
                 .is_some_and(|first| first == server)
         };
         let is_new = |server: &Server| {
-            if self.plan.postgres.is_some() {
+            if self.plan.database() != Database::Sqlite {
                 !self.mark(server.group).exists()
             } else {
                 !server::database(self.folder, server.group).exists()
@@ -305,8 +310,25 @@ impl Start<'_> {
                 log,
             }
         });
+        let members = self
+            .plan
+            .patroni
+            .iter()
+            .flat_map(|cluster| &cluster.members);
+        let members = members.map(|member| {
+            let (pid, start, log) = facts(member.name);
+            ReadyMember {
+                name: member.name.into(),
+                port: member.port,
+                api: member.api,
+                pid,
+                start,
+                log,
+            }
+        });
         Ready {
             postgres,
+            members: members.collect(),
             console: self.plan.console_url(),
             load_balancer: self.plan.balancer_url(),
             user: ADMIN.into(),
