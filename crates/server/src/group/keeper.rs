@@ -4,7 +4,7 @@
 //! change of role holds the *turn*, so that two never overlap; what the role is, is told to the process
 //! through [`Standing`] and to the world through the hub, in the same order.
 
-use super::lease::{Holder, LAPSE_AFTER, Sign, Watcher};
+use super::lease::{Holder, LAPSE_AFTER, STOP_AFTER, Sign, Watcher};
 use super::peer::Peers;
 use super::{Duties, PeerToken, Standing};
 use crate::clock::Moment;
@@ -93,6 +93,8 @@ pub(super) struct State {
     pub(super) parking: bool,
     /// Until when the epoch is looked at often.
     pub(super) alert_until: Option<Moment>,
+    /// Since when the active server's renewals have failed.
+    pub(super) away_since: Option<Moment>,
     /// Under which epoch the silence of the active server was told.
     pub(super) silent_told: Option<i64>,
     /// Whether the first look told how this server stands.
@@ -155,6 +157,7 @@ impl Keeper {
                 leading: None,
                 parking: false,
                 alert_until: None,
+                away_since: None,
                 silent_told: None,
                 introduced: false,
                 group: None,
@@ -285,14 +288,27 @@ impl Keeper {
         };
         match self.parts.store.renew_lease(&fence).await {
             Ok(_) => {
-                {
+                let away = {
                     let mut state = self.state();
                     state.trouble = None;
                     if let Some(held) = state.held.as_mut().filter(|h| h.fence == fence) {
                         held.holder.renewed(now);
                     }
-                }
+                    Moment::now().since(state.away_since.take().unwrap_or(now))
+                };
                 self.tell();
+                if away >= STOP_AFTER {
+                    self.tell_return(&fence, away);
+                }
+                // Sent long ago it says little: the next one is due before the lock is seen to.
+                let late = {
+                    let state = self.state();
+                    let held = state.held.as_ref();
+                    held.is_some_and(|held| !held.holder.may_work(Moment::now()))
+                };
+                if late {
+                    return Duration::ZERO;
+                }
                 self.regain_lock(&fence).await;
             }
             Err(StoreError::Fenced { epoch, owner }) => {
@@ -301,7 +317,11 @@ impl Keeper {
             }
             Err(error) => {
                 tracing::warn!(%error, "the lease was not renewed");
-                self.state().trouble = Some(format!("the database does not answer: {error}"));
+                {
+                    let mut state = self.state();
+                    state.away_since.get_or_insert(now);
+                    state.trouble = Some(format!("the database does not answer: {error}"));
+                }
                 self.tell();
             }
         }

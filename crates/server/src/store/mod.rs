@@ -19,6 +19,7 @@
 #[cfg(test)]
 mod contract;
 mod error;
+pub mod failpoint;
 mod postgres;
 mod sql;
 mod sqlite;

@@ -268,6 +268,8 @@ impl Setting<'_> {
                         "parameters": {
                             "max_connections": 100,
                             "shared_buffers": "64MB",
+                            // How soon a member follows a new leader: until one does, nothing is committed.
+                            "wal_retrieve_retry_interval": "500ms",
                         },
                     },
                 },

@@ -44,6 +44,8 @@ pub struct Options {
     pub no_build: bool,
     /// Another server program than the built one; nothing is built then.
     pub server: Option<PathBuf>,
+    /// Where the servers look for orders to stop before a commit; for drills.
+    pub failpoints: Option<PathBuf>,
 }
 
 /// Runs a deployment until a signal comes. A signal is an orderly end, not an error.
@@ -86,6 +88,7 @@ fn deploy(options: &Options, workspace: &Workspace, plan: &Plan, stop: &Stop) ->
         server: &server,
         console: dist.join("index.html").is_file().then_some(dist.as_path()),
         samples: &samples,
+        failpoints: options.failpoints.as_deref(),
         stop,
     };
     let outcome = start.run(&mut children).and_then(|ready| {

@@ -36,6 +36,8 @@ pub struct Start<'a> {
     pub console: Option<&'a Path>,
     /// The sample scripts' folder.
     pub samples: &'a Path,
+    /// Where the servers look for orders to stop before a commit; for drills.
+    pub failpoints: Option<&'a Path>,
     /// Whether to stop.
     pub stop: &'a Stop,
 }
@@ -111,7 +113,16 @@ impl Start<'_> {
         for server in &self.plan.servers {
             scripts.insert(
                 server.name,
-                server::prepare(self.folder, self.plan, server, self.server, self.console)?,
+                server::prepare(
+                    self.folder,
+                    self.plan,
+                    server,
+                    &server::Programs {
+                        server: self.server,
+                        console: self.console,
+                        failpoints: self.failpoints,
+                    },
+                )?,
             );
         }
         let is_first = |server: &Server| {
