@@ -95,6 +95,10 @@ pub(super) struct State {
     pub(super) alert_until: Option<Moment>,
     /// Since when the active server's renewals have failed.
     pub(super) away_since: Option<Moment>,
+    /// What was last found of the database itself.
+    pub(super) database: Vec<Check>,
+    /// Under which epoch it was told that nobody takes over by itself.
+    pub(super) refusal_told: Option<i64>,
     /// Under which epoch the silence of the active server was told.
     pub(super) silent_told: Option<i64>,
     /// Whether the first look told how this server stands.
@@ -158,6 +162,8 @@ impl Keeper {
                 parking: false,
                 alert_until: None,
                 away_since: None,
+                database: Vec::new(),
+                refusal_told: None,
                 silent_told: None,
                 introduced: false,
                 group: None,
@@ -167,6 +173,7 @@ impl Keeper {
         keeper.spawn(Arc::clone(&keeper).keep());
         keeper.spawn(Arc::clone(&keeper).pulse());
         keeper.spawn(Arc::clone(&keeper).watch_lease());
+        keeper.spawn(Arc::clone(&keeper).watch_database());
         keeper
     }
 
@@ -207,6 +214,7 @@ impl Keeper {
     /// The store's.
     pub async fn group(&self) -> Result<Group, StoreError> {
         let mut group = self.parts.store.group().await?;
+        group.database_checks.clone_from(&self.state().database);
         if group.active.is_some() && group.active != self.status().active {
             let state = self.state();
             let same = state.row.as_ref().is_some_and(|r| r.epoch == group.epoch);

@@ -1,6 +1,7 @@
 //! Who is active: the lease, the epoch, the switch.
 
 mod automatic;
+mod database;
 mod duties;
 mod error;
 mod failover;

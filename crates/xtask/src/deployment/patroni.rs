@@ -29,7 +29,7 @@ const SCOPE: &str = "gridhelm";
 /// The user by which members follow the leader.
 const REPLICATOR: &str = "replicator";
 /// How long the cluster may take to come up: the first member makes the data, the others copy it.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// For how long the leader's key lives without being renewed, seconds: what a failover waits for. Patroni's own default is 30,
 /// for networks; here everything is on one machine.

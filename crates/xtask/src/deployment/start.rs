@@ -132,10 +132,10 @@ impl Start<'_> {
                 .is_some_and(|first| first == server)
         };
         let is_new = |server: &Server| {
-            if self.plan.database() != Database::Sqlite {
-                !self.mark(server.group).exists()
-            } else {
+            if self.plan.database() == Database::Sqlite {
                 !server::database(self.folder, server.group).exists()
+            } else {
+                !self.mark(server.group).exists()
             }
         };
         let (later, now): (Vec<_>, Vec<_>) = self

@@ -337,8 +337,11 @@ async fn what_is_asked_again_happens_once(db: &dyn Database) {
             .unwrap();
         assert_eq!(events.len(), written);
     }
-    let other = store.start_attempt(&fence, "t-1", &start(1, "s2"), None, notes("x"));
-    assert!(matches!(other.await, Err(StoreError::Conflict { .. })));
+    let other = start(1, "s2");
+    let other = store
+        .start_attempt(&fence, "t-1", &other, None, notes("x"))
+        .await;
+    assert!(matches!(other, Err(StoreError::Conflict { .. })));
     let ending = good_end(&store, "t-1", 1).await;
     for written in [1, 0] {
         let events = store

@@ -66,6 +66,7 @@ pub(super) async fn prepare(link: &Link, group: &str) -> Result<()> {
 }
 
 async fn prepare_as(link: &Link, group: &str) -> core::result::Result<(), Refusal> {
+    link.learn().await;
     let open = link.connect().await?;
     let (mut client, connection) = (open.client, open.connection);
     // Ends with the client.

@@ -65,6 +65,11 @@ impl PostgresTarget {
         shown.join(", ")
     }
 
+    /// Whether there is one host only.
+    pub(super) fn is_one_host(&self) -> bool {
+        self.hosts.len() == 1
+    }
+
     /// One way to connect for each host, with its name for people.
     pub(super) fn ways(
         &self,

@@ -25,7 +25,7 @@ const GROUP: usize = 128;
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
 /// How much longer than a call's deadline it is asked whether a commit happened. Nothing else can be written
 /// meanwhile, and a database that fails over takes its time: its caller had better learn what became of it.
-const ASK: Duration = Duration::from_secs(60);
+const ASK: Duration = Duration::from_mins(1);
 /// The same for a renewal: the next one tells as much.
 const ASK_RENEWAL: Duration = Duration::from_secs(2);
 

@@ -16,7 +16,7 @@ use gridhelm_api::event::Event;
 use gridhelm_api::group::{Failover, Group, Member};
 use gridhelm_api::node::{IntentChange, NodePatch, TimelinePoint};
 use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
-use gridhelm_api::switch::SwitchRecord;
+use gridhelm_api::switch::{Check, SwitchRecord};
 use gridhelm_api::task::{ConsoleChunk, Task, TaskState};
 use gridhelm_api::{Millis, Page};
 
@@ -64,6 +64,10 @@ impl<B: Backend> Store for SqlStore<B> {
 
     fn on_one_host(&self) -> bool {
         self.backend.on_one_host()
+    }
+
+    async fn look_at_database(&self) -> Vec<Check> {
+        self.backend.look().await
     }
 
     async fn shut_down(&self) {

@@ -5,6 +5,7 @@
 pub(crate) mod cluster;
 mod figures;
 mod opening;
+mod pair;
 mod proxy;
 mod takeover;
 mod trouble;
