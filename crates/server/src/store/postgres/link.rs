@@ -2,14 +2,14 @@
 
 use super::broken::{Broken, words};
 use super::standing::{self, History};
-use super::target::{CONNECT, PostgresTarget};
+use super::target::{CONNECT, PostgresTarget, Way};
+use super::tls;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use sha2::{Digest as _, Sha256};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_postgres::config::TargetSessionAttrs;
-use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{Client, Config, Connection, NoTls, Socket};
+use tokio_postgres::{Client, Connection, Socket};
 
 /// What an application's name has at most, bytes.
 const NAME: usize = 63;
@@ -118,8 +118,8 @@ impl Link {
             .target
             .ways(&self.application, TargetSessionAttrs::ReadWrite)
             .into_iter()
-            .map(|(host, config)| async move {
-                let outcome = self.fit(&config).await;
+            .map(|(host, way)| async move {
+                let outcome = self.fit(&way).await;
                 (host, outcome)
             })
             .collect();
@@ -147,8 +147,8 @@ impl Link {
 
 impl Link {
     /// Connects to one host, if it goes on with the newest history.
-    async fn fit(&self, config: &Config) -> Result<Made, String> {
-        let (client, mut connection) = one(config).await?;
+    async fn fit(&self, way: &Way) -> Result<Made, String> {
+        let (client, mut connection) = one(way).await?;
         let asked = tokio::time::timeout(CONNECT, async {
             tokio::select! {
                 said = standing::ask(&client) => Ok(said),
@@ -170,12 +170,12 @@ impl Link {
     }
 }
 
-type Made = (Client, Connection<Socket, NoTlsStream>, Option<History>);
+type Made = (Client, Connection<Socket, tls::Stream>, Option<History>);
 
 /// A connection that was just made.
 pub(super) struct Open {
     pub(super) client: Client,
-    pub(super) connection: Connection<Socket, NoTlsStream>,
+    pub(super) connection: Connection<Socket, tls::Stream>,
     /// Where it leads, for people.
     pub(super) host: String,
     /// What the server there goes on with, where it says so.
@@ -183,14 +183,20 @@ pub(super) struct Open {
 }
 
 /// Connects to one host, or says why not.
-pub(super) async fn one(
-    config: &Config,
-) -> Result<(Client, Connection<Socket, NoTlsStream>), String> {
+pub(super) async fn one(way: &Way) -> Result<(Client, Connection<Socket, tls::Stream>), String> {
     // The driver's own time-out ends with the socket; a stopped server accepts and never greets.
-    match tokio::time::timeout(CONNECT, config.connect(NoTls)).await {
+    match tokio::time::timeout(CONNECT, way.config.connect(way.tls.clone())).await {
         Ok(Ok(made)) => Ok(made),
-        Ok(Err(error)) => Err(words(&error)),
+        Ok(Err(error)) => Err(with_hint(words(&error))),
         Err(_) => Err(format!("no answer within {CONNECT:?}")),
+    }
+}
+
+fn with_hint(why: String) -> String {
+    if why.contains("invalid peer certificate") {
+        format!("{why}; look at sslrootcert, and at the name by which the host is called")
+    } else {
+        why
     }
 }
 

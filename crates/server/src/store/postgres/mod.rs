@@ -21,6 +21,7 @@ mod takeover;
 mod target;
 #[cfg(test)]
 pub(super) mod tests;
+mod tls;
 mod writer;
 
 pub use schema::look;

@@ -89,9 +89,9 @@ pub(super) async fn ask(client: &Client) -> Result<Said, Error> {
 /// Asks all hosts at once.
 pub(super) async fn look(link: &Link) -> Vec<Seen> {
     let ways = link.target.ways(&link.application, TargetSessionAttrs::Any);
-    join_all(ways.into_iter().map(|(host, config)| async move {
+    join_all(ways.into_iter().map(|(host, way)| async move {
         let said = tokio::time::timeout(LOOK, async {
-            let (client, mut connection) = link::one(&config).await?;
+            let (client, mut connection) = link::one(&way).await?;
             tokio::select! {
                 said = ask(&client) => said.map_err(|error| words(&error)),
                 _ = &mut connection => Err("it closed the connection".to_owned()),

@@ -8,6 +8,7 @@ mod opening;
 mod pair;
 mod proxy;
 mod takeover;
+mod tls;
 mod trouble;
 
 use super::PostgresTarget;
