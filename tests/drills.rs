@@ -1,4 +1,4 @@
-//! Every drill once, short: real processes that are killed, stopped and switched under load.
+//! Every drill but `ha-database-leader` once, short: real processes that are killed, stopped and switched under load.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -33,4 +33,15 @@ async fn a_restart_goes_on_under_an_epoch_of_its_own() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_servers_may_die() {
     holds("ha-both").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_database_may_stand_still_and_start_again() {
+    holds("ha-database-stopped").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_stopped_before_a_commit_never_commits_under_its_old_epoch() {
+    holds("ha-transaction-sqlite").await;
+    holds("ha-transaction-postgres").await;
 }

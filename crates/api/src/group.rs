@@ -1,6 +1,7 @@
 //! A group and its servers.
 
 use crate::Millis;
+use crate::switch::Check;
 use serde::{Deserialize, Serialize};
 
 /// What a server is to its group.
@@ -84,6 +85,10 @@ pub struct Group {
     pub members: Vec<Member>,
     /// The database in words: `SQLite, one host`.
     pub database: String,
+    /// What the answering server finds of the database itself: whether one host takes writes, whether it keeps what it
+    /// acknowledged. Empty where neither can be in doubt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub database_checks: Vec<Check>,
     /// Who decides that an active server that is gone is replaced.
     #[serde(default)]
     pub failover: Failover,

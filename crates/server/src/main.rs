@@ -6,7 +6,7 @@ use gridhelm_server::accounts::{Accounts, Bootstrap};
 use gridhelm_server::app::open_database;
 use gridhelm_server::config::{Config, ConfigError, Database, LogFormat, parse_listen};
 use gridhelm_server::run;
-use gridhelm_server::store::look_at_postgres;
+use gridhelm_server::store::{failpoint, look_at_postgres};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +37,9 @@ struct Start {
     /// Check the configuration and end.
     #[arg(long)]
     check: bool,
+    /// For drills: stop before a commit when a file in this folder says so.
+    #[arg(long, hide = true, value_name = "FOLDER")]
+    failpoints: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -101,6 +104,9 @@ fn start(start: Start) -> ExitCode {
             why,
         };
         return fail(&error, BAD_CONFIG);
+    }
+    if let Some(folder) = start.failpoints {
+        failpoint::look_in(folder);
     }
     match runtime() {
         Ok(runtime) => runtime.block_on(serve(config)),

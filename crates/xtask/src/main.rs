@@ -71,6 +71,9 @@ struct Run {
     /// Start this server program instead of the built one; for tests.
     #[arg(long, hide = true)]
     server: Option<PathBuf>,
+    /// The folder of the servers' `--failpoints`; for drills.
+    #[arg(long, hide = true)]
+    failpoints: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
             ready_file,
             no_build,
             server,
+            failpoints,
         }) => run::run(&Options {
             dir,
             ports_from,
@@ -99,6 +103,7 @@ fn main() -> ExitCode {
             ready_file,
             no_build,
             server,
+            failpoints,
         })
         .map(|()| true),
         Command::Test { name } => checks::run(name.as_deref()),

@@ -211,32 +211,34 @@ fn a_killed_run_is_cleaned_up_by_its_guard_and_the_folder_can_be_used_again() {
     scene.assert_clean();
 }
 
-/// The same with PostgreSQL: stopped in order, and killed.
-#[test]
-fn postgresql_ends_with_everything_else() {
+/// The same with a database beside it: killed, and started again on the same folder and stopped in order.
+fn ends_with_its_database(mut scene: Scene, database: Database) {
     use std::os::unix::fs::PermissionsExt as _;
-    let mut scene = Scene::new(960);
-    scene.plan = scene.plan.on(Database::Postgres);
+    scene.plan = scene.plan.on(database);
     // Its user must be able to reach its data.
     std::fs::set_permissions(scene.dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    for signal in [Signal::TERM, Signal::KILL] {
+    for signal in [Signal::KILL, Signal::TERM] {
         let mut command = scene.command(&scene.silent_server());
         let child = Running(Some(
-            command.args(["--database", "postgres"]).spawn().unwrap(),
+            command
+                .args(["--database", database.word()])
+                .spawn()
+                .unwrap(),
         ));
-        let port = scene.plan.postgres.unwrap();
-        wait("PostgreSQL listens", || listens(port));
         wait("the databases are there", || {
             scene.data().join("servers/west-1/start").exists()
         });
+        for (port, role) in scene.plan.ports() {
+            assert!(!role.contains("PostgreSQL") || listens(port), "{role}");
+        }
         child.send(signal);
         child.end();
-        let data = scene.data().canonicalize().unwrap().join("postgres/data");
+        let data = scene.data().canonicalize().unwrap();
         wait("PostgreSQL has ended", || {
             let in_data = |process: &processes::Process| {
+                let cwd = std::fs::read_link(format!("/proc/{}/cwd", process.pid));
                 process.lives()
-                    && std::fs::read_link(format!("/proc/{}/cwd", process.pid))
-                        .is_ok_and(|cwd| cwd == data)
+                    && cwd.is_ok_and(|cwd| cwd.starts_with(&data) && cwd.ends_with("data"))
             };
             !processes::all().iter().any(in_data)
         });
@@ -246,6 +248,16 @@ fn postgresql_ends_with_everything_else() {
         scene.assert_clean();
         std::fs::remove_dir_all(scene.data().join("servers")).unwrap();
     }
+}
+
+#[test]
+fn postgresql_ends_with_everything_else() {
+    ends_with_its_database(Scene::new(960), Database::Postgres);
+}
+
+#[test]
+fn a_database_that_fails_over_ends_with_everything_else() {
+    ends_with_its_database(Scene::new(1_080), Database::Patroni);
 }
 
 #[test]

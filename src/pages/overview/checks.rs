@@ -78,6 +78,7 @@ pub(crate) fn checks(groups: &[GroupGlance], roots: Option<&[Root]>) -> Vec<Chec
         list.push(repositories(roots));
     }
     list.extend(hosts(groups));
+    list.extend(groups.iter().flat_map(databases));
     list
 }
 
@@ -421,6 +422,27 @@ fn repositories(roots: Option<&[Root]>) -> Check {
         format!("{}, not all of them the same.", counts.join(", ")),
     )
     .leads("Compare and replicate", None, Page::Replicate.route())
+}
+
+/// What a group's servers find of its database, where that is no pass.
+fn databases(group: &GroupGlance) -> Vec<Check> {
+    use gridhelm_api::switch::Outcome;
+    let checks = group.info.iter().flat_map(|info| &info.database_checks);
+    checks
+        .filter_map(|check| {
+            let outcome = match check.outcome {
+                Outcome::Pass => return None,
+                Outcome::Warn => Glyph::Warn,
+                Outcome::Fail => Glyph::Fail,
+            };
+            let repair = check.repair.as_deref().unwrap_or_default();
+            Some(Check::not(
+                outcome,
+                format!("{}: {}", group.name, check.title),
+                format!("{} {repair}", check.evidence).trim_end(),
+            ))
+        })
+        .collect()
 }
 
 /// What the groups' databases cannot survive, said before it happens.

@@ -168,3 +168,39 @@ fn repositories_that_differ_lead_to_the_comparison() {
         "12 files in east, 12 files in west, not all of them the same."
     );
 }
+
+#[test]
+fn what_servers_find_of_their_database_is_listed_unless_it_is_good() {
+    use gridhelm_api::switch::{Check, Outcome};
+    let check = |outcome, title: &str| Check {
+        id: "database_one_primary".to_owned(),
+        title: title.to_owned(),
+        outcome,
+        evidence: "db1 and db2 do.".to_owned(),
+        repair: Some("Stop one.".to_owned()),
+    };
+    let mut east = probed("east");
+    if let Some(info) = &mut east.info {
+        info.database_checks = vec![
+            check(Outcome::Pass, "Good"),
+            check(
+                Outcome::Warn,
+                "The database may take back what it acknowledged",
+            ),
+            check(Outcome::Fail, "Two hosts of the database take writes"),
+        ];
+    }
+    assert_eq!(
+        failing(&[east], None),
+        [
+            (
+                Glyph::Warn,
+                "east: The database may take back what it acknowledged".to_owned()
+            ),
+            (
+                Glyph::Fail,
+                "east: Two hosts of the database take writes".to_owned()
+            ),
+        ]
+    );
+}

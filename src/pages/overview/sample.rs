@@ -56,6 +56,7 @@ pub(crate) fn group(name: &str) -> GroupGlance {
         reason: None,
         members: Vec::new(),
         database: "SQLite, one host".to_owned(),
+        database_checks: Vec::new(),
         failover: gridhelm_api::group::Failover::default(),
     };
     GroupGlance {

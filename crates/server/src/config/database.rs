@@ -20,7 +20,8 @@ pub enum Database {
     },
     /// A database in PostgreSQL, on one or more hosts of which one takes writes.
     Postgres {
-        /// `postgresql://user@host1,host2/database`, without a password.
+        /// `postgresql://user@host1,host2/database`, without a password; with
+        /// `?sslmode=verify-full&sslrootcert=FILE` over TLS.
         url: String,
         /// A file that holds the password and nothing else; only its owner (and perhaps a group) may read it.
         password_file: Option<PathBuf>,

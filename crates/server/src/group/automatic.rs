@@ -135,7 +135,7 @@ impl Keeper {
             Because::Lapsed => self.owner_hangs(&row).await,
             _ => true,
         };
-        if !proven {
+        if !proven || self.leaves_claim(&row).await {
             return;
         }
         let old = self.old_of(because, &row);

@@ -5,7 +5,7 @@
 //! through [`Standing`] and to the world through the hub, in the same order.
 
 use super::hold::FailoverLimit;
-use super::lease::{LAPSE_AFTER, Sign};
+use super::lease::{LAPSE_AFTER, STOP_AFTER, Sign};
 use super::peer::Peers;
 use super::refusals::Refusals;
 use super::state::State;
@@ -104,6 +104,7 @@ impl Keeper {
         keeper.spawn(Arc::clone(&keeper).keep());
         keeper.spawn(Arc::clone(&keeper).pulse());
         keeper.spawn(Arc::clone(&keeper).watch_lease());
+        keeper.spawn(Arc::clone(&keeper).watch_database());
         keeper
     }
 
@@ -144,6 +145,7 @@ impl Keeper {
     /// The store's.
     pub async fn group(&self) -> Result<Group, StoreError> {
         let mut group = self.parts.store.group().await?;
+        group.database_checks.clone_from(&self.state().database);
         if group.active.is_some() && group.active != self.status().active {
             let state = self.state();
             let same = state.row.as_ref().is_some_and(|r| r.epoch == group.epoch);
@@ -238,15 +240,28 @@ impl Keeper {
         };
         match self.parts.store.renew_lease(&fence).await {
             Ok(_) => {
-                {
+                let away = {
                     let mut state = self.state();
                     state.trouble = None;
                     if let Some(held) = state.held.as_mut().filter(|h| h.fence == fence) {
                         held.holder.renewed(now);
                         held.committed = Some(Moment::now().since(now));
                     }
-                }
+                    Moment::now().since(state.away_since.take().unwrap_or(now))
+                };
                 self.tell();
+                if away >= STOP_AFTER {
+                    self.tell_return(&fence, away);
+                }
+                // Sent long ago it says little: the next one is due before the lock is seen to.
+                let late = {
+                    let state = self.state();
+                    let held = state.held.as_ref();
+                    held.is_some_and(|held| !held.holder.may_work(Moment::now()))
+                };
+                if late {
+                    return Duration::ZERO;
+                }
                 self.regain_lock(&fence).await;
             }
             Err(StoreError::Fenced { epoch, owner }) => {
@@ -255,7 +270,11 @@ impl Keeper {
             }
             Err(error) => {
                 tracing::warn!(%error, "the lease was not renewed");
-                self.state().trouble = Some(format!("the database does not answer: {error}"));
+                {
+                    let mut state = self.state();
+                    state.away_since.get_or_insert(now);
+                    state.trouble = Some(format!("the database does not answer: {error}"));
+                }
                 self.tell();
             }
         }

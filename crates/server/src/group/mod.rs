@@ -3,6 +3,7 @@
 mod after;
 mod another;
 mod automatic;
+mod database;
 mod duties;
 mod error;
 mod failover;

@@ -59,6 +59,9 @@ impl Keeper {
         audit: AuditDraft,
     ) -> Result<Failover, SwitchError> {
         validate(&change)?;
+        if change.mode == FailoverMode::Automatic {
+            self.refuse_doubtful().await?;
+        }
         let now = clock::now();
         let failover = Failover {
             mode: change.mode,

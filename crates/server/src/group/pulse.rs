@@ -5,7 +5,7 @@ use super::another::Others;
 use super::keeper::Keeper;
 use super::record;
 use crate::clock::Moment;
-use crate::store::{EpochRow, EventFilter, Notes};
+use crate::store::{EpochRow, EventFilter, Fence, Notes};
 use gridhelm_api::event::Severity;
 use gridhelm_api::group::{Group, Member};
 use gridhelm_api::stream::Delta;
@@ -241,6 +241,20 @@ impl Keeper {
         self.note(Self::event(severity, kind, &owner.server, message, me))
             .await;
         self.publish_group(true).await;
+    }
+
+    /// Tells that the database took no writes for so long, and that this server went on under its epoch.
+    pub(super) fn tell_return(self: &Arc<Self>, fence: &Fence, away: Duration) {
+        let me = self.parts.me.server.clone();
+        let message = format!(
+            "the database took no writes for {:.1} s; {me} stays active under epoch {}",
+            away.as_secs_f64(),
+            fence.epoch
+        );
+        let group = &self.parts.group;
+        let event = Self::event(Severity::Warn, "database.returned", group, message, &me);
+        let keeper = Arc::clone(self);
+        self.spawn(async move { keeper.note(event).await });
     }
 
     /// Ends the record of a switch whose leader died on the way. Only the active server does so.

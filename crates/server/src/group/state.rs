@@ -6,7 +6,7 @@ use crate::store::{EpochRow, Fence, LifeLock};
 use futures_util::FutureExt as _;
 use gridhelm_api::Millis;
 use gridhelm_api::group::{Group, ServerRole};
-use gridhelm_api::switch::SwitchRecord;
+use gridhelm_api::switch::{Check, SwitchRecord};
 use std::time::Duration;
 
 /// The active role as this process holds it.
@@ -43,6 +43,12 @@ pub(super) struct State {
     pub(super) parking: bool,
     /// Until when the epoch is looked at often.
     pub(super) alert_until: Option<Moment>,
+    /// Since when the active server's renewals have failed.
+    pub(super) away_since: Option<Moment>,
+    /// What was last found of the database itself.
+    pub(super) database: Vec<Check>,
+    /// Under which epoch it was told that nobody takes over by itself.
+    pub(super) refusal_told: Option<i64>,
     /// Under which epoch the silence of the active server was told.
     pub(super) silent_told: Option<i64>,
     /// Until when automatic failover rests, as it was told.
@@ -69,6 +75,9 @@ impl State {
             past_return: false,
             parking: false,
             alert_until: None,
+            away_since: None,
+            database: Vec::new(),
+            refusal_told: None,
             silent_told: None,
             resting_told: None,
             introduced: false,

@@ -20,6 +20,7 @@ pub mod chain;
 #[cfg(test)]
 mod contract;
 mod error;
+pub mod failpoint;
 mod postgres;
 mod sql;
 mod sqlite;
@@ -38,7 +39,7 @@ use gridhelm_api::event::Event;
 use gridhelm_api::group::{Failover, Group, Member};
 use gridhelm_api::node::{IntentChange, NodePatch, TimelinePoint};
 use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
-use gridhelm_api::switch::{SwitchFilter, SwitchRecord};
+use gridhelm_api::switch::{Check, SwitchFilter, SwitchRecord};
 use gridhelm_api::task::{ConsoleChunk, Task, TaskState};
 use gridhelm_api::{Millis, Page};
 
@@ -100,6 +101,10 @@ pub trait Store: Send + Sync + 'static {
     /// Whether all servers of the group run on the database's host, so that a recorded process that does
     /// not run here runs nowhere.
     fn on_one_host(&self) -> bool;
+
+    /// Looks at the database itself: whether only one of its hosts takes writes, and whether it keeps what it acknowledged.
+    /// Empty for one in which neither can be in doubt. A failed check means that nobody may take over by itself.
+    async fn look_at_database(&self) -> Vec<Check>;
 
     /// Writes that a server lives: its name, address and version. Not fenced; about every second.
     async fn announce(&self, member: &Member) -> Result<()>;

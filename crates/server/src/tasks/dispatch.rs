@@ -93,10 +93,22 @@ impl Tasks {
         let start = live.start_on(&claim, opened.row());
         let fence = &shift.duty.fence;
         let notes = crate::store::Notes::default();
-        let written = self
-            .store
-            .start_attempt(fence, &live.id, &start, opened.unrecorded(), notes)
-            .await;
+        let written = loop {
+            let written = self
+                .store
+                .start_attempt(fence, &live.id, &start, opened.unrecorded(), notes.clone())
+                .await;
+            let Err(StoreError::Unavailable { message, .. }) = &written else {
+                break written;
+            };
+            // It may have been written: the same attempt is asked for again, in the same session.
+            tracing::warn!(task = live.id, message, "a start waits for the database");
+            tokio::select! {
+                _ = shift.ended() => break written,
+                () = shift.duty.cancel.cancelled() => break written,
+                () = tokio::time::sleep(AGAIN) => {}
+            }
+        };
         match written {
             Ok(_) => {
                 self.began(live, &start, fence.epoch);

@@ -9,7 +9,6 @@ use super::shift::{Ending, Shift, UnderWay};
 use crate::grid::{Claim, Opened, Session, SessionError, target};
 use crate::group::Standing;
 use crate::store::SessionRow;
-use gridhelm_api::group::ServerRole;
 use gridhelm_api::task::{Artifact, ConsoleKind, FailureKind, TaskState};
 use gridhelm_rserve::run::{RunOutcome, RunRequest};
 use std::sync::Arc;
@@ -221,11 +220,10 @@ impl Tasks {
     }
 }
 
+/// Whether this server holds the active role no more. One whose lease is only late tells the world that it stands by, but
+/// keeps its fence: it goes on when it can renew.
 fn lost_for_good(standing: &Standing) -> bool {
-    !matches!(
-        standing.status.role,
-        ServerRole::Active | ServerRole::Leaving | ServerRole::Taking
-    )
+    standing.fence.is_none()
 }
 
 fn request(live: &Live) -> (RunRequest, u32) {

@@ -1,6 +1,6 @@
 //! A group on PostgreSQL: its servers are killed, stopped and switched, and so are their connections.
 
-use super::cluster::cluster;
+use super::cluster::{Cluster, cluster};
 use super::process::Place;
 use gridhelm_api::group::ServerRole;
 use gridhelm_api::switch::{SwitchKind, SwitchState};
@@ -70,4 +70,56 @@ async fn a_restarted_server_claims_at_once_and_keeps_the_role_when_all_connectio
     }
     let after = one.until("ready", |s| s.ready).await;
     assert_eq!((after.role, after.epoch), (ServerRole::Active, 2));
+}
+
+/// A hand-made pair whose old primary comes back and takes writes: nobody takes over by itself, and everybody is told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_primaries_forbid_a_failover_by_itself() {
+    let old = Cluster::start();
+    old.psql("postgres", "CREATE DATABASE east").unwrap();
+    let new = old.follower();
+    let place = Place::on_ports([old.port(), new.port()]);
+    let (mut one, two) = place.pair().await;
+    let token = one.sign_in().await;
+    one.set_failover(&token, "automatic", None).await;
+    let known = "SELECT value FROM settings WHERE name = 'failover' AND value LIKE '%automatic%'";
+    let end = Instant::now() + Duration::from_secs(20);
+    while new.psql("east", known).unwrap_or_default().is_empty() {
+        assert!(Instant::now() < end, "the standby does not follow");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    new.psql("postgres", "SELECT pg_promote()").unwrap();
+    // The active server has found it, and tells so where it goes on: in the new one.
+    let told = "SELECT count(*) FROM events WHERE kind = 'database.in_doubt'";
+    while new.psql("east", told).unwrap() != "1" {
+        assert!(Instant::now() < end, "{}", one.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let answer = one
+        .http
+        .put(format!("{}/api/v1/group/failover", one.url))
+        .bearer_auth(&token)
+        .header("if-match", "\"1\"")
+        .json(&serde_json::json!({ "mode": "automatic", "reason": "a test" }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status().as_u16(), 409);
+    let said = answer.text().await.unwrap();
+    assert!(
+        said.contains("timeline 1") && said.contains("timeline 2"),
+        "{said}"
+    );
+    one.end(Signal::KILL);
+    let refused = "SELECT count(*) FROM events WHERE kind = 'failover.refused'";
+    while new.psql("east", refused).unwrap() != "1" {
+        assert!(Instant::now() < end, "{}", two.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let status = two.status().await.unwrap();
+    assert_eq!((status.role, status.epoch), (ServerRole::Standby, 1));
+    // The old one ends: nothing is in doubt any more.
+    drop(old);
+    let status = two.until("active", |s| s.role == ServerRole::Active).await;
+    assert_eq!(status.epoch, 2);
 }

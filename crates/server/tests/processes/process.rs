@@ -38,6 +38,15 @@ impl Place {
         }
     }
 
+    /// With the database `east` on the first of these that takes writes.
+    pub(crate) fn on_ports(ports: [u16; 2]) -> Self {
+        let hosts = ports.map(|port| format!("127.0.0.1:{port}")).join(",");
+        Self {
+            url: Some(format!("postgresql://gridhelm@{hosts}/east")),
+            ..Self::new()
+        }
+    }
+
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join("east.db")
     }

@@ -3,15 +3,17 @@
 use super::Figure;
 use super::stats::median;
 use crate::drill::{self, Crew, DRILLS, History};
-use crate::harness::Result;
 use crate::harness::load::Asking;
 use crate::harness::switch::planned;
+use crate::harness::{HarnessError, Result};
 use rustix::process::Signal;
 
 const PAIR: [&str; 2] = ["east-1", "east-2"];
 /// Runs of each kind; a hang takes longer.
 const RUNS: usize = 20;
 const HANGS: usize = 10;
+/// Failovers of the database.
+const DATABASE_RUNS: usize = 3;
 /// Requests before a fault and after it, 10 ms apart.
 const AROUND: usize = 60;
 /// Twenty failovers in a row are what the servers would not do by themselves.
@@ -28,10 +30,11 @@ pub async fn run() -> Result<()> {
     switches("switch_gap_checks_only_ms", &off, 800.0).await?;
     failovers().await?;
     hangs().await?;
+    database().await?;
     drills().await
 }
 
-/// Measures one part alone, by name: `switches`, `failovers` or `hangs`; `None` when there is none such.
+/// Measures one part alone, by name: `switches`, `failovers`, `hangs` or `database`; `None` when there is none such.
 ///
 /// # Errors
 /// As [`run`].
@@ -40,6 +43,7 @@ pub async fn part(name: &str) -> Option<Result<()>> {
         "switches" => Some(switches("switch_gap_ms", &[], 200.0).await),
         "failovers" => Some(failovers().await),
         "hangs" => Some(hangs().await),
+        "database" => Some(database().await),
         _ => None,
     }
 }
@@ -132,6 +136,36 @@ async fn hangs() -> Result<()> {
     }
     let names = ["hang_gap_median_ms", "hang_gap_max_ms"];
     print_both(names, &gaps, [3_200.0, 4_000.0]);
+    Ok(())
+}
+
+/// kill -9 of the database's leader: how much longer the group takes than the database itself, which a plain writer
+/// with the same hosts measures in the same run.
+async fn database() -> Result<()> {
+    let mut added = Vec::new();
+    let mut own = Vec::new();
+    for _ in 0..DATABASE_RUNS {
+        let (verdict, inserted) = drill::database::leader().await?;
+        if !verdict.holds() {
+            return Err(HarnessError(verdict.broken.join("; ")));
+        }
+        let group = verdict.gap.max(verdict.task_gap);
+        added.push((group.as_secs_f64() - inserted.gap.as_secs_f64()) * 1e3);
+        own.push(inserted.gap.as_secs_f64() * 1e3);
+    }
+    let peer = format!(
+        "the database's own gap, seen by a plain writer in the same runs: {:.0} ms",
+        median(&own)
+    );
+    Figure::new(
+        "db_failover_added_gap_ms",
+        median(&added),
+        "ms",
+        added.len(),
+    )
+    .bar(1_000.0)
+    .peer(peer)
+    .print();
     Ok(())
 }
 

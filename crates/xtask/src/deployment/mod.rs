@@ -6,6 +6,7 @@ pub mod guard;
 pub mod haproxy;
 pub mod http;
 pub mod node;
+pub mod patroni;
 pub mod plan;
 pub mod postgres;
 pub mod ready;

@@ -49,8 +49,32 @@ pub struct Plan {
     pub servers: Vec<Server>,
     /// The nodes.
     pub nodes: Vec<Node>,
-    /// Where PostgreSQL listens; `None` where each group has a SQLite file.
+    /// Where a PostgreSQL of its own listens; `None` where the groups have another database.
     pub postgres: Option<u16>,
+    /// The members of a PostgreSQL that fails over; `None` where the groups have another database.
+    pub patroni: Option<Patroni>,
+}
+
+/// A PostgreSQL of three members, kept by Patroni with etcd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patroni {
+    /// The members; which of them leads is for them to agree on.
+    pub members: [Member; 3],
+    /// Where etcd listens for the members.
+    pub etcd: u16,
+    /// Where etcd listens for other etcds. There is none: it must have the port all the same.
+    pub etcd_peers: u16,
+}
+
+/// One member of the database's cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its name.
+    pub name: &'static str,
+    /// Where its PostgreSQL listens.
+    pub port: u16,
+    /// Where Patroni tells how it stands.
+    pub api: u16,
 }
 
 /// Which database the groups have.
@@ -62,6 +86,8 @@ pub enum Database {
     Sqlite,
     /// A PostgreSQL with a database for each group.
     Postgres,
+    /// The same as a cluster of three that fails over: Patroni with etcd.
+    Patroni,
 }
 
 impl Database {
@@ -70,6 +96,7 @@ impl Database {
         match self {
             Self::Sqlite => "sqlite",
             Self::Postgres => "postgres",
+            Self::Patroni => "patroni",
         }
     }
 }
@@ -113,26 +140,47 @@ impl Plan {
                 node("spare-r01", None, 14),
             ],
             postgres: None,
+            patroni: None,
         })
     }
 
     /// The same plan on this database.
     #[must_use]
     pub fn on(self, database: Database) -> Self {
-        let postgres = match database {
-            Database::Sqlite => None,
-            Database::Postgres => Some(self.ports_from + 15),
+        let from = self.ports_from;
+        let member = |name, offset| Member {
+            name,
+            port: from + 15 + offset,
+            api: from + 4 + offset,
         };
-        Self { postgres, ..self }
+        let postgres = (database == Database::Postgres).then_some(from + 15);
+        let patroni = (database == Database::Patroni).then(|| Patroni {
+            members: [member("db-1", 0), member("db-2", 1), member("db-3", 2)],
+            etcd: from + 7,
+            etcd_peers: from + 8,
+        });
+        Self {
+            postgres,
+            patroni,
+            ..self
+        }
     }
 
     /// Which database it is on.
     pub const fn database(&self) -> Database {
-        if self.postgres.is_some() {
-            Database::Postgres
-        } else {
-            Database::Sqlite
+        match (&self.postgres, &self.patroni) {
+            (Some(_), _) => Database::Postgres,
+            (None, Some(_)) => Database::Patroni,
+            (None, None) => Database::Sqlite,
         }
+    }
+
+    /// Whether a process of that name belongs to the groups' database.
+    pub fn is_database(&self, name: &str) -> bool {
+        let member = |cluster: &Patroni| cluster.members.iter().any(|member| member.name == name);
+        name == super::postgres::NAME
+            || name == super::patroni::ETCD
+            || self.patroni.as_ref().is_some_and(member)
     }
 
     /// The load balancer's address.
@@ -175,6 +223,7 @@ impl Plan {
             .chain(servers)
             .chain(nodes)
             .chain(self.postgres.map(|port| (port, "PostgreSQL".to_owned())))
+            .chain(self.patroni.iter().flat_map(Patroni::ports))
             .collect()
     }
 
@@ -209,6 +258,21 @@ impl Plan {
             load_balancer: self.balancer_url(),
             groups: groups.into(),
         }
+    }
+}
+
+impl Patroni {
+    fn ports(&self) -> Vec<(u16, String)> {
+        let members = self.members.iter().flat_map(|member| {
+            [
+                (member.port, format!("PostgreSQL of {}", member.name)),
+                (member.api, format!("Patroni of {}", member.name)),
+            ]
+        });
+        let etcd = [(self.etcd, "etcd"), (self.etcd_peers, "etcd's peers")];
+        members
+            .chain(etcd.map(|(port, what)| (port, what.to_owned())))
+            .collect()
     }
 }
 
@@ -262,6 +326,14 @@ mod tests {
         assert_eq!(ports(8100).len(), 8);
         let with_postgres = Plan::new(8100).unwrap().on(Database::Postgres).ports();
         assert_eq!(with_postgres.len(), 9);
+        let with_patroni = Plan::new(8100).unwrap().on(Database::Patroni).ports();
+        assert!(
+            with_patroni
+                .iter()
+                .all(|(port, _)| (8100..8120).contains(port))
+        );
+        let distinct: BTreeSet<_> = with_patroni.iter().map(|(port, _)| port).collect();
+        assert_eq!(distinct.len(), 16);
         assert!(ports(8100).is_disjoint(&ports(8200)));
         assert!(ports(8100).iter().all(|port| (8100..8124).contains(port)));
     }

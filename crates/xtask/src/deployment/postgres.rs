@@ -20,7 +20,7 @@ use crate::stop::Stop;
 /// What it is called among our children and its log.
 pub const NAME: &str = "postgres";
 /// The user that the servers sign in as.
-const USER: &str = "gridhelm";
+pub const USER: &str = "gridhelm";
 /// How long it may take to answer.
 const PATIENCE: Duration = Duration::from_secs(45);
 
@@ -40,7 +40,7 @@ pub fn data(root: &Path) -> PathBuf {
 }
 
 /// Its user and group when we are root, for PostgreSQL does not run as that: Debian's `postgres`, else `nobody`.
-fn user() -> Option<(u32, u32)> {
+pub fn user() -> Option<(u32, u32)> {
     rustix::process::geteuid().is_root().then(|| {
         let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
         ids_of("postgres", &users)
@@ -74,15 +74,7 @@ pub fn start(
     };
     let password = folder.secret("database-password")?;
     let user = user();
-    if user.is_some() && folder.nodes_are_elsewhere() {
-        return Err(Error::Content {
-            path: folder.root().to_path_buf(),
-            what:
-                "cannot hold PostgreSQL's data: its user cannot reach it; choose another `--dir`, \
-                   or let others walk through the folders above it (chmod o+x)"
-                    .into(),
-        });
-    }
+    can_be_reached(folder, user)?;
     let home = folder.path("postgres");
     open_folder(&home)?;
     let data = data(folder.root());
@@ -122,27 +114,78 @@ pub fn start(
     let start = home.join("start");
     script.write(&start)?;
     let pid = children.start(NAME, &start, log.clone(), &[])?;
-    children.wait_for(NAME, PATIENCE, stop, || {
-        ask(port, &password, "postgres", "SELECT 1").map(drop)
-    })?;
-    for group in GROUPS {
-        let known = format!("SELECT 1 FROM pg_database WHERE datname = '{group}'");
-        let make = format!("CREATE DATABASE {group} TEMPLATE template0 ENCODING 'UTF8'");
-        let made = ask(port, &password, "postgres", &known).and_then(|found| {
-            if found.is_empty() {
-                ask(port, &password, "postgres", &make).map(drop)
-            } else {
-                Ok(())
-            }
-        });
-        made.map_err(|last| Error::NotReady {
-            what: format!("the database of {group}"),
-            after: "the start".into(),
-            last,
-            tail: process::tail(&log, 20),
-        })?;
-    }
+    let place = Place {
+        port,
+        password: &password,
+        log: &log,
+    };
+    children.wait_for(NAME, PATIENCE, stop, || place.ask("SELECT 1").map(drop))?;
+    place.make_databases()?;
     Ok((pid, start))
+}
+
+/// An error when the database's user cannot reach what it would keep in the folder.
+pub fn can_be_reached(folder: &Folder, user: Option<(u32, u32)>) -> Result<(), Error> {
+    if user.is_none() || !folder.nodes_are_elsewhere() {
+        return Ok(());
+    }
+    Err(Error::Content {
+        path: folder.root().to_path_buf(),
+        what: "cannot hold PostgreSQL's data: its user cannot reach it; choose another `--dir`, \
+               or let others walk through the folders above it (chmod o+x)"
+            .into(),
+    })
+}
+
+/// A server that takes writes, as its owner asks it.
+pub struct Place<'a> {
+    /// Where it listens.
+    pub port: u16,
+    /// The password of [`USER`].
+    pub password: &'a str,
+    /// What it logs to.
+    pub log: &'a Path,
+}
+
+impl Place<'_> {
+    /// Makes the groups' databases where they are missing.
+    pub fn make_databases(&self) -> Result<(), Error> {
+        for group in GROUPS {
+            let known = format!("SELECT 1 FROM pg_database WHERE datname = '{group}'");
+            let make = format!("CREATE DATABASE {group} TEMPLATE template0 ENCODING 'UTF8'");
+            let made = self.ask(&known).and_then(|found| {
+                if found.is_empty() {
+                    self.ask(&make).map(drop)
+                } else {
+                    Ok(())
+                }
+            });
+            made.map_err(|last| Error::NotReady {
+                what: format!("the database of {group}"),
+                after: "the start".into(),
+                last,
+                tail: process::tail(self.log, 20),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Asks the server's own database; what it printed.
+    pub fn ask(&self, sql: &str) -> Result<String, String> {
+        let mut command = Command::new(program("psql"));
+        command
+            .args(["-X", "-q", "-A", "-t", "-w", "-h", HOST, "-U", USER])
+            .args(["-p", &self.port.to_string(), "-d", "postgres", "-c", sql])
+            .env("PGPASSWORD", self.password)
+            .env("PGCONNECT_TIMEOUT", "3")
+            .stdin(std::process::Stdio::null());
+        let output = command.output().map_err(|error| error.to_string())?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+        }
+    }
 }
 
 /// Makes the data folder. What an earlier try left half done is removed.
@@ -188,23 +231,6 @@ fn init(
     let outcome = process::run_logged(command, log, stop);
     let _ = std::fs::remove_file(&secret);
     outcome
-}
-
-/// Asks the database; what it printed.
-fn ask(port: u16, password: &str, database: &str, sql: &str) -> Result<String, String> {
-    let mut command = Command::new(program("psql"));
-    command
-        .args(["-X", "-q", "-A", "-t", "-w", "-h", HOST, "-U", USER])
-        .args(["-p", &port.to_string(), "-d", database, "-c", sql])
-        .env("PGPASSWORD", password)
-        .env("PGCONNECT_TIMEOUT", "3")
-        .stdin(std::process::Stdio::null());
-    let output = command.output().map_err(|error| error.to_string())?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
-    }
 }
 
 #[cfg(test)]

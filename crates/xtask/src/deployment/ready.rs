@@ -30,6 +30,26 @@ pub struct Ready {
     /// PostgreSQL, where the groups have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postgres: Option<ReadyPostgres>,
+    /// The members of the database's cluster, where the groups have one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<ReadyMember>,
+}
+
+/// A member of the database's cluster in the ready file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReadyMember {
+    /// Its name.
+    pub name: String,
+    /// The port of its PostgreSQL on the loopback.
+    pub port: u16,
+    /// The port where Patroni tells how it stands (`/cluster`).
+    pub api: u16,
+    /// Patroni's process. Its PostgreSQL is not that one's child.
+    pub pid: u32,
+    /// The program that starts it again.
+    pub start: String,
+    /// Its log.
+    pub log: String,
 }
 
 /// PostgreSQL in the ready file.
@@ -129,6 +149,14 @@ impl Ready {
                 dir.join("database-password").display()
             ));
         }
+        if !self.members.is_empty() {
+            let ports: Vec<_> = self.members.iter().map(|m| m.port.to_string()).collect();
+            say::result(format_args!(
+                "  PostgreSQL     127.0.0.1, ports {}, kept by Patroni; user gridhelm, password in {}",
+                ports.join(", "),
+                dir.join("database-password").display()
+            ));
+        }
         say::result(format_args!(
             "  Logs           {}",
             dir.join("logs").display()
@@ -176,6 +204,7 @@ mod tests {
             servers: vec![server],
             nodes: vec![node],
             postgres: None,
+            members: Vec::new(),
         };
         ready.write(&path).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);

@@ -8,8 +8,8 @@ use super::child::Children;
 use super::folder::Folder;
 use super::guard::Guard;
 use super::node;
+use super::patroni;
 use super::plan::{Database, HOST, Plan};
-use super::postgres;
 use super::start::Start;
 use super::sweep::Sweep;
 use crate::build;
@@ -24,6 +24,8 @@ use crate::workspace::Workspace;
 /// How long servers and the load balancer have to end in order, then R and the rest.
 const GRACE_SERVERS: Duration = Duration::from_secs(3);
 const GRACE_REST: Duration = Duration::from_millis(1500);
+/// How long a database that fails over has: its leader ends when its followers have all that it wrote.
+const GRACE_CLUSTER: Duration = Duration::from_secs(8);
 /// How often the running deployment is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -42,6 +44,8 @@ pub struct Options {
     pub no_build: bool,
     /// Another server program than the built one; nothing is built then.
     pub server: Option<PathBuf>,
+    /// Where the servers look for orders to stop before a commit; for drills.
+    pub failpoints: Option<PathBuf>,
 }
 
 /// Runs a deployment until a signal comes. A signal is an orderly end, not an error.
@@ -84,6 +88,7 @@ fn deploy(options: &Options, workspace: &Workspace, plan: &Plan, stop: &Stop) ->
         server: &server,
         console: dist.join("index.html").is_file().then_some(dist.as_path()),
         samples: &samples,
+        failpoints: options.failpoints.as_deref(),
         stop,
     };
     let outcome = start.run(&mut children).and_then(|ready| {
@@ -116,7 +121,7 @@ fn prepare_programs(
             .map_or_else(|| build::server_program(workspace), Ok);
     }
     let tools = set_up::set_up(workspace, Need::Run, stop)?;
-    if options.database == Database::Postgres {
+    if options.database != Database::Sqlite {
         set_up::set_up_to_start(workspace, options.database, stop)?;
     }
     let server = build::server(workspace, stop)?;
@@ -150,9 +155,16 @@ fn end(children: &mut Children, sweep: &Sweep, guard: Guard, plan: &Plan, stop: 
     // Servers first: they close their R sessions in order. Then their database, which nobody uses any more.
     let is_node = |name: &str| plan.nodes.iter().any(|node| node.name == name);
     children.end(grace(GRACE_SERVERS), stop, |name| {
-        !is_node(name) && name != postgres::NAME
+        !is_node(name) && !plan.is_database(name)
     });
-    children.end(grace(GRACE_REST), stop, |name| name == postgres::NAME);
+    let patience = if plan.patroni.is_some() {
+        GRACE_CLUSTER
+    } else {
+        GRACE_REST
+    };
+    children.end(grace(patience), stop, |name| {
+        plan.is_database(name) && name != patroni::ETCD
+    });
     // Then all others: R, its sessions, and whatever was started again by hand.
     let left = sweep.end(&[guard.pid()], grace(GRACE_REST));
     children.collect();

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::MARK;
 use super::folder::{Folder, private_folder, write_with_mode};
 use super::plan::{HOST, Plan, Server};
-use super::postgres;
 use super::script::Script;
+use super::{patroni, postgres};
 use crate::error::Error;
 
 /// What would override a server's configuration file: set for one server, it must not reach all of them.
@@ -24,13 +24,23 @@ const OVERRIDES: [&str; 8] = [
 /// `HAProxy`'s socket from the server's folder: a whole path may be longer than a socket's may be (107 bytes).
 const BALANCER_SOCKET: &str = "../../haproxy/admin.sock";
 
+/// What every server runs with.
+#[derive(Clone, Copy, Debug)]
+pub struct Programs<'a> {
+    /// The built server.
+    pub server: &'a Path,
+    /// The built console.
+    pub console: Option<&'a Path>,
+    /// Where it looks for orders to stop before a commit; for drills.
+    pub failpoints: Option<&'a Path>,
+}
+
 /// Writes what starting the server needs and gives its start script.
 pub fn prepare(
     folder: &Folder,
     plan: &Plan,
     server: &Server,
-    program: &Path,
-    console: Option<&Path>,
+    programs: &Programs<'_>,
 ) -> Result<PathBuf, Error> {
     let home = folder.path("servers").join(server.name);
     private_folder(&home)?;
@@ -42,7 +52,7 @@ pub fn prepare(
         &database_text(folder, plan, server.group),
         &folder.path("deployment.json"),
         Path::new(BALANCER_SOCKET),
-        console,
+        programs.console,
     );
     write_with_mode(&configuration, &text, 0o600)?;
     let log = folder.log(server.name);
@@ -54,11 +64,19 @@ pub fn prepare(
         without: &OVERRIDES,
         bare: false,
         user: None,
-        program: vec![
-            program.display().to_string(),
+        program: [
+            programs.server.display().to_string(),
             "--config".into(),
             configuration.display().to_string(),
-        ],
+        ]
+        .into_iter()
+        .chain(
+            programs
+                .failpoints
+                .iter()
+                .flat_map(|folder| ["--failpoints".to_owned(), folder.display().to_string()]),
+        )
+        .collect(),
     };
     let start = home.join("start");
     script.write(&start)?;
@@ -73,14 +91,13 @@ pub fn database(folder: &Folder, group: &str) -> PathBuf {
 /// What `[database]` holds.
 fn database_text(folder: &Folder, plan: &Plan, group: &str) -> String {
     let path = |path: &Path| serde_json::Value::from(path.display().to_string()).to_string();
-    match plan.postgres {
-        None => format!("path = {}\n", path(&database(folder, group))),
-        Some(port) => format!(
-            "url = \"{}\"\npassword_file = {}\n",
-            postgres::url(port, group),
-            path(&postgres::password_file(folder))
-        ),
-    }
+    let url = match (plan.postgres, &plan.patroni) {
+        (Some(port), _) => postgres::url(port, group),
+        (None, Some(cluster)) => patroni::url(cluster, group),
+        (None, None) => return format!("path = {}\n", path(&database(folder, group))),
+    };
+    let password = path(&postgres::password_file(folder));
+    format!("url = \"{url}\"\npassword_file = {password}\n")
 }
 
 fn configuration_text(

@@ -8,11 +8,11 @@ use super::child::Children;
 use super::folder::{Folder, write_with_mode};
 use super::http::Client;
 use super::node::{self, Rserve};
-use super::plan::{GROUPS, HOST, Plan, Server};
-use super::ready::{Ready, ReadyNode, ReadyPostgres, ReadyServer};
+use super::plan::{Database, GROUPS, HOST, Plan, Server};
+use super::ready::{Ready, ReadyMember, ReadyNode, ReadyPostgres, ReadyServer};
 use super::script::Script;
 use super::seed::{ADMIN, Seed};
-use super::{MARK, haproxy, postgres, server};
+use super::{MARK, haproxy, patroni, postgres, server};
 use crate::error::Error;
 use crate::process;
 use crate::processes::listens;
@@ -36,6 +36,8 @@ pub struct Start<'a> {
     pub console: Option<&'a Path>,
     /// The sample scripts' folder.
     pub samples: &'a Path,
+    /// Where the servers look for orders to stop before a commit; for drills.
+    pub failpoints: Option<&'a Path>,
     /// Whether to stop.
     pub stop: &'a Stop,
 }
@@ -57,6 +59,11 @@ impl Start<'_> {
         if self.plan.postgres.is_some() {
             let postgres = postgres::start(self.folder, self.plan, children, self.stop)?;
             started.insert(postgres::NAME.to_owned(), postgres);
+        }
+        if let Some(cluster) = &self.plan.patroni {
+            for (name, pid, start) in patroni::start(self.folder, cluster, children, self.stop)? {
+                started.insert(name, (pid, start));
+            }
         }
         self.start_servers(children, &admin_password, &mut started)?;
         self.await_groups(children)?;
@@ -106,7 +113,16 @@ impl Start<'_> {
         for server in &self.plan.servers {
             scripts.insert(
                 server.name,
-                server::prepare(self.folder, self.plan, server, self.server, self.console)?,
+                server::prepare(
+                    self.folder,
+                    self.plan,
+                    server,
+                    &server::Programs {
+                        server: self.server,
+                        console: self.console,
+                        failpoints: self.failpoints,
+                    },
+                )?,
             );
         }
         let is_first = |server: &Server| {
@@ -116,10 +132,10 @@ impl Start<'_> {
                 .is_some_and(|first| first == server)
         };
         let is_new = |server: &Server| {
-            if self.plan.postgres.is_some() {
-                !self.mark(server.group).exists()
-            } else {
+            if self.plan.database() == Database::Sqlite {
                 !server::database(self.folder, server.group).exists()
+            } else {
+                !self.mark(server.group).exists()
             }
         };
         let (later, now): (Vec<_>, Vec<_>) = self
@@ -305,8 +321,25 @@ impl Start<'_> {
                 log,
             }
         });
+        let members = self
+            .plan
+            .patroni
+            .iter()
+            .flat_map(|cluster| &cluster.members);
+        let members = members.map(|member| {
+            let (pid, start, log) = facts(member.name);
+            ReadyMember {
+                name: member.name.into(),
+                port: member.port,
+                api: member.api,
+                pid,
+                start,
+                log,
+            }
+        });
         Ready {
             postgres,
+            members: members.collect(),
             console: self.plan.console_url(),
             load_balancer: self.plan.balancer_url(),
             user: ADMIN.into(),

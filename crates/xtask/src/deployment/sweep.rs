@@ -66,9 +66,12 @@ impl Sweep {
         let entry = PathBuf::from(format!("/proc/{}", process.pid));
         let named =
             std::fs::read_to_string(entry.join("comm")).is_ok_and(|name| name == "postgres\n");
-        named
-            && std::fs::read_link(entry.join("cwd"))
-                .is_ok_and(|cwd| cwd == super::postgres::data(&self.root))
+        let ours = |cwd: PathBuf| {
+            let member = cwd.strip_prefix(self.root.join("patroni"));
+            cwd == super::postgres::data(&self.root)
+                || member.is_ok_and(|rest| rest.ends_with("data"))
+        };
+        named && std::fs::read_link(entry.join("cwd")).is_ok_and(ours)
     }
 
     /// Ends all of them: SIGTERM, `grace` to go, SIGKILL. Gives those that live even then.

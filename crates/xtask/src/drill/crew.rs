@@ -26,7 +26,18 @@ impl Crew {
     /// # Errors
     /// When it does not come up.
     pub async fn start(label: &str, environment: &[(&str, &str)]) -> Result<Self> {
-        let local = Local::start_with(label, environment)?;
+        Self::of(Local::start_with(label, environment)?).await
+    }
+
+    /// Starts a deployment on this database, whatever the environment says, with more words for `cargo xtask run`.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start_on(label: &str, database: &str, more: &[&str]) -> Result<Self> {
+        Self::of(Local::start_with_database(label, database, more)?).await
+    }
+
+    async fn of(local: Local) -> Result<Self> {
         let token = {
             let url = &local.server("east-1")?.url;
             Api::sign_in(url, &local.ready.user, &local.ready.password).await?
@@ -68,6 +79,15 @@ impl Crew {
             "mode {mode}: {} {}",
             answer.status, answer.body
         )))
+    }
+
+    /// A server's process.
+    ///
+    /// # Errors
+    /// When there is no such server.
+    pub fn pid(&self, server: &str) -> Result<i32> {
+        let pid = self.pids.get(server).copied();
+        pid.ok_or_else(|| HarnessError(format!("no server {server}")))
     }
 
     /// Sends a signal to a server's process.

@@ -2,7 +2,7 @@
 
 use super::Crew;
 use crate::harness::load::{Answered, Load};
-use crate::harness::{Result, wait_for};
+use crate::harness::{HarnessError, Result, wait_for};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub struct Verdict {
     pub zombies: usize,
     /// The longest time between two good answers.
     pub gap: Duration,
+    /// The longest time between two tasks that were accepted.
+    pub task_gap: Duration,
     /// The epochs that good answers named, in order.
     pub epochs: Vec<i64>,
     /// What did not hold, in words.
@@ -83,13 +85,20 @@ impl History {
         for id in answers.iter().filter_map(|a| a.task.as_deref()) {
             verdict.acknowledged += 1;
             let path = format!("tasks/{id}");
-            let task = wait_for(&format!("the end of task {id}"), SETTLE, || async {
+            let what = format!("the end of task {id}");
+            let ended = wait_for(&what, SETTLE, || async {
                 let answer = api.get(&path).await?;
                 let state = answer.body["state"].as_str().unwrap_or_default();
                 let over = answer.status == 404 || !["", "queued", "running"].contains(&state);
                 Ok(over.then_some(answer))
-            })
-            .await?;
+            });
+            let task = match ended.await {
+                Ok(task) => task,
+                Err(error) => {
+                    let now = api.get(&path).await?.body;
+                    return Err(HarnessError(format!("{error}: {now}")));
+                }
+            };
             if task.status == 404 {
                 verdict.lost += 1;
                 verdict
@@ -148,6 +157,7 @@ fn of_answers(answers: &[Answered]) -> Verdict {
         .map(|a| a.said.clone())
         .collect();
     let mut last: Option<&Answered> = None;
+    let mut last_task = None;
     let mut highest = 0;
     for answer in &good {
         let epoch = answer.epoch.unwrap_or_default();
@@ -155,6 +165,13 @@ fn of_answers(answers: &[Answered]) -> Verdict {
             answer.answered.saturating_sub(last.answered)
         }));
         last = Some(answer);
+        if answer.task.is_some() {
+            let since = last_task.map_or(Duration::ZERO, |last: Duration| {
+                answer.answered.saturating_sub(last)
+            });
+            verdict.task_gap = verdict.task_gap.max(since);
+            last_task = Some(answer.answered);
+        }
         // Asked after a higher epoch was told, nobody may answer with a lower one.
         let before = good.iter().filter(|b| b.answered < answer.sent);
         let known = before.filter_map(|b| b.epoch).max().unwrap_or(0);

@@ -2,8 +2,10 @@
 //! recorded history what must hold. Prints one JSON object a line.
 
 mod crew;
+pub mod database;
 mod ha;
 mod history;
+mod transaction;
 
 pub use crew::Crew;
 pub use history::{History, Verdict};
@@ -12,7 +14,7 @@ use crate::harness::{HarnessError, Result};
 use serde_json::json;
 
 /// Every drill, by name, with what it does.
-pub const DRILLS: [(&str, &str); 5] = [
+pub const DRILLS: [(&str, &str); 9] = [
     ("ha-switch", "planned switches there and back"),
     (
         "ha-kill",
@@ -30,6 +32,19 @@ pub const DRILLS: [(&str, &str); 5] = [
         "ha-both",
         "both servers killed, and started in the other order",
     ),
+    (
+        "ha-database-leader",
+        "kill -9 of the leader of the group's database, and its return",
+    ),
+    (
+        "ha-database-stopped",
+        "the group's database stands still for 20 s, then ends and starts again",
+    ),
+    (
+        "ha-transaction-sqlite",
+        "the active server stops before a commit until another took over, on SQLite",
+    ),
+    ("ha-transaction-postgres", "the same on PostgreSQL"),
 ];
 
 /// Runs one drill; its verdict, and what the first failed requests were told, is printed.
@@ -43,6 +58,10 @@ pub async fn run(name: &str) -> Result<Verdict> {
         "ha-stop" => ha::stop().await,
         "ha-restart" => ha::restart().await,
         "ha-both" => ha::both().await,
+        "ha-database-stopped" => database::stopped().await,
+        "ha-transaction-sqlite" => transaction::run("sqlite").await,
+        "ha-transaction-postgres" => transaction::run("postgres").await,
+        "ha-database-leader" => database::leader().await.map(|(verdict, _)| verdict),
         _ => {
             let names: Vec<_> = DRILLS.iter().map(|(name, _)| *name).collect();
             return Err(HarnessError(format!(
@@ -82,6 +101,7 @@ fn print(name: &str, verdict: &Verdict) {
         "uncertain": verdict.uncertain,
         "zombies_left": verdict.zombies,
         "gap_ms": (verdict.gap.as_secs_f64() * 1e4).round() / 10.0,
+        "task_gap_ms": (verdict.task_gap.as_secs_f64() * 1e4).round() / 10.0,
         "epochs": verdict.epochs,
         "broken": verdict.broken,
     });

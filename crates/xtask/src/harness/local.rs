@@ -29,6 +29,37 @@ pub struct Ready {
     pub servers: Vec<Server>,
     /// The nodes, the unregistered one (group empty) included.
     pub nodes: Vec<Node>,
+    /// PostgreSQL, where the groups have one of its own.
+    pub postgres: Option<Postgres>,
+    /// The members of the database's cluster, where the groups have one.
+    #[serde(default)]
+    pub members: Vec<Member>,
+}
+
+/// The groups' PostgreSQL.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Postgres {
+    /// Its port.
+    pub port: u16,
+    /// Its first process.
+    pub pid: i32,
+    /// The program that starts it again.
+    pub start: String,
+}
+
+/// A member of the database's cluster.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// The port of its PostgreSQL.
+    pub port: u16,
+    /// The port of its Patroni.
+    pub api: u16,
+    /// The process of its Patroni.
+    pub pid: i32,
+    /// The program that starts it again.
+    pub start: String,
 }
 
 /// A running server.
@@ -105,7 +136,21 @@ impl Local {
             .join("target/harness")
             .join(format!("{label}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
-        Self::start_in(&dir, true, environment)
+        let database = std::env::var(DATABASE).ok();
+        Self::start_on(&dir, true, database.as_deref(), environment, &[])
+    }
+
+    /// As [`Local::start_with`], on this database whatever the environment says, and with more words for
+    /// `cargo xtask run`.
+    ///
+    /// # Errors
+    /// As [`Local::start`].
+    pub fn start_with_database(label: &str, database: &str, more: &[&str]) -> Result<Self> {
+        let root = workspace_root()?;
+        let name = format!("{label}-{}", std::process::id());
+        let dir = root.join("target/harness").join(name);
+        let _ = std::fs::remove_dir_all(&dir);
+        Self::start_on(&dir, true, Some(database), &[], more)
     }
 
     /// Starts a deployment in `dir`; `remove_dir` takes the folder away at the end.
@@ -113,6 +158,17 @@ impl Local {
     /// # Errors
     /// As [`Local::start`].
     pub fn start_in(dir: &Path, remove_dir: bool, environment: &[(&str, &str)]) -> Result<Self> {
+        let database = std::env::var(DATABASE).ok();
+        Self::start_on(dir, remove_dir, database.as_deref(), environment, &[])
+    }
+
+    fn start_on(
+        dir: &Path,
+        remove_dir: bool,
+        database: Option<&str>,
+        environment: &[(&str, &str)],
+        more: &[&str],
+    ) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
         let ready_file = dir.join("ready.json");
         let log = std::fs::File::create(dir.join("run.log"))?;
@@ -123,11 +179,8 @@ impl Local {
             .arg(dir)
             .args(["--ports-from", &ports.to_string(), "--ready-file"])
             .arg(&ready_file)
-            .args(
-                std::env::var(DATABASE)
-                    .iter()
-                    .flat_map(|which| ["--database", which]),
-            )
+            .args(database.iter().flat_map(|which| ["--database", which]))
+            .args(more)
             .envs(environment.iter().copied())
             .current_dir(workspace_root()?)
             .stdin(Stdio::null())
@@ -211,7 +264,11 @@ impl Local {
         self.start_again(&start)
     }
 
-    fn start_again(&mut self, program: &str) -> Result<i32> {
+    /// Runs a `start` script of the deployment's again; answers its process.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_again(&mut self, program: &str) -> Result<i32> {
         let log = std::fs::File::create(self.dir.join("restarted.log"))?;
         let child = Command::new(program)
             .envs(self.environment.iter().cloned())

@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod browser;
+pub mod inserting;
 pub mod load;
 pub mod local;
 pub mod page;
@@ -37,6 +38,12 @@ impl From<std::io::Error> for HarnessError {
 impl From<serde_json::Error> for HarnessError {
     fn from(error: serde_json::Error) -> Self {
         Self(format!("JSON: {error}"))
+    }
+}
+
+impl From<tokio_postgres::Error> for HarnessError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self(format!("PostgreSQL: {error:?}"))
     }
 }
 

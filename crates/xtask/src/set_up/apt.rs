@@ -50,6 +50,21 @@ const POSTGRES: Packaged = Packaged {
     found_at: &["/usr/lib/postgresql/15/bin/postgres"],
     packages: &["postgresql"],
 };
+const PATRONI: Packaged = Packaged {
+    what: "Patroni",
+    found_at: &["/usr/bin/patroni"],
+    packages: &["patroni"],
+};
+const PATRONI_ETCD: Packaged = Packaged {
+    what: "Patroni's client of etcd",
+    found_at: &["/usr/lib/python3/dist-packages/etcd/__init__.py"],
+    packages: &["python3-etcd"],
+};
+const ETCD: Packaged = Packaged {
+    what: "etcd",
+    found_at: &["/usr/bin/etcd"],
+    packages: &["etcd-server"],
+};
 const NODE: Packaged = Packaged {
     what: "Node.js (runs wasm-opt)",
     found_at: &["/usr/bin/node", "/usr/local/bin/node"],
@@ -91,13 +106,29 @@ pub const TO_START: &[Packaged] = &[R, R_SERVE, HAPROXY];
 /// What starting one on PostgreSQL asks of it.
 pub const TO_START_ON_POSTGRES: &[Packaged] = &[R, R_SERVE, HAPROXY, POSTGRES];
 
+/// What starting one on a PostgreSQL that fails over asks of it.
+pub const TO_START_ON_PATRONI: &[Packaged] =
+    &[R, R_SERVE, HAPROXY, POSTGRES, PATRONI, PATRONI_ETCD, ETCD];
+
 /// What `need` asks of Debian.
 pub fn packages(need: Need) -> &'static [Packaged] {
-    const ALL: [Packaged; 8] = [NODE, NPM, R, R_SERVE, HAPROXY, CHROMIUM, DRIVER, POSTGRES];
+    const ALL: [Packaged; 11] = [
+        NODE,
+        NPM,
+        R,
+        R_SERVE,
+        HAPROXY,
+        CHROMIUM,
+        DRIVER,
+        POSTGRES,
+        PATRONI,
+        PATRONI_ETCD,
+        ETCD,
+    ];
     let count = match need {
         Need::Build => 2,
         Need::Run => 5,
-        Need::Test => 8,
+        Need::Test => 11,
     };
     ALL.get(..count).unwrap_or(&ALL)
 }

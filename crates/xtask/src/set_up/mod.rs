@@ -50,6 +50,7 @@ pub fn set_up_to_start(
     let wanted = match database {
         Database::Sqlite => apt::TO_START,
         Database::Postgres => apt::TO_START_ON_POSTGRES,
+        Database::Patroni => apt::TO_START_ON_PATRONI,
     };
     apt::install_missing(&cache, wanted, stop)
 }

@@ -13,6 +13,7 @@ on_every_store!(
     the_grid_fails_under_a_task_and_it_runs_again,
     an_uncertain_attempt_has_no_end_until_it_has,
     only_what_fits_its_state_happens_to_a_task,
+    what_is_asked_again_happens_once,
     lists_leave_out_what_is_long,
     open_tasks_come_in_queue_order,
     what_is_too_old_is_removed_with_all_that_belongs_to_it,
@@ -318,6 +319,50 @@ async fn only_what_fits_its_state_happens_to_a_task(db: &dyn Database) {
     let unknown = store.cancel_queued(&fence, "t-9", notes("x")).await;
     assert!(matches!(unknown, Err(StoreError::NotFound { .. })));
     assert_eq!(traces(&store).await, (0, 0));
+}
+
+/// A caller whose connection broke during a commit does not know whether it happened, and asks again.
+async fn what_is_asked_again_happens_once(db: &dyn Database) {
+    let store = db.open();
+    let fence = activate(&store, "east-1").await;
+    store
+        .submit_task(&fence, &task("t-1", 0), Notes::default())
+        .await
+        .unwrap();
+    let held = session("s1", fence.epoch);
+    for written in [1, 0] {
+        let begun = start(1, "s1");
+        let events = store
+            .start_attempt(&fence, "t-1", &begun, Some(&held), notes("x"))
+            .await
+            .unwrap();
+        assert_eq!(events.len(), written);
+    }
+    let other = start(1, "s2");
+    let other = store
+        .start_attempt(&fence, "t-1", &other, None, notes("x"))
+        .await;
+    assert!(matches!(other, Err(StoreError::Conflict { .. })));
+    let ending = good_end(&store, "t-1", 1).await;
+    for written in [1, 0] {
+        let events = store
+            .end_attempt(&fence, &ending, notes("x"))
+            .await
+            .unwrap();
+        assert_eq!(events.len(), written);
+    }
+    let later = AttemptEnd {
+        at: ending.at + 1,
+        ..ending
+    };
+    let later = store.end_attempt(&fence, &later, notes("x")).await;
+    assert!(matches!(later, Err(StoreError::Conflict { .. })));
+    let ended = store.task("t-1").await.unwrap().unwrap().task;
+    assert_eq!(
+        (ended.state, ended.attempts.len()),
+        (TaskState::Succeeded, 1)
+    );
+    assert_eq!(traces(&store).await, (2, 2));
 }
 
 async fn lists_leave_out_what_is_long(db: &dyn Database) {

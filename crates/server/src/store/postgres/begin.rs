@@ -21,7 +21,7 @@ impl Writer {
     /// Begins a transaction with the group's locks. Nothing is open after an error.
     pub(super) fn begin(&mut self, kind: Kind) -> Result<(), Broken> {
         let session = match self.session.take() {
-            Some(session) => session,
+            Some(session) => session.checked(&self.link)?,
             None => self.connect()?,
         };
         let begun = if kind == Kind::TakeEpoch {

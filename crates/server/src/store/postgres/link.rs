@@ -1,13 +1,15 @@
 //! Connecting: to the one of the hosts that takes writes, wherever that is now.
 
 use super::broken::{Broken, words};
-use super::target::{CONNECT, PostgresTarget};
+use super::standing::{self, History};
+use super::target::{CONNECT, PostgresTarget, Way};
+use super::tls;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use sha2::{Digest as _, Sha256};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_postgres::config::TargetSessionAttrs;
-use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{Client, Config, Connection, NoTls, Socket};
+use tokio_postgres::{Client, Connection, Socket};
 
 /// What an application's name has at most, bytes.
 const NAME: usize = 63;
@@ -33,6 +35,30 @@ pub(super) struct Link {
     pub(super) application: String,
     /// The keys of the group's advisory locks.
     pub(super) keys: Keys,
+    /// The newest history of the database that this process has seen.
+    pub(super) known: Known,
+}
+
+/// The newest history that was seen, shared by all connections: an old primary that comes back and takes writes
+/// is not written to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known(Arc<Mutex<Option<History>>>);
+
+impl Known {
+    /// A server with this history takes writes.
+    pub(super) fn learn(&self, seen: &History) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let newer = |known: &History| known.system == seen.system && known.timeline < seen.timeline;
+        if known.as_ref().is_none_or(newer) {
+            *known = Some(seen.clone());
+        }
+    }
+
+    /// Why a server with this history must not be written to.
+    pub(super) fn refuses(&self, history: Option<&History>) -> Option<String> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        history?.older_than(known.as_ref()?)
+    }
 }
 
 /// Keys of advisory locks. All of a group differ from all of another.
@@ -71,6 +97,17 @@ impl Link {
             target,
             application: format!("gridhelm/{server}/{boot}"),
             keys: Keys::of(group),
+            known: Known::default(),
+        }
+    }
+
+    /// Looks which of several hosts has the newest history, so that the first connection leads there.
+    pub(super) async fn learn(&self) {
+        if self.target.is_one_host() {
+            return;
+        }
+        if let Some(history) = standing::newest(&standing::look(self).await) {
+            self.known.learn(history);
         }
     }
 
@@ -81,19 +118,20 @@ impl Link {
             .target
             .ways(&self.application, TargetSessionAttrs::ReadWrite)
             .into_iter()
-            .map(|(host, config)| async move {
-                let outcome = one(&config).await;
+            .map(|(host, way)| async move {
+                let outcome = self.fit(&way).await;
                 (host, outcome)
             })
             .collect();
         let mut refusals = Vec::new();
         while let Some((host, outcome)) = asked.next().await {
             match outcome {
-                Ok((client, connection)) => {
+                Ok((client, connection, history)) => {
                     return Ok(Open {
                         client,
                         connection,
                         host,
+                        history,
                     });
                 }
                 Err(why) => refusals.push(format!("{host}: {why}")),
@@ -107,23 +145,58 @@ impl Link {
     }
 }
 
+impl Link {
+    /// Connects to one host, if it goes on with the newest history.
+    async fn fit(&self, way: &Way) -> Result<Made, String> {
+        let (client, mut connection) = one(way).await?;
+        let asked = tokio::time::timeout(CONNECT, async {
+            tokio::select! {
+                said = standing::ask(&client) => Ok(said),
+                _ = &mut connection => Err("it closed the connection".to_owned()),
+            }
+        });
+        let said = asked
+            .await
+            .map_err(|_| format!("no answer within {CONNECT:?}"))??;
+        // Who may not ask that goes without.
+        let history = said.ok().map(|said| said.history);
+        if let Some(why) = self.known.refuses(history.as_ref()) {
+            return Err(why);
+        }
+        if let Some(history) = &history {
+            self.known.learn(history);
+        }
+        Ok((client, connection, history))
+    }
+}
+
+type Made = (Client, Connection<Socket, tls::Stream>, Option<History>);
+
 /// A connection that was just made.
 pub(super) struct Open {
     pub(super) client: Client,
-    pub(super) connection: Connection<Socket, NoTlsStream>,
+    pub(super) connection: Connection<Socket, tls::Stream>,
     /// Where it leads, for people.
     pub(super) host: String,
+    /// What the server there goes on with, where it says so.
+    pub(super) history: Option<History>,
 }
 
 /// Connects to one host, or says why not.
-pub(super) async fn one(
-    config: &Config,
-) -> Result<(Client, Connection<Socket, NoTlsStream>), String> {
+pub(super) async fn one(way: &Way) -> Result<(Client, Connection<Socket, tls::Stream>), String> {
     // The driver's own time-out ends with the socket; a stopped server accepts and never greets.
-    match tokio::time::timeout(CONNECT, config.connect(NoTls)).await {
+    match tokio::time::timeout(CONNECT, way.config.connect(way.tls.clone())).await {
         Ok(Ok(made)) => Ok(made),
-        Ok(Err(error)) => Err(words(&error)),
+        Ok(Err(error)) => Err(with_hint(words(&error))),
         Err(_) => Err(format!("no answer within {CONNECT:?}")),
+    }
+}
+
+fn with_hint(why: String) -> String {
+    if why.contains("invalid peer certificate") {
+        format!("{why}; look at sslrootcert, and at the name by which the host is called")
+    } else {
+        why
     }
 }
 

@@ -2,7 +2,8 @@
 //! connection, on either side, is the end of the lock.
 
 use super::broken::{Broken, words};
-use super::link::{self, Link};
+use super::link::{self, Known, Link};
+use super::standing::History;
 use crate::store::LifeLock;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use std::time::Duration;
@@ -47,6 +48,7 @@ struct Line {
     client: Client,
     lost: CancellationToken,
     host: String,
+    history: Option<History>,
 }
 
 /// Tries to gain the lock; `None` when another session holds it.
@@ -54,7 +56,7 @@ pub(super) async fn try_gain(link: &Link, spare: &Spare) -> Result<Option<Sessio
     let mut spare = spare.0.lock().await;
     if let Some(line) = spare.take() {
         match line.try_lock(link).await {
-            Ok(true) => return Ok(Some(line.hold())),
+            Ok(true) => return Ok(Some(line.hold(link))),
             Ok(false) => {
                 *spare = Some(line);
                 return Ok(None);
@@ -64,7 +66,7 @@ pub(super) async fn try_gain(link: &Link, spare: &Spare) -> Result<Option<Sessio
     }
     let line = Line::open(link).await?;
     if line.try_lock(link).await? {
-        return Ok(Some(line.hold()));
+        return Ok(Some(line.hold(link)));
     }
     *spare = Some(line);
     Ok(None)
@@ -88,6 +90,7 @@ impl Line {
             client: open.client,
             lost,
             host: open.host,
+            history: open.history,
         };
         line.within(link::init(&line.client, WITHIN)).await?;
         Ok(line)
@@ -95,6 +98,9 @@ impl Line {
 
     /// Whether the lock was gained. A server that became a standby has no say.
     async fn try_lock(&self, link: &Link) -> Result<bool, Broken> {
+        if let Some(why) = link.known.refuses(self.history.as_ref()) {
+            return Err(Broken::Lost(format!("{}: {why}", self.host)));
+        }
         let key: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&link.keys.life];
         let asked = self.client.query_one(
             "SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_try_advisory_lock($1) END",
@@ -115,22 +121,29 @@ impl Line {
         }
     }
 
-    fn hold(self) -> SessionLock {
+    fn hold(self, link: &Link) -> SessionLock {
         let lost = self.lost.clone();
-        let watch = tokio::spawn(watch(self.client, self.lost));
+        let watch = tokio::spawn(watch(self, link.known.clone()));
         SessionLock { lost, watch }
     }
 }
 
-/// Tries the connection until it does not answer; then lets it go.
-async fn watch(client: Client, lost: CancellationToken) {
+/// Tries the connection until it does not answer, or leads to what turned out to be an old primary; then lets it go.
+async fn watch(line: Line, known: Known) {
+    let Line {
+        client,
+        lost,
+        history,
+        ..
+    } = line;
     loop {
         let pause = tokio::time::timeout(TRY_EVERY, lost.cancelled());
         if pause.await.is_ok() {
             return;
         }
         let answer = tokio::time::timeout(WITHIN, client.batch_execute(""));
-        if !matches!(answer.await, Ok(Ok(()))) {
+        let answers = matches!(answer.await, Ok(Ok(())));
+        if !answers || known.refuses(history.as_ref()).is_some() {
             lost.cancel();
             return;
         }

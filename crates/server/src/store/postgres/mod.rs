@@ -16,10 +16,12 @@ mod notes;
 mod reader;
 mod schema;
 mod session;
+mod standing;
 mod takeover;
 mod target;
 #[cfg(test)]
 pub(super) mod tests;
+mod tls;
 mod writer;
 
 pub use schema::look;
@@ -32,6 +34,7 @@ use super::sql::{Backend, SqlStore};
 use super::{LifeLock, Result, StoreError};
 use crate::clock;
 use async_trait::async_trait;
+use gridhelm_api::switch::Check;
 use link::Link;
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,6 +154,14 @@ impl Backend for Postgres {
             Ok(held) => Ok(held.map(|lock| Box::new(lock) as Box<dyn LifeLock>)),
             Err(broken) => Err(broken.trouble("").into_error("life lock")),
         }
+    }
+
+    async fn look(&self) -> Vec<Check> {
+        let seen = standing::look(&self.link).await;
+        if let Some(history) = standing::newest(&seen) {
+            self.link.known.learn(history);
+        }
+        standing::checks(&seen)
     }
 }
 

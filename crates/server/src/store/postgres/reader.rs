@@ -74,7 +74,7 @@ impl Reader {
 
     fn attempt(&mut self, job: &mut dyn Job) -> Result<(), Broken> {
         let session = match self.session.take() {
-            Some(session) => session,
+            Some(session) => session.checked(&self.link)?,
             None => Session::open(&self.runtime, &self.link, self.statement)?,
         };
         session.begin_lazily("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");

@@ -66,6 +66,7 @@ pub(super) async fn prepare(link: &Link, group: &str) -> Result<()> {
 }
 
 async fn prepare_as(link: &Link, group: &str) -> core::result::Result<(), Refusal> {
+    link.learn().await;
     let open = link.connect().await?;
     let (mut client, connection) = (open.client, open.connection);
     // Ends with the client.
@@ -183,8 +184,8 @@ async fn claim_for(client: &Client, group: &str) -> core::result::Result<(), Ref
 pub async fn look(target: &PostgresTarget) -> (Vec<String>, bool) {
     let mut lines = Vec::new();
     let mut writable = false;
-    for (host, config) in target.ways("gridhelm/check", TargetSessionAttrs::Any) {
-        let found = match super::link::one(&config).await {
+    for (host, way) in target.ways("gridhelm/check", TargetSessionAttrs::Any) {
+        let found = match super::link::one(&way).await {
             Err(why) => Err(why),
             Ok((client, connection)) => {
                 tokio::spawn(async move {

@@ -6,6 +6,7 @@
 use super::broken::{Broken, words};
 use super::link::{self, Link};
 use super::notes::Drafts;
+use super::standing::History;
 use crate::store::sql::tx::Ownership;
 use futures_util::future::join;
 use std::cell::{RefCell, RefMut};
@@ -27,6 +28,8 @@ pub(super) struct Session {
     client: Client,
     connection: JoinHandle<()>,
     limit: Duration,
+    host: String,
+    history: Option<History>,
     statements: RefCell<HashMap<String, Statement>>,
     state: RefCell<State>,
 }
@@ -78,6 +81,8 @@ impl Session {
                     client: open.client,
                     connection,
                     limit: statement + MARGIN,
+                    host: open.host,
+                    history: open.history,
                     statements: RefCell::default(),
                     state: RefCell::default(),
                 }),
@@ -85,6 +90,14 @@ impl Session {
                 Err(_) => Err(Broken::Lost(format!("{} does not answer", open.host))),
             }
         })
+    }
+
+    /// The session, unless its server turned out to be an old primary since.
+    pub(super) fn checked(self, link: &Link) -> Result<Self, Broken> {
+        match link.known.refuses(self.history.as_ref()) {
+            None => Ok(self),
+            Some(why) => Err(Broken::Lost(format!("{}: {why}", self.host))),
+        }
     }
 
     /// Ends the connection in order.

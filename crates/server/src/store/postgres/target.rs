@@ -1,5 +1,6 @@
 //! Where the database is: hosts, database, user.
 
+use super::tls::{self, Tls};
 use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
@@ -15,6 +16,13 @@ pub struct PostgresTarget {
     database: String,
     password: Option<String>,
     options: Option<String>,
+    tls: Tls,
+}
+
+/// How to connect to one host, and what to do about TLS there.
+pub(super) struct Way {
+    pub(super) config: Config,
+    pub(super) tls: Tls,
 }
 
 impl PostgresTarget {
@@ -25,14 +33,12 @@ impl PostgresTarget {
     /// logs and lists of processes.
     pub fn parse(url: &str, password: Option<String>) -> Result<Self, String> {
         const FORM: &str = "give postgresql://user@host1,host2/database";
+        let (url, tls) = tls::split(url)?;
         let config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
             format!("{}; {FORM}", super::broken::words(&error))
         })?;
         if config.get_password().is_some() {
             return Err("it holds a password; put that into the file named by password_file, or into GRIDHELM_DATABASE_PASSWORD".to_owned());
-        }
-        if config.get_ssl_mode() == SslMode::Require {
-            return Err("sslmode=require: there is no TLS to the database yet; use a private network or a tunnel".to_owned());
         }
         let (Some(user), Some(database)) = (config.get_user(), config.get_dbname()) else {
             return Err(format!("it names no user or no database; {FORM}"));
@@ -50,12 +56,17 @@ impl PostgresTarget {
         if hosts.is_empty() {
             return Err(format!("it names no host; {FORM}"));
         }
+        let local = |(host, _): &(Host, u16)| matches!(host, Host::Unix(_));
+        if tls.is_on() && hosts.iter().any(local) {
+            return Err("sslmode=verify-full: a Unix socket has no TLS; name the host".to_owned());
+        }
         Ok(Self {
             hosts,
             user: user.to_owned(),
             database: database.to_owned(),
             password,
             options: config.get_options().map(str::to_owned),
+            tls,
         })
     }
 
@@ -65,12 +76,13 @@ impl PostgresTarget {
         shown.join(", ")
     }
 
+    /// Whether there is one host only.
+    pub(super) fn is_one_host(&self) -> bool {
+        self.hosts.len() == 1
+    }
+
     /// One way to connect for each host, with its name for people.
-    pub(super) fn ways(
-        &self,
-        application: &str,
-        attrs: TargetSessionAttrs,
-    ) -> Vec<(String, Config)> {
+    pub(super) fn ways(&self, application: &str, attrs: TargetSessionAttrs) -> Vec<(String, Way)> {
         let way = |host: &(Host, u16)| {
             let mut config = Config::new();
             match &host.0 {
@@ -83,7 +95,11 @@ impl PostgresTarget {
                 .dbname(&self.database)
                 .application_name(application)
                 .target_session_attrs(attrs)
-                .ssl_mode(SslMode::Disable)
+                .ssl_mode(if self.tls.is_on() {
+                    SslMode::Require
+                } else {
+                    SslMode::Disable
+                })
                 .connect_timeout(CONNECT)
                 .tcp_user_timeout(Duration::from_secs(4))
                 .keepalives_idle(Duration::from_secs(2))
@@ -95,7 +111,8 @@ impl PostgresTarget {
             if let Some(options) = &self.options {
                 config.options(options);
             }
-            (shown(host), config)
+            let tls = self.tls.clone();
+            (shown(host), Way { config, tls })
         };
         self.hosts.iter().map(way).collect()
     }
@@ -142,7 +159,7 @@ mod tests {
         assert_eq!(one.hosts(), "db1");
         let ways = target.ways("gridhelm/east-1/b", TargetSessionAttrs::ReadWrite);
         assert_eq!(ways.len(), 2);
-        assert_eq!(ways[1].1.get_ports(), [5433]);
+        assert_eq!(ways[1].1.config.get_ports(), [5433]);
     }
 
     #[test]
@@ -152,7 +169,7 @@ mod tests {
             ("postgresql://db1/east", "no user"),
             ("postgresql://g@db1", "no database"),
             ("user=g dbname=east", "no host"),
-            ("postgresql://g@db1/east?sslmode=require", "TLS"),
+            ("postgresql://g@db1/east?sslmode=require", "verify-full"),
             ("mysql://g@db1/east", "postgresql://user@"),
         ] {
             let error = PostgresTarget::parse(url, None).unwrap_err();

@@ -11,6 +11,7 @@
 use super::broken::Broken;
 use super::link::Link;
 use super::session::{self, Session};
+use crate::store::failpoint;
 use crate::store::sql::job::{Job, Jobs, Kind, fail_all, settle};
 use crate::store::sql::tx::Tx;
 use std::rc::Rc;
@@ -22,8 +23,11 @@ use tokio::runtime::Runtime;
 const GROUP: usize = 128;
 /// How long to wait before the database is tried again.
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
-/// How much longer than a call's deadline it is asked whether a commit happened.
-const ASK: Duration = Duration::from_secs(2);
+/// How much longer than a call's deadline it is asked whether a commit happened. Nothing else can be written
+/// meanwhile, and a database that fails over takes its time: its caller had better learn what became of it.
+const ASK: Duration = Duration::from_mins(1);
+/// The same for a renewal: the next one tells as much.
+const ASK_RENEWAL: Duration = Duration::from_secs(2);
 
 const NOTHING: &str = "; nothing was written";
 
@@ -126,6 +130,11 @@ impl Writer {
 
     fn serve_until(&mut self, mut group: Vec<Box<dyn Job>>, until: Instant) {
         let kind = group.first().map_or(Kind::Write, |job| job.kind());
+        let patience = if kind == Kind::Renew {
+            ASK_RENEWAL
+        } else {
+            ASK
+        };
         loop {
             let broken = match self.attempt(&mut group) {
                 End::Known => return settle(group),
@@ -142,7 +151,7 @@ impl Writer {
                     return self.each_alone(group, until);
                 }
                 End::Again(broken) => broken,
-                End::Open(broken) => match self.was_committed(until + ASK) {
+                End::Open(broken) => match self.was_committed(until + patience) {
                     Some(true) => return settle(group),
                     Some(false) => broken,
                     None => {
@@ -180,7 +189,7 @@ impl Writer {
             return End::Again(Broken::Lost("there is no connection".to_owned()));
         };
         let (end, lost) = match run_group(&session, group) {
-            Ok(true) => match session.commit() {
+            Ok(true) => match commit(&session, group) {
                 Ok(()) => (End::Known, false),
                 Err(broken @ Broken::Lost(_)) => (End::Open(broken), true),
                 Err(broken @ Broken::Failed(_)) => (End::Failed(broken), false),
@@ -228,6 +237,13 @@ impl Writer {
         }
         None
     }
+}
+
+fn commit(session: &Session, group: &[Box<dyn Job>]) -> Result<(), Broken> {
+    if group.first().is_some_and(|job| job.kind() == Kind::Write) {
+        failpoint::before_commit();
+    }
+    session.commit()
 }
 
 /// Runs the jobs and writes their notes; whether there is something to commit.

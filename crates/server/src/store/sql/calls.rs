@@ -17,7 +17,7 @@ use gridhelm_api::event::Event;
 use gridhelm_api::group::{Failover, Group, Member};
 use gridhelm_api::node::{IntentChange, NodePatch, TimelinePoint};
 use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
-use gridhelm_api::switch::{SwitchFilter, SwitchRecord};
+use gridhelm_api::switch::{Check, SwitchFilter, SwitchRecord};
 use gridhelm_api::task::{ConsoleChunk, Task, TaskState};
 use gridhelm_api::{Millis, Page};
 
@@ -70,6 +70,10 @@ impl<B: Backend> Store for SqlStore<B> {
     async fn prune(&self, fence: &Fence, tasks_before: Option<Millis>, events_before: Option<Millis>) -> Result<(usize, usize)> {
         own!(fence);
         self.write("prune", move |tx| tidy::prune(tx, &fence, tasks_before, events_before)).await
+    }
+
+    async fn look_at_database(&self) -> Vec<Check> {
+        self.backend.look().await
     }
 
     async fn shut_down(&self) {

@@ -170,6 +170,7 @@ pub(super) fn group(tx: Tx<'_>, name: &str, database: &str) -> Done<Group> {
         members,
         database: database.to_owned(),
         failover: now.failover,
+        database_checks: Vec::new(),
     })
 }
 

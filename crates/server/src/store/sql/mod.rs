@@ -26,6 +26,7 @@ pub(super) mod value;
 
 use super::{LifeLock, Result, StoreError};
 use async_trait::async_trait;
+use gridhelm_api::switch::Check;
 use job::{Jobs, Kind, call};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -43,6 +44,11 @@ pub trait Backend: Send + Sync + 'static {
 
     /// As [`Store::try_life_lock`](super::Store::try_life_lock).
     async fn try_life_lock(&self) -> Result<Option<Box<dyn LifeLock>>>;
+
+    /// As [`Store::look_at_database`](super::Store::look_at_database).
+    async fn look(&self) -> Vec<Check> {
+        Vec::new()
+    }
 }
 
 /// A group's database that speaks SQL.

@@ -116,13 +116,40 @@ pub(super) fn start_attempt(
     notes: &Notes,
 ) -> Done<Vec<Event>> {
     tx.fence(fence)?;
-    must_be(tx, task, &[TaskState::Queued])?;
+    if let Err(refused) = must_be(tx, task, &[TaskState::Queued]) {
+        return if started_before(tx, task, start)? {
+            Ok(Vec::new())
+        } else {
+            Err(refused)
+        };
+    }
     tx.execute(
         "UPDATE tasks SET state = 'running', started_at = coalesce(started_at, ?2) WHERE id = ?1",
         params![task, start.at],
     )?;
     begin(tx, fence, task, start, session)?;
     tx.notes(notes)
+}
+
+/// Whether this very attempt is on record as running: its caller did not learn that it was committed, and asks again.
+fn started_before(tx: Tx<'_>, task: &str, start: &AttemptStart) -> Done<bool> {
+    let session: Option<String> = tx.value(
+        "SELECT session FROM attempts WHERE task = ?1 AND number = ?2 AND ended_at IS NULL",
+        params![task, start.number],
+    )?;
+    Ok(session.as_deref() == Some(&start.session))
+}
+
+/// Whether this very end is on record.
+fn ended_before(tx: Tx<'_>, end: &AttemptEnd) -> Done<bool> {
+    if end.state == TaskState::Uncertain || state(tx, &end.task)? != Some(end.state) {
+        return Ok(false);
+    }
+    let at: Option<i64> = tx.value(
+        "SELECT ended_at FROM attempts WHERE task = ?1 AND number = ?2 AND ended_at IS NOT NULL",
+        params![end.task, end.number],
+    )?;
+    Ok(at == Some(end.at))
 }
 
 fn must_be(tx: Tx<'_>, task: &str, states: &[TaskState]) -> Done<()> {
@@ -140,7 +167,14 @@ pub(super) fn end_attempt(
     notes: &Notes,
 ) -> Done<Vec<Event>> {
     tx.fence(fence)?;
-    must_be(tx, &end.task, &[TaskState::Running, TaskState::Uncertain])?;
+    let open = [TaskState::Running, TaskState::Uncertain];
+    if let Err(refused) = must_be(tx, &end.task, &open) {
+        return if ended_before(tx, end)? {
+            Ok(Vec::new())
+        } else {
+            Err(refused)
+        };
+    }
     let failure = end.failure.as_ref().map(json).transpose()?;
     // While a task is uncertain its attempt may still run: it has no end yet.
     let attempt_end = (end.state != TaskState::Uncertain).then_some(end.at);

@@ -5,6 +5,7 @@
 //! itself) and answers after the commit. While a commit waits for the disk the next group gathers.
 
 use super::engine::trouble;
+use crate::store::failpoint;
 use crate::store::sql::job::{Job, Jobs, claim, fail_all, settle};
 use crate::store::sql::tx::Tx;
 use rusqlite::Connection;
@@ -85,6 +86,7 @@ fn run_group(conn: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<
         }
         conn.prepare_cached("RELEASE job")?.execute([])?;
     }
+    failpoint::before_commit();
     conn.prepare_cached("COMMIT")?.execute([])?;
     Ok(())
 }

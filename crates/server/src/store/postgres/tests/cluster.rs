@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
 
 /// Starts PostgreSQL and waits for the end of its input, which comes with the end of the test's process; then
-/// ends it and removes its folder. `$1` is the folder, `$2` the port, the rest runs as an unprivileged user.
+/// ends it and removes its folder. `$1` is the folder, `$2` the port, `$3` the command that makes the data, the rest runs as an
+/// unprivileged user.
 const KEEPER: &str = r#"
-folder=$1 port=$2; shift 2
+folder=$1 port=$2 make=$3; shift 3
 trap '' INT TERM HUP
-"$@" initdb -D "$folder/data" -U gridhelm -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$folder/initdb.log" 2>&1 || { cat "$folder/initdb.log"; exit 1; }
+"$@" $make -D "$folder/data" >"$folder/initdb.log" 2>&1 || { cat "$folder/initdb.log"; exit 1; }
 "$@" postgres -D "$folder/data" -p "$port" -k "$folder" -c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off \
     -c max_connections=200 -c shared_buffers=32MB -c autovacuum=off -c log_min_messages=log >"$folder/log" 2>&1 </dev/null &
 echo started
@@ -44,6 +45,19 @@ pub(crate) fn cluster() -> &'static Cluster {
 impl Cluster {
     /// Starts one that ends with the process.
     pub(crate) fn start() -> Self {
+        Self::made_by("initdb -U gridhelm -A trust -E UTF8 --locale=C.UTF-8 --no-sync")
+    }
+
+    /// Starts a standby that follows this one.
+    pub(crate) fn follower(&self) -> Self {
+        Self::made_by(&format!(
+            "pg_basebackup -h {} -p {} -U gridhelm -R -c fast --no-sync",
+            self.folder.display(),
+            self.port
+        ))
+    }
+
+    fn made_by(make: &str) -> Self {
         assert!(
             Path::new(PROGRAMS).join("postgres").exists(),
             "PostgreSQL is not there: apt-get install postgresql"
@@ -63,6 +77,7 @@ impl Cluster {
             .args(["-c", KEEPER, "keeper"])
             .arg(&folder)
             .arg(port.to_string())
+            .arg(make)
             .current_dir(&folder)
             .env("PATH", format!("{PROGRAMS}:/usr/bin:/bin"))
             .process_group(0)
@@ -105,6 +120,20 @@ impl Cluster {
             std::thread::sleep(Duration::from_millis(20));
         }
         cluster
+    }
+
+    /// Serves TLS with this certificate and key (PEM), beside plain connections.
+    pub(crate) fn serve_tls(&self, certificate: &str, key: &str) {
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = self.folder.join("data").join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            if let Some((user, group)) = user() {
+                chown(&path, Some(user), Some(group)).unwrap();
+            }
+        }
+        self.psql("postgres", "ALTER SYSTEM SET ssl = on").unwrap();
+        self.psql("postgres", "SELECT pg_reload_conf()").unwrap();
     }
 
     /// What it has logged.

@@ -5,8 +5,10 @@
 pub(crate) mod cluster;
 mod figures;
 mod opening;
+mod pair;
 mod proxy;
 mod takeover;
+mod tls;
 mod trouble;
 
 use super::PostgresTarget;
