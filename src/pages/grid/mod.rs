@@ -53,7 +53,7 @@ pub fn Page() -> AnyView {
     view! {
         <section data-fit="" aria-labelledby="page-title" on:keydown=on_key>
             <PageHead title="Grid" answer=Signal::derive(move || sentence(grid))>
-                <span on:pointerenter=move |_| foresee() on:focusin=move |_| foresee()>
+                <span class="acts" on:pointerenter=move |_| foresee() on:focusin=move |_| foresee()>
                     <Button weight=Weight::Primary icon=Icon::Plus on_click=register>"Register node"</Button>
                 </span>
             </PageHead>
