@@ -2,6 +2,7 @@
 
 mod banner;
 mod keys;
+pub(crate) mod lazy;
 mod nav;
 pub mod route;
 mod router;
@@ -120,12 +121,7 @@ fn Pages() -> AnyView {
         match page.get() {
         Some(Page::Overview) => view! { <pages::overview::Page/> }.into_any(),
         Some(Page::Grid) => view! { <pages::grid::Page/> }.into_any(),
-        Some(Page::Tasks) => view! { <pages::tasks::Page/> }.into_any(),
-        Some(Page::Repository) => view! { <pages::repository::Page/> }.into_any(),
-        Some(Page::Replicate) => view! { <pages::replicate::Page/> }.into_any(),
-        Some(Page::Switch) => view! { <pages::switch::Page/> }.into_any(),
-        Some(Page::Events) => view! { <pages::events::Page/> }.into_any(),
-        Some(Page::Accounts) => view! { <pages::accounts::Page/> }.into_any(),
+        Some(page) => lazy::page(page).into_any(),
         None => view! {
             <section>
                 <h1 id="page-title" tabindex="-1" class="sr">"Not found"</h1>

@@ -4,6 +4,7 @@ use crate::reactive::{Memo, Signal};
 use crate::ui::view;
 use leptos::prelude::*;
 
+use super::lazy;
 use super::route::Page;
 use super::router::use_router;
 use super::theme::theme_segment;
@@ -30,7 +31,7 @@ pub(super) fn nav(deployment: Option<&'static Deployment>) -> AnyView {
     let item = move |page: Page| {
         let current = move || (router.page() == Some(page)).then_some("page");
         let more = deployment.map(|deployment| badge(page, deployment));
-        view! { <li><a href=move || router.href(page.route()) aria-current=current>{icon(icon_of(page))}{page.title()}{more}</a></li> }.into_any()
+        view! { <li><a href=move || router.href(page.route()) aria-current=current on:pointerenter=move |_| lazy::foresee_page(page) on:focus=move |_| lazy::foresee_page(page)>{icon(icon_of(page))}{page.title()}{more}</a></li> }.into_any()
     };
     view! {
         <aside class="nav" aria-label="Deployment and sections">

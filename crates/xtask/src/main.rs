@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use xtask::build::cut;
 use xtask::checks;
 use xtask::deployment::guard;
 use xtask::deployment::plan::{DEFAULT_PORTS_FROM, Database};
@@ -49,6 +50,13 @@ enum Command {
     /// Clean up after a run that was killed.
     #[command(hide = true)]
     Guard(GuardArguments),
+    /// Stands in for wasm-bindgen while the console is built.
+    #[command(hide = true)]
+    WasmBindgen {
+        /// What wasm-bindgen was called with.
+        #[arg(last = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
 }
 
 #[derive(Args)]
@@ -126,6 +134,7 @@ fn main() -> ExitCode {
             });
             Ok(true)
         }
+        Command::WasmBindgen { arguments } => cut::bindgen(&arguments).map(|()| true),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

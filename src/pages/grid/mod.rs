@@ -28,10 +28,11 @@ use leptos::prelude::*;
 use self::order::{Filter, STATES, toggled};
 use self::select::Grid;
 use crate::app::Route;
+use crate::app::lazy::{self, Part};
 use crate::app::route::GridView;
 use crate::deployment::{Tally, node_state, use_deployment};
 use crate::ui::format::{count, counted};
-use crate::ui::{Button, Chip, Glyph, Icon, PageHead, SearchField, Weight};
+use crate::ui::{Button, Chip, Drawer, Glyph, Icon, PageHead, SearchField, Weight};
 
 /// The page.
 #[component]
@@ -41,6 +42,46 @@ pub fn Page() -> AnyView {
     let _ = history(use_deployment());
     let register =
         Callback::new(move |()| grid.go(|view| view.panel = Some("register".to_owned())));
+    provide_context(grid);
+    let asked = Memo::new(move |_| {
+        grid.view
+            .with(|view| matches!(view.panel.as_deref(), Some("register" | "edit")))
+    });
+    let foresee = move || lazy::foresee(Part::NodeForm);
+    let wide = Memo::new(move |_| grid.view.with(|view| view.node.is_none()));
+    let on_key = move |event: web_sys::KeyboardEvent| select::on_key(grid, &event);
+    view! {
+        <section data-fit="" aria-labelledby="page-title" on:keydown=on_key>
+            <PageHead title="Grid" answer=Signal::derive(move || sentence(grid))>
+                <span class="acts" on:pointerenter=move |_| foresee() on:focusin=move |_| foresee()>
+                    <Button weight=Weight::Primary icon=Icon::Plus on_click=register>"Register node"</Button>
+                </span>
+            </PageHead>
+            {toolbar(grid)}
+            <div class="gridwrap" class=("gridwrap--wide", move || wide.get())>
+                <div class="left">
+                    {heat::heat_panel(grid)}
+                    {table::table(grid)}
+                </div>
+                {move || (!wide.get()).then(|| details::details(grid))}
+            </div>
+            {move || asked.get().then(|| untrack(|| lazy::lazy(Part::NodeForm, |_| ().into_any(), no_form)))}
+        </section>
+    }
+    .into_any()
+}
+
+/// In place of the drawer whose code did not come.
+fn no_form(_: Part, fault: AnyView) -> AnyView {
+    let grid = expect_context::<Grid>();
+    let close = Callback::new(move |()| grid.go(|view| view.panel = None));
+    view! { <Drawer title="Node" on_close=close>{fault}</Drawer> }.into_any()
+}
+
+/// The drawer that the address names: it registers a node, or edits the chosen one.
+#[component]
+pub fn NodeForm() -> AnyView {
+    let grid = expect_context::<Grid>();
     let panel = Memo::new(move |_| grid.view.with(|view| view.panel.clone()));
     let found = Memo::new(move |_| grid.chosen().is_some());
     let drawer = move || match panel.get().as_deref() {
@@ -51,25 +92,7 @@ pub fn Page() -> AnyView {
             .map(|(group, node)| untrack(|| register::edit_drawer(grid, group, node))),
         _ => None,
     };
-    let wide = Memo::new(move |_| grid.view.with(|view| view.node.is_none()));
-    let on_key = move |event: web_sys::KeyboardEvent| select::on_key(grid, &event);
-    view! {
-        <section data-fit="" aria-labelledby="page-title" on:keydown=on_key>
-            <PageHead title="Grid" answer=Signal::derive(move || sentence(grid))>
-                <Button weight=Weight::Primary icon=Icon::Plus on_click=register>"Register node"</Button>
-            </PageHead>
-            {toolbar(grid)}
-            <div class="gridwrap" class=("gridwrap--wide", move || wide.get())>
-                <div class="left">
-                    {heat::heat_panel(grid)}
-                    {table::table(grid)}
-                </div>
-                {move || (!wide.get()).then(|| details::details(grid))}
-            </div>
-            {drawer}
-        </section>
-    }
-    .into_any()
+    view! { {drawer} }.into_any()
 }
 
 fn total(grid: Grid) -> Tally {

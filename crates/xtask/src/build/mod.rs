@@ -1,6 +1,8 @@
 //! Building the server and the console.
 
+pub mod cut;
 pub mod fingerprint;
+pub mod pieces;
 pub mod precompress;
 
 use std::fs::File;
@@ -14,8 +16,9 @@ use crate::stop::Stop;
 use crate::workspace::Workspace;
 
 /// What the console is built from.
-const CONSOLE_SOURCES: [&str; 11] = [
+const CONSOLE_SOURCES: [&str; 13] = [
     "Cargo.toml",
+    "build.rs",
     "Cargo.lock",
     "index.html",
     "Trunk.toml",
@@ -25,6 +28,7 @@ const CONSOLE_SOURCES: [&str; 11] = [
     "crates/api",
     "crates/client",
     "crates/replicate",
+    "crates/view",
     "crates/xtask/src/build",
 ];
 
@@ -91,23 +95,51 @@ pub fn console(workspace: &Workspace, tools: &Tools, stop: &Stop) -> Result<(), 
 }
 
 fn bundle(workspace: &Workspace, tools: &Tools, staging: &Path, stop: &Stop) -> Result<(), Error> {
-    let mut trunk = process::command("trunk");
-    tools
-        .wasm
-        .apply(&mut trunk, &tools.folders, &workspace.wasm_target);
+    let pieces = workspace.own_target().join("console-pieces");
+    let ours = workspace.own_target().join("console-tools");
+    let this = std::env::current_exe().map_err(Error::file("find", "the running program"))?;
+    cut::stand_in(&ours, &this)?;
+    let tool = |name: &str, folders: &[PathBuf]| {
+        let mut command = process::command(name);
+        tools
+            .wasm
+            .apply(&mut command, folders, &workspace.wasm_target);
+        command.current_dir(&workspace.root);
+        command
+    };
+    let folders: Vec<_> = std::iter::once(ours).chain(tools.folders.clone()).collect();
+    let mut trunk = tool("trunk", &folders);
     trunk
-        .current_dir(&workspace.root)
         .args([
             "build",
             "--release",
             "--offline",
             "--skip-version-check",
+            "--features",
+            "split",
             "--dist",
         ])
         .arg(staging);
+    trunk
+        .env(cut::BINDGEN, find(&tools.folders, "wasm-bindgen")?)
+        .env(cut::FOLDER, &pieces);
     // trunk takes NO_COLOR for a boolean of its own.
     trunk.env_remove("NO_COLOR");
-    process::run_shown(trunk, stop)
+    process::run_shown(trunk, stop)?;
+    say::timed("shrinking", "the console's pieces", || {
+        let source = workspace.root.join("index.html");
+        let tool = |name: &str| tool(name, &tools.folders);
+        pieces::place(&pieces, &source, staging, &tool, stop)
+    })
+}
+
+/// A tool that the set-up brought.
+fn find(folders: &[PathBuf], name: &str) -> Result<PathBuf, Error> {
+    folders
+        .iter()
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+        .ok_or_else(|| Error::Usage(format!("{name} is not where the set-up puts it: try again with an empty cache folder (`~/.cache/gridhelm`)")))
 }
 
 /// Puts `new` in the place of `old`; `aside` holds the old one for the blink between the two renames.
