@@ -34,3 +34,30 @@ async fn a_restart_goes_on_under_an_epoch_of_its_own() {
 async fn both_servers_may_die() {
     holds("ha-both").await;
 }
+
+// Each part on a host of its own: network namespaces, which need root. Elsewhere these say that they were skipped.
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_active_server_without_its_database_is_replaced() {
+    holds("ha-cut-database").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_grid_out_of_reach_contracts_and_comes_back() {
+    holds("ha-cut-nodes").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_balancer_that_sees_nobody_loses_nothing() {
+    holds("ha-cut-balancer").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_without_its_database_says_so_and_disturbs_nobody() {
+    holds("ha-cut-standby-database").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusing_firewall_brings_no_takeover() {
+    holds("ha-reject").await;
+}

@@ -62,6 +62,9 @@ struct Run {
     /// Which database the groups have.
     #[arg(long, value_enum, default_value_t)]
     database: Database,
+    /// Put the parts on the hosts that this file names; for drills.
+    #[arg(long, hide = true)]
+    network: Option<PathBuf>,
     /// Write this file when everything answers; it goes away at the end.
     #[arg(long, value_name = "F")]
     ready_file: Option<PathBuf>,
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
             dir,
             ports_from,
             database,
+            network,
             ready_file,
             no_build,
             server,
@@ -96,6 +100,7 @@ fn main() -> ExitCode {
             dir,
             ports_from,
             database,
+            network,
             ready_file,
             no_build,
             server,

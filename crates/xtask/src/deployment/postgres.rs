@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::MARK;
 use super::child::Children;
 use super::folder::{Folder, open_folder, private_folder, write_with_mode};
-use super::plan::{GROUPS, HOST, Plan};
+use super::plan::{GROUPS, Plan};
 use super::script::Script;
 use crate::error::Error;
 use crate::process;
@@ -30,8 +30,8 @@ pub fn password_file(folder: &Folder) -> PathBuf {
 }
 
 /// A group's database, for the servers.
-pub fn url(port: u16, group: &str) -> String {
-    format!("postgresql://{USER}@{HOST}:{port}/{group}")
+pub fn url(host: &str, port: u16, group: &str) -> String {
+    format!("postgresql://{USER}@{host}:{port}/{group}")
 }
 
 /// Where it keeps its data, in a deployment's folder.
@@ -72,6 +72,7 @@ pub fn start(
     let Some(port) = plan.postgres else {
         return Err(Error::Usage("the plan has no PostgreSQL".into()));
     };
+    let host = plan.postgres_host();
     let password = folder.secret("database-password")?;
     let user = user();
     if user.is_some() && folder.nodes_are_elsewhere() {
@@ -90,10 +91,13 @@ pub fn start(
     write_with_mode(&log, "", 0o600)?;
     if !data.join("PG_VERSION").exists() {
         init(&home, &data, &password, user, &log, stop)?;
+        if plan.network.is_real() {
+            admit_hosts(&data)?;
+        }
     }
     let set = |setting: &str| ["-c".to_owned(), setting.to_owned()];
     let settings = [
-        format!("listen_addresses={HOST}"),
+        format!("listen_addresses={host}"),
         format!("port={port}"),
         // A socket's path could be too long here.
         "unix_socket_directories=".into(),
@@ -102,6 +106,7 @@ pub fn start(
     ];
     let script = Script {
         what: "PostgreSQL".into(),
+        namespace: plan.network.namespace(NAME),
         folder: &home,
         log: &log,
         environment: [
@@ -123,14 +128,14 @@ pub fn start(
     script.write(&start)?;
     let pid = children.start(NAME, &start, log.clone(), &[])?;
     children.wait_for(NAME, PATIENCE, stop, || {
-        ask(port, &password, "postgres", "SELECT 1").map(drop)
+        ask(host, port, &password, "postgres", "SELECT 1").map(drop)
     })?;
     for group in GROUPS {
         let known = format!("SELECT 1 FROM pg_database WHERE datname = '{group}'");
         let make = format!("CREATE DATABASE {group} TEMPLATE template0 ENCODING 'UTF8'");
-        let made = ask(port, &password, "postgres", &known).and_then(|found| {
+        let made = ask(host, port, &password, "postgres", &known).and_then(|found| {
             if found.is_empty() {
-                ask(port, &password, "postgres", &make).map(drop)
+                ask(host, port, &password, "postgres", &make).map(drop)
             } else {
                 Ok(())
             }
@@ -190,11 +195,21 @@ fn init(
     outcome
 }
 
+/// Lets the group's servers in from their hosts, with the password.
+fn admit_hosts(data: &Path) -> Result<(), Error> {
+    use std::io::Write as _;
+    let rules = data.join("pg_hba.conf");
+    let append = std::fs::OpenOptions::new().append(true).open(&rules);
+    append
+        .and_then(|mut file| file.write_all(b"host all all 10.0.0.0/8 scram-sha-256\n"))
+        .map_err(Error::file("write", &rules))
+}
+
 /// Asks the database; what it printed.
-fn ask(port: u16, password: &str, database: &str, sql: &str) -> Result<String, String> {
+fn ask(host: &str, port: u16, password: &str, database: &str, sql: &str) -> Result<String, String> {
     let mut command = Command::new(program("psql"));
     command
-        .args(["-X", "-q", "-A", "-t", "-w", "-h", HOST, "-U", USER])
+        .args(["-X", "-q", "-A", "-t", "-w", "-h", host, "-U", USER])
         .args(["-p", &port.to_string(), "-d", database, "-c", sql])
         .env("PGPASSWORD", password)
         .env("PGCONNECT_TIMEOUT", "3")
@@ -222,7 +237,7 @@ mod tests {
     #[test]
     fn the_address_holds_no_password() {
         assert_eq!(
-            url(8115, "east"),
+            url("127.0.0.1", 8115, "east"),
             "postgresql://gridhelm@127.0.0.1:8115/east"
         );
     }

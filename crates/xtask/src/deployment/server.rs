@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::MARK;
 use super::folder::{Folder, private_folder, write_with_mode};
-use super::plan::{HOST, Plan, Server};
+use super::plan::{Plan, Server};
 use super::postgres;
 use super::script::Script;
 use crate::error::Error;
@@ -41,13 +41,15 @@ pub fn prepare(
         server,
         &database_text(folder, plan, server.group),
         &folder.path("deployment.json"),
-        Path::new(BALANCER_SOCKET),
+        // On another host there is no socket to reach.
+        (!plan.network.is_real()).then_some(Path::new(BALANCER_SOCKET)),
         console,
     );
     write_with_mode(&configuration, &text, 0o600)?;
     let log = folder.log(server.name);
     let script = Script {
         what: format!("the server {}", server.name),
+        namespace: plan.network.namespace(server.name),
         folder: &home,
         log: &log,
         environment: vec![(MARK.to_owned(), folder.root().display().to_string())],
@@ -77,7 +79,7 @@ fn database_text(folder: &Folder, plan: &Plan, group: &str) -> String {
         None => format!("path = {}\n", path(&database(folder, group))),
         Some(port) => format!(
             "url = \"{}\"\npassword_file = {}\n",
-            postgres::url(port, group),
+            postgres::url(plan.postgres_host(), port, group),
             path(&postgres::password_file(folder))
         ),
     }
@@ -88,7 +90,7 @@ fn configuration_text(
     server: &Server,
     database: &str,
     deployment: &Path,
-    balancer: &Path,
+    balancer: Option<&Path>,
     console: Option<&Path>,
 ) -> String {
     let string = |text: &str| serde_json::Value::from(text).to_string();
@@ -110,16 +112,14 @@ fn configuration_text(
          \n\
          [database]\n\
          {database}\
-         \n\
-         [balancer]\n\
-         socket = {balancer}\n\
+         {balancer}\
          \n\
          [log]\n\
          format = \"text\"\n",
         name = server.name,
         name_value = string(server.name),
         group = string(server.group),
-        listen = string(&format!("{HOST}:{}", server.port)),
+        listen = string(&format!("{}:{}", server.host, server.port)),
         url = string(&server.url()),
         console = console.map_or_else(String::new, |folder| format!(
             "console_dir = {}\n",
@@ -127,7 +127,10 @@ fn configuration_text(
         )),
         deployment = path(deployment),
         origins = origins.concat(),
-        balancer = path(balancer),
+        balancer = balancer.map_or_else(String::new, |socket| format!(
+            "\n[balancer]\nsocket = {}\n",
+            path(socket)
+        )),
     )
 }
 
@@ -144,7 +147,7 @@ mod tests {
             &plan.servers[1],
             "path = \"/d/east.sqlite\"\n",
             Path::new("/d/deployment.json"),
-            Path::new("/d/admin.sock"),
+            Some(Path::new("/d/admin.sock")),
             Some(Path::new("/w/dist")),
         );
         for line in [
@@ -160,14 +163,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|seen| seen == line), "{line}\n{text}");
         }
-        let without = configuration_text(
-            &plan,
-            &plan.servers[1],
-            "",
-            Path::new("/d"),
-            Path::new("/d"),
-            None,
-        );
-        assert!(!without.contains("console_dir"));
+        let without = configuration_text(&plan, &plan.servers[1], "", Path::new("/d"), None, None);
+        assert!(!without.contains("console_dir") && !without.contains("balancer"));
     }
 }

@@ -26,7 +26,14 @@ impl Crew {
     /// # Errors
     /// When it does not come up.
     pub async fn start(label: &str, environment: &[(&str, &str)]) -> Result<Self> {
-        let local = Local::start_with(label, environment)?;
+        Self::of(Local::start_with(label, environment)?).await
+    }
+
+    /// The crew of a deployment that runs.
+    ///
+    /// # Errors
+    /// When nobody can sign in there.
+    pub async fn of(local: Local) -> Result<Self> {
         let token = {
             let url = &local.server("east-1")?.url;
             Api::sign_in(url, &local.ready.user, &local.ready.password).await?

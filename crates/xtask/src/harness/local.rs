@@ -93,12 +93,21 @@ impl Local {
     /// # Errors
     /// As [`Local::start`].
     pub fn start_with(label: &str, environment: &[(&str, &str)]) -> Result<Self> {
-        let root = workspace_root()?;
-        let dir = root
-            .join("target/harness")
-            .join(format!("{label}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&dir);
-        Self::start_in(&dir, true, environment)
+        Self::start_in(&fresh_dir(label)?, true, environment)
+    }
+
+    /// Starts a fresh deployment on PostgreSQL whose parts are on the hosts that a network's file names
+    /// (`xtask::deployment::network`). Call it in the namespace that reaches them all; it ends with the calling thread.
+    ///
+    /// # Errors
+    /// As [`Local::start`].
+    pub fn start_across(label: &str, network: &Path) -> Result<Self> {
+        let dir = fresh_dir(label)?;
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "TERM", "--"]);
+        command.arg(xtask_binary()?).args(["run", "--network"]);
+        command.arg(network).args(["--database", "postgres"]);
+        Self::begin(command, &dir, true)
     }
 
     /// Starts a deployment in `dir`; `remove_dir` takes the folder away at the end.
@@ -106,22 +115,26 @@ impl Local {
     /// # Errors
     /// As [`Local::start`].
     pub fn start_in(dir: &Path, remove_dir: bool, environment: &[(&str, &str)]) -> Result<Self> {
+        let mut command = Command::new(xtask_binary()?);
+        command.arg("run");
+        if let Ok(database) = std::env::var(DATABASE) {
+            command.args(["--database", &database]);
+        }
+        command.envs(environment.iter().copied());
+        Self::begin(command, dir, remove_dir)
+    }
+
+    fn begin(mut command: Command, dir: &Path, remove_dir: bool) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
         let ready_file = dir.join("ready.json");
         let log = std::fs::File::create(dir.join("run.log"))?;
         let ports = free_ports()?;
         let began = Instant::now();
-        let mut child = Command::new(xtask_binary()?)
-            .args(["run", "--dir"])
+        let mut child = command
+            .arg("--dir")
             .arg(dir)
             .args(["--ports-from", &ports.to_string(), "--ready-file"])
             .arg(&ready_file)
-            .args(
-                std::env::var(DATABASE)
-                    .iter()
-                    .flat_map(|which| ["--database", which]),
-            )
-            .envs(environment.iter().copied())
             .current_dir(workspace_root()?)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -232,6 +245,15 @@ impl Drop for Local {
             let _ = std::fs::remove_dir_all(&self.dir);
         }
     }
+}
+
+/// A folder under `target/` in which nothing is yet.
+fn fresh_dir(label: &str) -> Result<PathBuf> {
+    let dir = workspace_root()?
+        .join("target/harness")
+        .join(format!("{label}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    Ok(dir)
 }
 
 /// Ends the run in the orderly way; kills it after 30 s.
