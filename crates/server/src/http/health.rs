@@ -58,7 +58,7 @@ pub(crate) async fn ready(State(http): State<Arc<Http>>) -> Response {
 /// difference (`HAProxy`: `disable-on-404`) then sends nothing new and cuts nothing off. 503 everywhere else.
 pub(crate) async fn active(State(http): State<Arc<Http>>) -> Response {
     let standing = http.app.standing.borrow().clone();
-    let code = match http.leave.balance(&standing) {
+    let code = match http.app.leave.balance(&standing) {
         Balance::In => StatusCode::OK,
         Balance::Finishing => StatusCode::NOT_FOUND,
         Balance::Out => StatusCode::SERVICE_UNAVAILABLE,

@@ -144,6 +144,28 @@ pub trait Store: Send + Sync + 'static {
     /// to verify tokens while the database is away.
     async fn token_state(&self) -> Result<TokenState>;
 
+    /// Tokens by which servers join, newest first; those that ended a month ago are left out.
+    async fn join_tokens(&self) -> Result<Vec<StoredJoinToken>>;
+
+    /// The join token of that hash.
+    async fn join_token(&self, hash: &str) -> Result<Option<StoredJoinToken>>;
+
+    /// Keeps a new join token. Not fenced, as accounts are not.
+    async fn create_join_token(&self, token: &StoredJoinToken, notes: Notes) -> Result<Vec<Event>>;
+
+    /// Takes a join token back; `Conflict` when a server has joined by it. One that is revoked stays so.
+    async fn revoke_join_token(&self, id: &str, by: &str, notes: Notes) -> Result<Vec<Event>>;
+
+    /// Uses a join token up for a server at that time; `None`, with nothing written, when it was used or revoked
+    /// before, or its time is over. Of two calls at once, one gets it.
+    async fn take_join_token(
+        &self,
+        hash: &str,
+        server: &str,
+        now: Millis,
+        notes: Notes,
+    ) -> Result<Option<Vec<Event>>>;
+
     /// Audit rows, newest first, older than `before` when given.
     async fn audit(&self, before: Option<i64>, limit: u32) -> Result<Page<AuditRow>>;
 

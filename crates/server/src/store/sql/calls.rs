@@ -2,12 +2,13 @@
 
 use super::job::Kind;
 use super::{
-    Backend, SqlStore, accounts, changesets, content, files, group, journal, nodes, sessions,
-    task_rows, tasks,
+    Backend, SqlStore, accounts, changesets, content, files, group, joins, journal, nodes,
+    sessions, task_rows, tasks,
 };
 use crate::store::{
     AttemptEnd, AttemptStart, EpochRow, EventFilter, Fence, FileWrite, LifeLock, Notes, Owner,
-    Result, Seen, SessionRow, Store, StoredAccount, StoredNode, StoredTask, TokenState,
+    Result, Seen, SessionRow, Store, StoredAccount, StoredJoinToken, StoredNode, StoredTask,
+    TokenState,
 };
 use async_trait::async_trait;
 use gridhelm_api::account::{Account, AuditRow, Role};
@@ -122,6 +123,30 @@ impl<B: Backend> Store for SqlStore<B> {
 
     async fn token_state(&self) -> Result<TokenState> {
         self.read("read tokens", accounts::token_state).await
+    }
+
+    async fn join_tokens(&self) -> Result<Vec<StoredJoinToken>> {
+        self.read("read join tokens", joins::all).await
+    }
+
+    async fn join_token(&self, hash: &str) -> Result<Option<StoredJoinToken>> {
+        own!(hash);
+        self.read("read join token", move |tx| joins::by_hash(tx, &hash)).await
+    }
+
+    async fn create_join_token(&self, token: &StoredJoinToken, notes: Notes) -> Result<Vec<Event>> {
+        own!(token);
+        self.write("create join token", move |tx| joins::create(tx, &token, &notes)).await
+    }
+
+    async fn revoke_join_token(&self, id: &str, by: &str, notes: Notes) -> Result<Vec<Event>> {
+        own!(id, by);
+        self.write("revoke join token", move |tx| joins::revoke(tx, &id, &by, &notes)).await
+    }
+
+    async fn take_join_token(&self, hash: &str, server: &str, now: Millis, notes: Notes) -> Result<Option<Vec<Event>>> {
+        own!(hash, server);
+        self.write("use join token", move |tx| joins::take(tx, &hash, &server, now, &notes)).await
     }
 
     async fn audit(&self, before: Option<i64>, limit: u32) -> Result<Page<AuditRow>> {
