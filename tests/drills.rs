@@ -35,6 +35,11 @@ async fn both_servers_may_die() {
     holds("ha-both").await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_upgrade_fails_no_request() {
+    holds("ha-upgrade").await;
+}
+
 // Each part on a host of its own: network namespaces, which need root. Elsewhere these say that they were skipped.
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,6 +12,8 @@ const PAIR: [&str; 2] = ["east-1", "east-2"];
 /// Runs of each kind; a hang takes longer.
 const RUNS: usize = 20;
 const HANGS: usize = 10;
+/// Cuts of the database; each in a deployment of its own.
+const CUTS: usize = 5;
 /// Requests before a fault and after it, 10 ms apart.
 const AROUND: usize = 60;
 const PEER: &str = "Patroni at its defaults: switch 4100, failover 21000 to 28000; HAProxy active/backup: 30 to 5700 by setting (seen)";
@@ -26,10 +28,11 @@ pub async fn run() -> Result<()> {
     switches("switch_gap_checks_only_ms", &off, 800.0).await?;
     failovers().await?;
     hangs().await?;
+    cuts().await?;
     drills().await
 }
 
-/// Measures one part alone, by name: `switches`, `failovers` or `hangs`; `None` when there is none such.
+/// Measures one part alone, by name: `switches`, `failovers`, `hangs` or `cuts`; `None` when there is none such.
 ///
 /// # Errors
 /// As [`run`].
@@ -38,6 +41,7 @@ pub async fn part(name: &str) -> Option<Result<()>> {
         "switches" => Some(switches("switch_gap_ms", &[], 200.0).await),
         "failovers" => Some(failovers().await),
         "hangs" => Some(hangs().await),
+        "cuts" => Some(cuts().await),
         _ => None,
     }
 }
@@ -130,6 +134,21 @@ async fn hangs() -> Result<()> {
     }
     let names = ["hang_gap_median_ms", "hang_gap_max_ms"];
     print_both(names, &gaps, [3_200.0, 4_000.0]);
+    Ok(())
+}
+
+/// The active server cut off from its database; nothing where no namespaces can be made.
+async fn cuts() -> Result<()> {
+    let mut gaps = Vec::new();
+    for _ in 0..CUTS {
+        let verdict = drill::run("ha-cut-database").await?;
+        if verdict.requests == 0 {
+            return Ok(());
+        }
+        gaps.push(verdict.gap.as_secs_f64() * 1e3);
+    }
+    let names = ["cut_database_gap_median_ms", "cut_database_gap_max_ms"];
+    print_both(names, &gaps, [3_500.0, 4_500.0]);
     Ok(())
 }
 

@@ -111,7 +111,15 @@ impl Crew {
     /// # Errors
     /// When it is not within 30 s.
     pub async fn begin(&mut self, server: &str) -> Result<()> {
-        let pid = self.local.restart_server(server)?;
+        self.begin_with(server, &[]).await
+    }
+
+    /// As [`Crew::begin`], with more environment.
+    ///
+    /// # Errors
+    /// As [`Crew::begin`].
+    pub async fn begin_with(&mut self, server: &str, environment: &[(&str, &str)]) -> Result<()> {
+        let pid = self.local.restart_server_with(server, environment)?;
         self.pids.insert(server.to_owned(), pid);
         let url = self.local.server(server)?.url.clone();
         wait_for(&format!("{server} to be ready"), PLACE, || async {

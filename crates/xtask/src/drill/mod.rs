@@ -6,6 +6,7 @@ mod ha;
 mod history;
 mod namespaces;
 mod network;
+mod upgrade;
 
 pub use crew::Crew;
 pub use history::{History, Verdict};
@@ -14,7 +15,7 @@ use crate::harness::{HarnessError, Result};
 use serde_json::json;
 
 /// Every drill, by name, with what it does.
-pub const DRILLS: [(&str, &str); 10] = [
+pub const DRILLS: [(&str, &str); 11] = [
     ("ha-switch", "planned switches there and back"),
     (
         "ha-kill",
@@ -31,6 +32,10 @@ pub const DRILLS: [(&str, &str); 10] = [
     (
         "ha-both",
         "both servers killed, and started in the other order",
+    ),
+    (
+        "ha-upgrade",
+        "a rolling upgrade, back and forth; a release that is too old for the database",
     ),
     (
         "ha-cut-database",
@@ -75,6 +80,7 @@ pub async fn run(name: &str) -> Result<Verdict> {
         "ha-stop" => ha::stop().await,
         "ha-restart" => ha::restart().await,
         "ha-both" => ha::both().await,
+        "ha-upgrade" => upgrade::upgrade().await,
         name => {
             if let Some((name, drill)) = across {
                 return judged(name, network::run(name, drill).await);

@@ -44,6 +44,8 @@ pub struct Server {
     pub pid: i32,
     /// The program that starts it again.
     pub start: String,
+    /// Its log.
+    pub log: PathBuf,
 }
 
 /// A running node.
@@ -216,9 +218,57 @@ impl Local {
         self.start_again(&start)
     }
 
+    /// As [`Local::restart_server`], with more environment.
+    ///
+    /// # Errors
+    /// As [`Local::restart_server`].
+    pub fn restart_server_with(&mut self, name: &str, environment: &[(&str, &str)]) -> Result<i32> {
+        let start = self.server(name)?.start.clone();
+        self.start_again_with(&start, environment)
+    }
+
+    /// Starts a server that shall refuse to start; what its log got, once it has ended with an error.
+    ///
+    /// # Errors
+    /// When it runs on for 20 s, or ends well.
+    pub async fn refuses_to_start(
+        &mut self,
+        name: &str,
+        environment: &[(&str, &str)],
+    ) -> Result<String> {
+        let log = self.server(name)?.log.clone();
+        let before = std::fs::read(&log)?.len();
+        self.restart_server_with(name, environment)?;
+        let mut child = self
+            .restarted
+            .pop()
+            .ok_or_else(|| HarnessError(format!("{name} was not started")))?;
+        let until = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < until {
+            match child.try_wait()? {
+                Some(status) if status.success() => {
+                    return Err(HarnessError(format!("{name} ended well")));
+                }
+                Some(_) => {
+                    let all = std::fs::read(&log)?;
+                    let new = all.get(before..).unwrap_or_default();
+                    return Ok(String::from_utf8_lossy(new).into_owned());
+                }
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+        self.restarted.push(child);
+        Err(HarnessError(format!("{name} started, and should not")))
+    }
+
     fn start_again(&mut self, program: &str) -> Result<i32> {
+        self.start_again_with(program, &[])
+    }
+
+    fn start_again_with(&mut self, program: &str, environment: &[(&str, &str)]) -> Result<i32> {
         let log = std::fs::File::create(self.dir.join("restarted.log"))?;
         let child = Command::new(program)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
