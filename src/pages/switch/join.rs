@@ -9,7 +9,7 @@ use leptos::task::spawn_local;
 
 use crate::deployment::{Group, trouble};
 use crate::ui::{
-    Button, CodeView, Drawer, ErrorBox, Glyph, Tag, Trouble, Weight, moment, next_id, use_toasts,
+    Button, Drawer, ErrorBox, Glyph, Tag, Trouble, Weight, moment, next_id, use_toasts,
 };
 
 /// How long a token is good for, seconds.
@@ -105,9 +105,9 @@ fn drawer(group: &'static Group, open: RwSignal<bool>) -> AnyView {
             let copy = window().is_secure_context().then(|| view! { <Button small=true on_click=copy>"Copy the command"</Button> });
             view! {
                 <p>"Run this on the new server's host. It is shown this once."</p>
-                <CodeView code=text r=false name="Command that adds a server"/>
+                <div class="join-command mono" tabindex="0" role="region" aria-label="Command that adds a server">{text}</div>
                 <p class="muted">"It writes the server's configuration; who has the token can open the group's database. Behind another address than this one, change --server."</p>
-                {copy}
+                <div class="choice-act">{copy}</div>
             }
         })
     };
