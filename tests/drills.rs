@@ -45,3 +45,35 @@ async fn a_server_stopped_before_a_commit_never_commits_under_its_old_epoch() {
     holds("ha-transaction-sqlite").await;
     holds("ha-transaction-postgres").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_upgrade_fails_no_request() {
+    holds("ha-upgrade").await;
+}
+
+// Each part on a host of its own: network namespaces, which need root. Elsewhere these say that they were skipped.
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_active_server_without_its_database_is_replaced() {
+    holds("ha-cut-database").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_grid_out_of_reach_contracts_and_comes_back() {
+    holds("ha-cut-nodes").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_balancer_that_sees_nobody_loses_nothing() {
+    holds("ha-cut-balancer").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_without_its_database_says_so_and_disturbs_nobody() {
+    holds("ha-cut-standby-database").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusing_firewall_brings_no_takeover() {
+    holds("ha-reject").await;
+}

@@ -59,6 +59,7 @@ async fn journey(local: &mut Local, browser: &Browser, page: &Page) -> Result<()
         replicate(local, page, &east),
     )
     .await?;
+    step("makes a token for another server", add_server(local, page)).await?;
     step("switches while a client keeps asking", switch(local, page)).await?;
     step(
         "loses the active server and fails over by hand",
@@ -346,6 +347,24 @@ async fn replicate(local: &Local, page: &Page, east: &Api) -> Result<()> {
         .is_none_or(|files| files.len() < 12)
     {
         return Err(HarnessError("fewer than 12 files in east".to_owned()));
+    }
+    Ok(())
+}
+
+async fn add_server(local: &Local, page: &Page) -> Result<()> {
+    page.goto(&format!("{}?page=switch&to=east-2", local.ready.console))
+        .await?;
+    page.click("button", "Add a server…").await?;
+    page.click("button", "Make a token").await?;
+    page.sees("gridhelm-server join --server").await?;
+    page.sees("open until").await?;
+    page.click_part("button", "Revoke j-").await?;
+    page.sees("revoked").await?;
+    page.click("button", "Close").await?;
+    let east = sign_in(local, &local.server("east-1")?.url).await?;
+    let tokens = east.get("group/join-tokens").await?.body;
+    if tokens[0]["state"] != "revoked" {
+        return Err(HarnessError(format!("the token: {tokens}")));
     }
     Ok(())
 }

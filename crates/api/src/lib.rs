@@ -13,6 +13,7 @@ pub mod changeset;
 pub mod deployment;
 pub mod event;
 pub mod group;
+pub mod join;
 pub mod names;
 pub mod node;
 pub mod problem;

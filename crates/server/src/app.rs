@@ -6,6 +6,7 @@ use crate::config::{Config, ConfigError, Database};
 use crate::grid::rserve::RserveProvider;
 use crate::grid::{Grid, GridOptions};
 use crate::group::{Keeper, KeeperParts, PeerToken, Standing};
+use crate::http::leave::Leave;
 use crate::hub::Hub;
 use crate::identity;
 use crate::store::{PostgresOptions, PostgresStore, SqliteStore, Store, StoreError};
@@ -42,6 +43,8 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     /// This process's random id: the first half of event ids.
     pub boot: String,
+    /// How it leaves its load balancers after a switchover.
+    pub(crate) leave: Leave,
     /// Cancelled when the server stops: streams end then.
     pub stopping: CancellationToken,
 }
@@ -94,10 +97,11 @@ pub struct Running {
 }
 
 impl Running {
-    /// Stops it in order: no new connections, streams end, open requests have 5 s; then the duties are laid
+    /// Stops it in order: after a switchover it leaves its load balancers first (9 s at most); then no new connections, streams end, open requests have 5 s; then the duties are laid
     /// down, the lease is released and the database closed.
     pub async fn stop(self) {
         tracing::info!("stopping");
+        self.app.leave.until_out(&self.app.standing).await;
         self.app.stopping.cancel();
         let abort = self.http.abort_handle();
         if tokio::time::timeout(GRACE, self.http).await.is_err() {
@@ -185,6 +189,7 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         tasks,
         accounts,
         boot,
+        leave: Leave::default(),
         stopping: CancellationToken::new(),
     });
     tokio::spawn(crate::retention::keep_forgetting(

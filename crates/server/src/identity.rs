@@ -45,7 +45,7 @@ pub fn life(owner: &Owner) -> Life {
 }
 
 /// This host's boot id.
-fn host_boot() -> Option<String> {
+pub fn host_boot() -> Option<String> {
     Some(fs::read_to_string(BOOT_ID).ok()?.trim().to_owned())
 }
 

@@ -5,6 +5,8 @@ use gridhelm_api::account::AuditChain;
 use gridhelm_server::accounts::{Accounts, Bootstrap};
 use gridhelm_server::app::open_database;
 use gridhelm_server::config::{Config, ConfigError, Database, LogFormat, parse_listen};
+use gridhelm_server::join::JoinOptions;
+use gridhelm_server::notify;
 use gridhelm_server::run;
 use gridhelm_server::store::{failpoint, look_at_postgres};
 use std::io::Write as _;
@@ -61,6 +63,33 @@ enum Command {
         #[arg(long, env = "GRIDHELM_CONFIG", value_name = "FILE")]
         config: PathBuf,
     },
+    /// Join a group by a token that an admin made: writes this server's configuration, for its owner alone.
+    Join(Join),
+}
+
+#[derive(clap::Args)]
+struct Join {
+    /// A server of the group: http://host:port.
+    #[arg(long, value_name = "URL")]
+    server: String,
+    /// The token; it works once. Better in the environment than where other users of the host see it.
+    #[arg(long, env = "GRIDHELM_JOIN_TOKEN", hide_env_values = true)]
+    token: String,
+    /// The new server's name; the next free one of the group when absent.
+    #[arg(long)]
+    name: Option<String>,
+    /// Where it shall listen; this host's address and a free port when absent.
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<String>,
+    /// How browsers and the group's other servers reach it, where that is not the address that it listens at.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// The file to write (default: /etc/gridhelm/NAME.toml).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Give the files to this user, as which the service runs.
+    #[arg(long)]
+    user: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -68,6 +97,7 @@ fn main() -> ExitCode {
     match cli.command {
         Some(Command::ResetPassword { user, config }) => reset_password(&user, config),
         Some(Command::VerifyAudit { noted, config }) => verify_audit(noted, config),
+        Some(Command::Join(join)) => join_group(join),
         None => start(cli.start),
     }
 }
@@ -128,10 +158,12 @@ async fn serve(config: Config) -> ExitCode {
         Err(error) => return fail(&error, 1),
     };
     tell_bootstrap(&running.bootstrap);
+    notify::tell(notify::READY);
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM"),
         _ = interrupt.recv() => tracing::info!("SIGINT"),
     }
+    notify::tell(notify::STOPPING);
     running.stop().await;
     ExitCode::SUCCESS
 }
@@ -230,6 +262,38 @@ async fn walk_audit(config: &Config, noted: Option<&str>) -> Result<(AuditChain,
         .map_err(|error| error.to_string())?;
     let found = noted.is_none() || chain.noted == Some(true);
     Ok((chain, found))
+}
+
+fn join_group(join: Join) -> ExitCode {
+    let listen = join
+        .listen
+        .map(|listen| parse_listen("--listen", &listen))
+        .transpose();
+    let options = match listen {
+        Ok(listen) => JoinOptions {
+            server: join.server,
+            token: join.token,
+            name: join.name,
+            listen,
+            public_url: join.public_url,
+            config: join.config,
+            user: join.user,
+        },
+        Err(error) => return fail(&error, BAD_CONFIG),
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error, 1),
+    };
+    match runtime.block_on(gridhelm_server::join::join(options)) {
+        Ok(lines) => {
+            for line in &lines {
+                say(line);
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error, 1),
+    }
 }
 
 async fn reset(user: &str, config: &Config) -> Result<String, String> {

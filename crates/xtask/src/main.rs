@@ -70,6 +70,9 @@ struct Run {
     /// Which database the groups have.
     #[arg(long, value_enum, default_value_t)]
     database: Database,
+    /// Put the parts on the hosts that this file names; for drills.
+    #[arg(long, hide = true)]
+    network: Option<PathBuf>,
     /// Write this file when everything answers; it goes away at the end.
     #[arg(long, value_name = "F")]
     ready_file: Option<PathBuf>,
@@ -100,6 +103,7 @@ fn main() -> ExitCode {
             dir,
             ports_from,
             database,
+            network,
             ready_file,
             no_build,
             server,
@@ -108,6 +112,7 @@ fn main() -> ExitCode {
             dir,
             ports_from,
             database,
+            network,
             ready_file,
             no_build,
             server,

@@ -82,6 +82,12 @@ pub fn listens(port: u16) -> bool {
     std::fs::read_to_string("/proc/net/tcp").is_ok_and(|table| listens_in(&table, port))
 }
 
+/// The same in the network namespace of a process.
+pub fn listens_beside(pid: u32, port: u16) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/net/tcp"))
+        .is_ok_and(|table| listens_in(&table, port))
+}
+
 fn listens_in(table: &str, port: u16) -> bool {
     let wanted = format!(":{port:04X}");
     table.lines().skip(1).any(|line| {

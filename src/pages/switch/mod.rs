@@ -4,6 +4,7 @@ mod cards;
 mod choices;
 mod forced;
 mod history;
+mod join;
 mod mode;
 mod planned;
 mod preflight;
@@ -112,6 +113,7 @@ fn body(group: &'static Group, to: &'static Server, asking: Signal<bool>) -> Any
     if group.servers.len() < 2 {
         return view! {
             <Empty title=format!("{} has one server", group.name) text="There is no standby to hand over to. Start a second gridhelm-server on the same database."/>
+            {join::card(group)}
         }
         .into_any();
     }
@@ -140,6 +142,7 @@ fn body(group: &'static Group, to: &'static Server, asking: Signal<bool>) -> Any
                 {planned::card(group, to.name.clone(), checked)}
                 {forced::card(group, to, asking)}
                 {mode::card(group)}
+                {join::card(group)}
             </div>
         </div>
     }

@@ -3,9 +3,10 @@
 use gridhelm_api::Page;
 use gridhelm_api::deployment::Deployment;
 use gridhelm_api::group::{Failover, FailoverChange, Group, ServerStatus};
+use gridhelm_api::join::{JoinToken, JoinTokenDraft, JoinTokenMade};
 use gridhelm_api::switch::{Preflight, SwitchFilter, SwitchRecord, SwitchRequest};
 
-use super::{Client, SLOW};
+use super::{Client, SLOW, path};
 use crate::error::Result;
 use crate::platform;
 use crate::request::{Body, Method, add_query, encode};
@@ -56,6 +57,24 @@ impl Client {
         let mut url = "/switch/".to_owned();
         encode(&mut url, id);
         self.call(Method::Delete, &url, Body::None, None).await
+    }
+
+    /// Tokens by which servers join the group, newest first.
+    pub async fn join_tokens(&self) -> Result<Vec<JoinToken>> {
+        self.list("/group/join-tokens").await
+    }
+
+    /// Makes a token by which one server may join.
+    pub async fn make_join_token(&self, draft: &JoinTokenDraft) -> Result<JoinTokenMade> {
+        let body = Body::json(draft);
+        self.call(Method::Post, "/group/join-tokens", body, None)
+            .await
+    }
+
+    /// Takes a join token back.
+    pub async fn revoke_join_token(&self, id: &str) -> Result<()> {
+        let path = path(&["group", "join-tokens", id]);
+        self.call(Method::Delete, &path, Body::None, None).await
     }
 
     /// Past switches, newest first.

@@ -148,16 +148,41 @@ impl Database {
         else {
             return Ok(None);
         };
-        let password = match (password, password_file) {
-            (Some(Password(given)), _) => Some(given.clone()),
-            (None, Some(file)) => {
-                Some(read_password(file).map_err(|why| unusable("database.password_file", why))?)
-            }
-            (None, None) => None,
-        };
-        PostgresTarget::parse(url, password)
+        PostgresTarget::parse(
+            url,
+            password_of(password.as_ref(), password_file.as_deref())?,
+        )
+        .map(Some)
+        .map_err(|why| unusable("database.url (GRIDHELM_DATABASE_URL)", why))
+    }
+
+    /// The password in plain text, for a server that joins; `None` for a file and where none is given.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unusable`] when the password's file cannot be used.
+    pub fn password_text(&self) -> Result<Option<String>, ConfigError> {
+        match self {
+            Self::Sqlite { .. } => Ok(None),
+            Self::Postgres {
+                password,
+                password_file,
+                ..
+            } => password_of(password.as_ref(), password_file.as_deref()),
+        }
+    }
+}
+
+/// The password: the one from the environment, else the one in the file.
+fn password_of(
+    given: Option<&Password>,
+    file: Option<&Path>,
+) -> Result<Option<String>, ConfigError> {
+    match (given, file) {
+        (Some(Password(given)), _) => Ok(Some(given.clone())),
+        (None, Some(file)) => read_password(file)
             .map(Some)
-            .map_err(|why| unusable("database.url (GRIDHELM_DATABASE_URL)", why))
+            .map_err(|why| unusable("database.password_file", why)),
+        (None, None) => Ok(None),
     }
 }
 

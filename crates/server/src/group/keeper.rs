@@ -64,7 +64,7 @@ impl KeeperParts {
             role: ServerRole::Standby,
             ready: false,
             not_ready: Some("it is starting".into()),
-            version: env!("CARGO_PKG_VERSION").into(),
+            version: crate::release::version().into(),
             boot: me.boot.clone(),
             started_at,
             ..ServerStatus::default()

@@ -65,6 +65,10 @@ impl Keeper {
         let fence = held.map(|h| h.fence.clone());
         let valid_until = held.and_then(|h| h.holder.valid_until());
         let parking = state.parking;
+        // A renewal that hangs has not failed yet, and says nothing: the clock does.
+        let trouble = state.trouble.clone().or_else(|| {
+            lapsed.then(|| "the database has not confirmed its lease in time".to_owned())
+        });
         self.parts.standing.send_if_modified(|standing| {
             let next = Standing {
                 status: ServerStatus {
@@ -72,8 +76,8 @@ impl Keeper {
                     epoch,
                     active,
                     active_url,
-                    ready: state.trouble.is_none(),
-                    not_ready: state.trouble.clone(),
+                    ready: trouble.is_none(),
+                    not_ready: trouble,
                     ..standing.status.clone()
                 },
                 fence,

@@ -59,7 +59,7 @@ pub(crate) async fn ready(State(http): State<Arc<Http>>) -> Response {
 pub(crate) async fn active(State(http): State<Arc<Http>>) -> Response {
     http.app.keeper.asked_active();
     let standing = http.app.standing.borrow().clone();
-    let code = match http.leave.balance(&standing) {
+    let code = match http.app.leave.balance(&standing) {
         Balance::In => StatusCode::OK,
         Balance::Finishing => StatusCode::NOT_FOUND,
         Balance::Out => StatusCode::SERVICE_UNAVAILABLE,

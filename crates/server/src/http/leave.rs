@@ -19,6 +19,10 @@ const OVERLAP: Duration = Duration::from_millis(1_500);
 const QUIET: Duration = Duration::from_secs(4);
 /// How long it may end what it has under way: the longest that a request for a task waits.
 const FINISH: Duration = Duration::from_secs(75);
+/// How long it may end what it has under way when it is told to stop.
+const STOPPING: Duration = Duration::from_secs(5);
+/// How often a server that stops looks whether it is out.
+const LOOK: Duration = Duration::from_millis(50);
 /// How long work is relayed: until clients that ask this server directly have noticed, too.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -85,6 +89,21 @@ impl Leave {
         })
     }
 
+    /// Waits until no load balancer sends anything here any more, where this server handed over lately: whoever stops it
+    /// right after a switchover must not cut off what balancers still send.
+    pub(crate) async fn until_out(&self, standing: &watch::Receiver<Standing>) {
+        let patience = Instant::now() + QUIET + STOPPING;
+        loop {
+            let left = self.since().is_some();
+            let balance = self.balance(&standing.borrow());
+            let working = standing.borrow().fence().is_ok();
+            if !left || working || balance == Balance::Out || Instant::now() > patience {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     fn since(&self) -> Option<Duration> {
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         left.map(|at| at.elapsed())
@@ -139,6 +158,20 @@ mod tests {
     #[test]
     fn a_server_that_never_handed_over_is_out() {
         assert_eq!(Leave::default().balance(&Standing::default()), Balance::Out);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_handed_over_stops_at_once() {
+        let (_sender, standing) = watch::channel(Standing::default());
+        let never = Leave::default();
+        let waits = never.until_out(&standing);
+        assert!(futures_util::FutureExt::now_or_never(waits).is_some());
+        let handed_over = Leave {
+            left: Mutex::new(Some(Instant::now())),
+            ..Leave::default()
+        };
+        let waits = handed_over.until_out(&standing);
+        assert!(futures_util::FutureExt::now_or_never(waits).is_none());
     }
 
     #[test]

@@ -10,8 +10,9 @@ mod extract;
 mod given;
 mod group;
 mod health;
+mod join;
 mod journal;
-mod leave;
+pub(crate) mod leave;
 mod links;
 mod nodes;
 mod place;
@@ -47,7 +48,6 @@ pub(crate) struct Http {
     uploads: Uploads,
     links: links::Links,
     relay: Relay,
-    leave: leave::Leave,
     assets: assets::Assets,
     streams: Arc<Semaphore>,
     snapshot: tokio::sync::Mutex<Option<stream::Shared>>,
@@ -64,7 +64,6 @@ fn parts(app: Arc<App>) -> Result<Arc<Http>, reqwest::Error> {
         uploads: Uploads::default(),
         links: links::Links::default(),
         relay: Relay::new()?,
-        leave: leave::Leave::default(),
         assets: assets::Assets::new(&app.config),
         streams: Arc::new(Semaphore::new(stream::STREAMS)),
         snapshot: tokio::sync::Mutex::new(None),
@@ -84,7 +83,7 @@ pub fn router(app: Arc<App>) -> Result<Router, reqwest::Error> {
     tokio::spawn(async move {
         tokio::select! {
             () = watching.app.stopping.cancelled() => {}
-            () = watching.leave.watch(watching.app.standing.clone()) => {}
+            () = watching.app.leave.watch(watching.app.standing.clone()) => {}
         }
     });
     let (router, _) = mount(&http).finish();
@@ -160,6 +159,10 @@ fn mount(http: &Arc<Http>) -> Routes {
             write.access(ADMIN),
             group::set_failover,
         )
+        .get("/api/v1/group/join-tokens", read.access(ADMIN), join::list)
+        .post("/api/v1/group/join-tokens", accounts, join::make)
+        .delete("/api/v1/group/join-tokens/{id}", accounts, join::revoke)
+        .post("/api/v1/group/join", open, join::admit)
         .get("/api/v1/switch/preflight", read, group::preflight)
         .post("/api/v1/switch", write.place(Place::Here), group::switch)
         .delete("/api/v1/switch/{id}", write, group::call_off)

@@ -98,7 +98,7 @@ pub(crate) async fn run<F: Future<Output = Response>>(
     if caller.relayed {
         return elsewhere(http).into_response();
     }
-    let passing = lost || changing(http) || http.leave.lately();
+    let passing = lost || changing(http) || http.app.leave.lately();
     if !passing {
         return once(http, rule, parts, body, &caller, next, &here).await;
     }

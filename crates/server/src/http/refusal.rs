@@ -255,7 +255,7 @@ impl From<SwitchError> for Refusal {
 }
 
 /// A message as a sentence: a capital first, a full stop last.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let mut out: String = chars
         .next()

@@ -208,7 +208,7 @@ async fn guard(
         return refusal.into_response();
     }
     let request = Request::from_parts(parts, body);
-    let _under_way = must_end(rule).then(|| http.leave.begin());
+    let _under_way = must_end(rule).then(|| http.app.leave.begin());
     let work = async {
         match rule.place {
             Place::Here => next.run(request).await,

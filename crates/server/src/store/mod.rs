@@ -190,6 +190,28 @@ pub trait Store: Send + Sync + 'static {
         notes: Notes,
     ) -> Result<Vec<Event>>;
 
+    /// Tokens by which servers join, newest first; those that ended a month ago are left out.
+    async fn join_tokens(&self) -> Result<Vec<StoredJoinToken>>;
+
+    /// The join token of that hash.
+    async fn join_token(&self, hash: &str) -> Result<Option<StoredJoinToken>>;
+
+    /// Keeps a new join token. Not fenced, as accounts are not.
+    async fn create_join_token(&self, token: &StoredJoinToken, notes: Notes) -> Result<Vec<Event>>;
+
+    /// Takes a join token back; `Conflict` when a server has joined by it. One that is revoked stays so.
+    async fn revoke_join_token(&self, id: &str, by: &str, notes: Notes) -> Result<Vec<Event>>;
+
+    /// Uses a join token up for a server at that time; `None`, with nothing written, when it was used or revoked
+    /// before, or its time is over. Of two calls at once, one gets it.
+    async fn take_join_token(
+        &self,
+        hash: &str,
+        server: &str,
+        now: Millis,
+        notes: Notes,
+    ) -> Result<Option<Vec<Event>>>;
+
     /// Writes notes alone (a refused write, a sign-in).
     async fn note(&self, notes: Notes) -> Result<Vec<Event>>;
 

@@ -174,6 +174,27 @@ pub struct TokenState {
     pub accounts: BTreeMap<String, (i64, Role, bool)>,
 }
 
+/// A token by which a server joins the group, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredJoinToken {
+    /// Its id.
+    pub id: String,
+    /// SHA-256 of the token, hexadecimal: the token itself is not kept.
+    pub hash: String,
+    /// Who made it.
+    pub made_by: String,
+    /// When.
+    pub made_at: Millis,
+    /// When its time is over.
+    pub expires_at: Millis,
+    /// The server that joined by it.
+    pub used_by: Option<String>,
+    /// When that was.
+    pub used_at: Option<Millis>,
+    /// Who took it back.
+    pub revoked_by: Option<String>,
+}
+
 /// Which events are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventFilter {

@@ -101,3 +101,32 @@ async fn a_lost_password_is_reset_on_the_host_while_the_server_runs() {
     }
     assert!(!server.log().contains(&password), "a password was logged");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_service_manager_hears_when_it_answers_and_when_it_ends() {
+    let place = Place::new();
+    let server = place.server("east-1");
+    let socket = server.config().with_file_name("notify.sock");
+    let manager = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    manager
+        .set_read_timeout(Some(std::time::Duration::from_secs(20)))
+        .unwrap();
+    let mut child = binary()
+        .arg("--config")
+        .arg(server.config())
+        .env("NOTIFY_SOCKET", &socket)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let hear = || {
+        let mut said = [0; 64];
+        let length = manager.recv(&mut said).unwrap();
+        String::from_utf8_lossy(&said[..length]).into_owned()
+    };
+    assert_eq!(hear(), "READY=1");
+    assert!(server.status().await.is_some(), "it answers then");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(hear(), "STOPPING=1");
+    assert!(child.wait().unwrap().success());
+}

@@ -7,6 +7,7 @@ mod blocker;
 #[path = "../../src/store/postgres/tests/cluster.rs"]
 mod cluster;
 mod command;
+mod joining;
 mod postgres;
 mod process;
 #[path = "../../../rserve/tests/common/mod.rs"]

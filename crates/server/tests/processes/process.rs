@@ -110,6 +110,21 @@ pub(crate) fn binary() -> Command {
 }
 
 impl Server {
+    /// A server whose configuration `gridhelm-server join` wrote.
+    pub(crate) fn joined(name: &str, config: PathBuf) -> Self {
+        let text = std::fs::read_to_string(&config).unwrap();
+        let url = text
+            .lines()
+            .find_map(|line| line.strip_prefix("public_url = "));
+        Self {
+            name: name.to_owned(),
+            url: url.unwrap().trim_matches('"').to_owned(),
+            http: reqwest::Client::new(),
+            config,
+            child: None,
+        }
+    }
+
     pub(crate) fn config(&self) -> &Path {
         &self.config
     }

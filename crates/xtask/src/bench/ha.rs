@@ -14,6 +14,8 @@ const RUNS: usize = 20;
 const HANGS: usize = 10;
 /// Failovers of the database.
 const DATABASE_RUNS: usize = 3;
+/// Cuts of the database; each in a deployment of its own.
+const CUTS: usize = 5;
 /// Requests before a fault and after it, 10 ms apart.
 const AROUND: usize = 60;
 /// Twenty failovers in a row are what the servers would not do by themselves.
@@ -31,10 +33,12 @@ pub async fn run() -> Result<()> {
     failovers().await?;
     hangs().await?;
     database().await?;
+    cuts().await?;
     drills().await
 }
 
-/// Measures one part alone, by name: `switches`, `failovers`, `hangs` or `database`; `None` when there is none such.
+/// Measures one part alone, by name: `switches`, `failovers`, `hangs`, `database` or `cuts`; `None` when there is none
+/// such.
 ///
 /// # Errors
 /// As [`run`].
@@ -44,6 +48,7 @@ pub async fn part(name: &str) -> Option<Result<()>> {
         "failovers" => Some(failovers().await),
         "hangs" => Some(hangs().await),
         "database" => Some(database().await),
+        "cuts" => Some(cuts().await),
         _ => None,
     }
 }
@@ -166,6 +171,21 @@ async fn database() -> Result<()> {
     .bar(1_000.0)
     .peer(peer)
     .print();
+    Ok(())
+}
+
+/// The active server cut off from its database; nothing where no namespaces can be made.
+async fn cuts() -> Result<()> {
+    let mut gaps = Vec::new();
+    for _ in 0..CUTS {
+        let verdict = drill::run("ha-cut-database").await?;
+        if verdict.requests == 0 {
+            return Ok(());
+        }
+        gaps.push(verdict.gap.as_secs_f64() * 1e3);
+    }
+    let names = ["cut_database_gap_median_ms", "cut_database_gap_max_ms"];
+    print_both(names, &gaps, [3_500.0, 4_500.0]);
     Ok(())
 }
 

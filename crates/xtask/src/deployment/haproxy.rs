@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::plan::{GROUPS, HOST, Plan};
+use super::plan::{GROUPS, Plan};
+
+/// What it is called among our children and its log.
+pub const NAME: &str = "haproxy";
 
 /// The template; `deploy/haproxy/README.md` tells an operator how to use it.
 pub const TEMPLATE: &str = include_str!("../../../../deploy/haproxy/haproxy.cfg.template");
@@ -21,7 +24,12 @@ pub struct Group {
 pub fn groups(plan: &Plan) -> Vec<Group> {
     let servers = |group| {
         plan.servers_of(group)
-            .map(|server| (server.name.to_owned(), format!("{HOST}:{}", server.port)))
+            .map(|server| {
+                (
+                    server.name.to_owned(),
+                    format!("{}:{}", server.host, server.port),
+                )
+            })
             .collect()
     };
     GROUPS

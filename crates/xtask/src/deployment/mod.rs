@@ -5,6 +5,7 @@ pub mod folder;
 pub mod guard;
 pub mod haproxy;
 pub mod http;
+pub mod network;
 pub mod node;
 pub mod patroni;
 pub mod plan;

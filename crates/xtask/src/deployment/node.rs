@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::MARK;
 use super::folder::{Folder, open_folder, private_folder, write_with_mode};
-use super::plan::Node;
+use super::plan::{HOST, Node};
 use super::script::Script;
 use crate::error::Error;
 use crate::process;
@@ -97,6 +97,7 @@ impl Paths {
 pub fn prepare(
     folder: &Folder,
     node: &Node,
+    namespace: Option<&Path>,
     rserve: &Rserve,
     password: &str,
 ) -> Result<Paths, Error> {
@@ -125,6 +126,7 @@ pub fn prepare(
     let log = folder.log(node.name);
     let script = Script {
         what: format!("the R node {}", node.name),
+        namespace,
         folder: &paths.folder,
         log: &log,
         environment: [
@@ -168,7 +170,7 @@ fn configuration_text(node: &Node, paths: &Paths, run: &Path, passwords: &Path) 
     format!(
         "# R node {name} of a local deployment; made by `cargo xtask run`.\n\
          port {port}\n\
-         remote disable\n\
+         remote {remote}\n\
          daemon disable\n\
          auth required\n\
          plaintext enable\n\
@@ -189,6 +191,11 @@ fn configuration_text(node: &Node, paths: &Paths, run: &Path, passwords: &Path) 
          source {preload}\n",
         name = node.name,
         port = node.port,
+        remote = if node.host == HOST {
+            "disable"
+        } else {
+            "enable"
+        },
         passwords = passwords.display(),
         run = run.display(),
         work = paths.work.display(),
@@ -219,9 +226,10 @@ mod tests {
         let node = Node {
             name: "east-r01",
             group: Some("east"),
+            host: HOST.to_owned(),
             port: 8111,
         };
-        let paths = prepare(&folder, &node, &Rserve::find().unwrap(), "secret").unwrap();
+        let paths = prepare(&folder, &node, None, &Rserve::find().unwrap(), "secret").unwrap();
         let configuration = std::fs::read_to_string(paths.folder.join("Rserve.conf")).unwrap();
         assert!(configuration.contains("port 8111\n") && configuration.contains("auth required\n"));
         assert!(

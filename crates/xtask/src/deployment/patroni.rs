@@ -113,6 +113,7 @@ pub fn start(
             .find(|(member, _)| member.name == name)
             .ok_or_else(|| format!("a stranger leads: {name}"))?;
         let place = Place {
+            host: HOST,
             port: member.port,
             password: &setting.password,
             log,
@@ -179,6 +180,7 @@ impl Setting<'_> {
             (MARK, self.folder.root().display().to_string()),
         ];
         let script = Script {
+            namespace: None,
             what,
             folder: &self.home,
             log: &log,

@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::network::Network;
+use super::{haproxy, postgres};
 use crate::error::Error;
 
 /// The first port when nothing else is said.
 pub const DEFAULT_PORTS_FROM: u16 = 8100;
 /// How many slots each registered node gets.
 pub const SLOT_LIMIT: u32 = 3;
-/// All local addresses.
+/// The address of every part that has no host of its own.
 pub const HOST: &str = "127.0.0.1";
 
 /// One server.
@@ -18,6 +20,8 @@ pub struct Server {
     pub name: &'static str,
     /// Its group.
     pub group: &'static str,
+    /// Its host's address.
+    pub host: String,
     /// Where it listens.
     pub port: u16,
 }
@@ -25,7 +29,7 @@ pub struct Server {
 impl Server {
     /// Its address for browsers and other servers.
     pub fn url(&self) -> String {
-        format!("http://{HOST}:{}", self.port)
+        format!("http://{}:{}", self.host, self.port)
     }
 }
 
@@ -36,6 +40,8 @@ pub struct Node {
     pub name: &'static str,
     /// The group that it is registered in; `None` for the spare one, which waits for somebody to register it.
     pub group: Option<&'static str>,
+    /// Its host's address.
+    pub host: String,
     /// Where Rserve listens.
     pub port: u16,
 }
@@ -53,6 +59,8 @@ pub struct Plan {
     pub postgres: Option<u16>,
     /// The members of a PostgreSQL that fails over; `None` where the groups have another database.
     pub patroni: Option<Patroni>,
+    /// The hosts of the parts, where they have some.
+    pub network: Network,
 }
 
 /// A PostgreSQL of three members, kept by Patroni with etcd.
@@ -119,11 +127,13 @@ impl Plan {
         let server = |name, group, offset| Server {
             name,
             group,
+            host: HOST.to_owned(),
             port: ports_from + offset,
         };
         let node = |name, group, offset| Node {
             name,
             group,
+            host: HOST.to_owned(),
             port: ports_from + offset,
         };
         Ok(Self {
@@ -141,6 +151,7 @@ impl Plan {
             ],
             postgres: None,
             patroni: None,
+            network: Network::default(),
         })
     }
 
@@ -166,6 +177,31 @@ impl Plan {
         }
     }
 
+    /// The same plan with the parts on hosts of their own.
+    #[must_use]
+    pub fn across(mut self, network: Network) -> Self {
+        for server in &mut self.servers {
+            network
+                .address(server.name, HOST)
+                .clone_into(&mut server.host);
+        }
+        for node in &mut self.nodes {
+            network.address(node.name, HOST).clone_into(&mut node.host);
+        }
+        self.network = network;
+        self
+    }
+
+    /// The address at which the load balancer listens.
+    pub fn balancer_host(&self) -> &str {
+        self.network.address(haproxy::NAME, HOST)
+    }
+
+    /// The address at which PostgreSQL listens.
+    pub fn postgres_host(&self) -> &str {
+        self.network.address(postgres::NAME, HOST)
+    }
+
     /// Which database it is on.
     pub const fn database(&self) -> Database {
         match (&self.postgres, &self.patroni) {
@@ -185,7 +221,7 @@ impl Plan {
 
     /// The load balancer's address.
     pub fn balancer_url(&self) -> String {
-        format!("http://{HOST}:{}", self.ports_from)
+        format!("http://{}:{}", self.balancer_host(), self.ports_from)
     }
 
     /// The console's address: the first server's, not the load balancer's, whose answer depends on a group being active.

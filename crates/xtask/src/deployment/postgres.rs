@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::MARK;
 use super::child::Children;
 use super::folder::{Folder, open_folder, private_folder, write_with_mode};
-use super::plan::{GROUPS, HOST, Plan};
+use super::plan::{GROUPS, Plan};
 use super::script::Script;
 use crate::error::Error;
 use crate::process;
@@ -30,8 +30,8 @@ pub fn password_file(folder: &Folder) -> PathBuf {
 }
 
 /// A group's database, for the servers.
-pub fn url(port: u16, group: &str) -> String {
-    format!("postgresql://{USER}@{HOST}:{port}/{group}")
+pub fn url(host: &str, port: u16, group: &str) -> String {
+    format!("postgresql://{USER}@{host}:{port}/{group}")
 }
 
 /// Where it keeps its data, in a deployment's folder.
@@ -72,6 +72,7 @@ pub fn start(
     let Some(port) = plan.postgres else {
         return Err(Error::Usage("the plan has no PostgreSQL".into()));
     };
+    let host = plan.postgres_host();
     let password = folder.secret("database-password")?;
     let user = user();
     can_be_reached(folder, user)?;
@@ -82,10 +83,13 @@ pub fn start(
     write_with_mode(&log, "", 0o600)?;
     if !data.join("PG_VERSION").exists() {
         init(&home, &data, &password, user, &log, stop)?;
+        if plan.network.is_real() {
+            admit_hosts(&data)?;
+        }
     }
     let set = |setting: &str| ["-c".to_owned(), setting.to_owned()];
     let settings = [
-        format!("listen_addresses={HOST}"),
+        format!("listen_addresses={host}"),
         format!("port={port}"),
         // A socket's path could be too long here.
         "unix_socket_directories=".into(),
@@ -94,6 +98,7 @@ pub fn start(
     ];
     let script = Script {
         what: "PostgreSQL".into(),
+        namespace: plan.network.namespace(NAME),
         folder: &home,
         log: &log,
         environment: [
@@ -115,6 +120,7 @@ pub fn start(
     script.write(&start)?;
     let pid = children.start(NAME, &start, log.clone(), &[])?;
     let place = Place {
+        host,
         port,
         password: &password,
         log: &log,
@@ -139,6 +145,8 @@ pub fn can_be_reached(folder: &Folder, user: Option<(u32, u32)>) -> Result<(), E
 
 /// A server that takes writes, as its owner asks it.
 pub struct Place<'a> {
+    /// Its host's address.
+    pub host: &'a str,
     /// Where it listens.
     pub port: u16,
     /// The password of [`USER`].
@@ -174,7 +182,7 @@ impl Place<'_> {
     pub fn ask(&self, sql: &str) -> Result<String, String> {
         let mut command = Command::new(program("psql"));
         command
-            .args(["-X", "-q", "-A", "-t", "-w", "-h", HOST, "-U", USER])
+            .args(["-X", "-q", "-A", "-t", "-w", "-h", self.host, "-U", USER])
             .args(["-p", &self.port.to_string(), "-d", "postgres", "-c", sql])
             .env("PGPASSWORD", self.password)
             .env("PGCONNECT_TIMEOUT", "3")
@@ -233,6 +241,16 @@ fn init(
     outcome
 }
 
+/// Lets the group's servers in from their hosts, with the password.
+fn admit_hosts(data: &Path) -> Result<(), Error> {
+    use std::io::Write as _;
+    let rules = data.join("pg_hba.conf");
+    let append = std::fs::OpenOptions::new().append(true).open(&rules);
+    append
+        .and_then(|mut file| file.write_all(b"host all all 10.0.0.0/8 scram-sha-256\n"))
+        .map_err(Error::file("write", &rules))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,7 +266,7 @@ mod tests {
     #[test]
     fn the_address_holds_no_password() {
         assert_eq!(
-            url(8115, "east"),
+            url("127.0.0.1", 8115, "east"),
             "postgresql://gridhelm@127.0.0.1:8115/east"
         );
     }

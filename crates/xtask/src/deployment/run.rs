@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::child::Children;
 use super::folder::Folder;
 use super::guard::Guard;
+use super::network::Network;
 use super::node;
 use super::patroni;
 use super::plan::{Database, HOST, Plan};
@@ -38,6 +39,8 @@ pub struct Options {
     pub ports_from: u16,
     /// Which database the groups have.
     pub database: Database,
+    /// A file that names the hosts of the parts; all on the loopback when absent.
+    pub network: Option<PathBuf>,
     /// A file to write when all is ready.
     pub ready_file: Option<PathBuf>,
     /// Take the server and the console as they were built before.
@@ -52,7 +55,10 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<(), Error> {
     let stop = Stop::listen()?;
     let workspace = Workspace::find()?;
-    let plan = Plan::new(options.ports_from)?.on(options.database);
+    let network = options.network.as_deref().map(Network::read).transpose()?;
+    let plan = Plan::new(options.ports_from)?
+        .on(options.database)
+        .across(network.unwrap_or_default());
     match deploy(options, &workspace, &plan, &stop) {
         Err(Error::Stopped) => Ok(()),
         other => other,

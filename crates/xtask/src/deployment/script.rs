@@ -12,6 +12,8 @@ use crate::error::Error;
 pub struct Script<'a> {
     /// What it is, for the script's comment.
     pub what: String,
+    /// The network namespace to start in; the caller's when absent.
+    pub namespace: Option<&'a Path>,
     /// The folder to start in.
     pub folder: &'a Path,
     /// Where its output goes.
@@ -53,8 +55,13 @@ impl Script<'_> {
              umask 077\n\
              cd {folder}\n\
              # The user changes first: the kernel forgets the tie when it does.\n\
-             exec env{bare}{without} {variables} setpriv{user} $tied -- {program} >>{log} 2>&1 </dev/null\n",
+             exec {enter}env{bare}{without} {variables} setpriv{user} $tied -- {program} >>{log} 2>&1 </dev/null\n",
             what = self.what,
+            // It becomes the program, with the same pid.
+            enter = self.namespace.map_or_else(String::new, |namespace| format!(
+                "nsenter {} -- ",
+                quoted(&format!("--net={}", namespace.display()))
+            )),
             folder = quoted(&self.folder.display().to_string()),
             without = self
                 .without
@@ -88,6 +95,7 @@ mod tests {
         let log = dir.path().join("log");
         let script = Script {
             what: "a test".into(),
+            namespace: None,
             folder: &folder,
             log: &log,
             environment: vec![
@@ -122,6 +130,7 @@ mod tests {
         let log = dir.path().join("log");
         let script = Script {
             what: "a test".into(),
+            namespace: None,
             folder: Path::new("/"),
             log: &log,
             environment: vec![],

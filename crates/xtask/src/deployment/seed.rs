@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::http::{Client, escaped};
 use super::node::USER;
-use super::plan::{HOST, Node, SLOT_LIMIT};
+use super::plan::{Node, SLOT_LIMIT};
 use crate::error::Error;
 use crate::process::TICK;
 use crate::say;
@@ -129,7 +129,7 @@ impl Seed<'_> {
             .filter(|node| !known.items.iter().any(|seen| seen.name == node.name))
         {
             let draft = serde_json::json!({
-                "name": node.name, "host": HOST, "port": node.port, "slot_limit": SLOT_LIMIT, "operating_type": "mixed",
+                "name": node.name, "host": node.host, "port": node.port, "slot_limit": SLOT_LIMIT, "operating_type": "mixed",
                 "user": USER, "password": password, "labels": [],
             });
             client.post("/api/v1/nodes", &draft, &[200, 201])?;

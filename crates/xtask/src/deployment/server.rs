@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::MARK;
 use super::folder::{Folder, private_folder, write_with_mode};
-use super::plan::{HOST, Plan, Server};
+use super::plan::{Plan, Server};
 use super::script::Script;
 use super::{patroni, postgres};
 use crate::error::Error;
@@ -51,13 +51,15 @@ pub fn prepare(
         server,
         &database_text(folder, plan, server.group),
         &folder.path("deployment.json"),
-        Path::new(BALANCER_SOCKET),
+        // On another host there is no socket to reach.
+        (!plan.network.is_real()).then_some(Path::new(BALANCER_SOCKET)),
         programs.console,
     );
     write_with_mode(&configuration, &text, 0o600)?;
     let log = folder.log(server.name);
     let script = Script {
         what: format!("the server {}", server.name),
+        namespace: plan.network.namespace(server.name),
         folder: &home,
         log: &log,
         environment: vec![(MARK.to_owned(), folder.root().display().to_string())],
@@ -92,7 +94,7 @@ pub fn database(folder: &Folder, group: &str) -> PathBuf {
 fn database_text(folder: &Folder, plan: &Plan, group: &str) -> String {
     let path = |path: &Path| serde_json::Value::from(path.display().to_string()).to_string();
     let url = match (plan.postgres, &plan.patroni) {
-        (Some(port), _) => postgres::url(port, group),
+        (Some(port), _) => postgres::url(plan.postgres_host(), port, group),
         (None, Some(cluster)) => patroni::url(cluster, group),
         (None, None) => return format!("path = {}\n", path(&database(folder, group))),
     };
@@ -105,7 +107,7 @@ fn configuration_text(
     server: &Server,
     database: &str,
     deployment: &Path,
-    balancer: &Path,
+    balancer: Option<&Path>,
     console: Option<&Path>,
 ) -> String {
     let string = |text: &str| serde_json::Value::from(text).to_string();
@@ -127,16 +129,14 @@ fn configuration_text(
          \n\
          [database]\n\
          {database}\
-         \n\
-         [balancer]\n\
-         socket = {balancer}\n\
+         {balancer}\
          \n\
          [log]\n\
          format = \"text\"\n",
         name = server.name,
         name_value = string(server.name),
         group = string(server.group),
-        listen = string(&format!("{HOST}:{}", server.port)),
+        listen = string(&format!("{}:{}", server.host, server.port)),
         url = string(&server.url()),
         console = console.map_or_else(String::new, |folder| format!(
             "console_dir = {}\n",
@@ -144,7 +144,10 @@ fn configuration_text(
         )),
         deployment = path(deployment),
         origins = origins.concat(),
-        balancer = path(balancer),
+        balancer = balancer.map_or_else(String::new, |socket| format!(
+            "\n[balancer]\nsocket = {}\n",
+            path(socket)
+        )),
     )
 }
 
@@ -161,7 +164,7 @@ mod tests {
             &plan.servers[1],
             "path = \"/d/east.sqlite\"\n",
             Path::new("/d/deployment.json"),
-            Path::new("/d/admin.sock"),
+            Some(Path::new("/d/admin.sock")),
             Some(Path::new("/w/dist")),
         );
         for line in [
@@ -177,14 +180,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|seen| seen == line), "{line}\n{text}");
         }
-        let without = configuration_text(
-            &plan,
-            &plan.servers[1],
-            "",
-            Path::new("/d"),
-            Path::new("/d"),
-            None,
-        );
-        assert!(!without.contains("console_dir"));
+        let without = configuration_text(&plan, &plan.servers[1], "", Path::new("/d"), None, None);
+        assert!(!without.contains("console_dir") && !without.contains("balancer"));
     }
 }

@@ -8,14 +8,14 @@ use super::child::Children;
 use super::folder::{Folder, write_with_mode};
 use super::http::Client;
 use super::node::{self, Rserve};
-use super::plan::{Database, GROUPS, HOST, Plan, Server};
+use super::plan::{Database, GROUPS, Plan, Server};
 use super::ready::{Ready, ReadyMember, ReadyNode, ReadyPostgres, ReadyServer};
 use super::script::Script;
 use super::seed::{ADMIN, Seed};
 use super::{MARK, haproxy, patroni, postgres, server};
 use crate::error::Error;
 use crate::process;
-use crate::processes::listens;
+use crate::processes::listens_beside;
 use crate::stop::Stop;
 
 /// How long each step of the start may take.
@@ -68,8 +68,9 @@ impl Start<'_> {
         self.start_servers(children, &admin_password, &mut started)?;
         self.await_groups(children)?;
         for node in &self.plan.nodes {
+            let pid = started.get(node.name).map_or(0, |(pid, _)| *pid);
             let ready = || {
-                if listens(node.port) {
+                if listens_beside(pid, node.port) {
                     Ok(())
                 } else {
                     Err(format!("nothing listens on port {}", node.port))
@@ -79,7 +80,7 @@ impl Start<'_> {
         }
         self.seed(&admin_password, &node_password)?;
         let balancer = Client::new(&self.plan.balancer_url());
-        children.wait_for("haproxy", PATIENCE, self.stop, || {
+        children.wait_for(haproxy::NAME, PATIENCE, self.stop, || {
             answers(&balancer, "/health/active")
         })?;
         children.check()?;
@@ -94,7 +95,13 @@ impl Start<'_> {
     ) -> Result<(), Error> {
         let rserve = Rserve::find()?;
         for node in &self.plan.nodes {
-            let paths = node::prepare(self.folder, node, &rserve, password)?;
+            let paths = node::prepare(
+                self.folder,
+                node,
+                self.plan.network.namespace(node.name),
+                &rserve,
+                password,
+            )?;
             let pid = children.start(node.name, &paths.start, self.fresh_log(node.name)?, &[])?;
             started.insert(node.name.to_owned(), (pid, paths.start));
         }
@@ -169,17 +176,17 @@ impl Start<'_> {
     }
 
     fn start_balancer(&self, children: &mut Children) -> Result<(), Error> {
-        let home = self.folder.path("haproxy");
+        let home = self.folder.path(haproxy::NAME);
         let configuration = home.join("haproxy.cfg");
         // The socket's address is relative: a whole path may be longer than a socket's may be (107 bytes).
-        let bind = format!("{HOST}:{}", self.plan.ports_from);
+        let bind = format!("{}:{}", self.plan.balancer_host(), self.plan.ports_from);
         let text = haproxy::configuration(
             &bind,
             Path::new("unix@admin.sock"),
             &haproxy::groups(self.plan),
         );
         write_with_mode(&configuration, &text, 0o600)?;
-        let log = self.fresh_log("haproxy")?;
+        let log = self.fresh_log(haproxy::NAME)?;
         let mut check = process::command(HAPROXY);
         check
             .current_dir(&home)
@@ -188,6 +195,7 @@ impl Start<'_> {
         process::run_logged(check, &log, self.stop)?;
         let script = Script {
             what: "the load balancer".into(),
+            namespace: self.plan.network.namespace(haproxy::NAME),
             folder: &home,
             log: &log,
             environment: vec![(MARK.to_owned(), self.folder.root().display().to_string())],
@@ -202,7 +210,7 @@ impl Start<'_> {
         let start = home.join("start");
         script.write(&start)?;
         children
-            .start("haproxy", &start, log.clone(), &[])
+            .start(haproxy::NAME, &start, log.clone(), &[])
             .map(|_| ())
     }
 
@@ -305,7 +313,7 @@ impl Start<'_> {
             ReadyNode {
                 name: node.name.into(),
                 group,
-                host: HOST.into(),
+                host: node.host.clone(),
                 port: node.port,
                 pid,
                 start,

@@ -37,7 +37,11 @@ impl Crew {
         Self::of(Local::start_with_database(label, database, more)?).await
     }
 
-    async fn of(local: Local) -> Result<Self> {
+    /// The crew of a deployment that runs.
+    ///
+    /// # Errors
+    /// When nobody can sign in there.
+    pub async fn of(local: Local) -> Result<Self> {
         let token = {
             let url = &local.server("east-1")?.url;
             Api::sign_in(url, &local.ready.user, &local.ready.password).await?
@@ -124,7 +128,15 @@ impl Crew {
     /// # Errors
     /// When it is not within 30 s.
     pub async fn begin(&mut self, server: &str) -> Result<()> {
-        let pid = self.local.restart_server(server)?;
+        self.begin_with(server, &[]).await
+    }
+
+    /// As [`Crew::begin`], with more environment.
+    ///
+    /// # Errors
+    /// As [`Crew::begin`].
+    pub async fn begin_with(&mut self, server: &str, environment: &[(&str, &str)]) -> Result<()> {
+        let pid = self.local.restart_server_with(server, environment)?;
         self.pids.insert(server.to_owned(), pid);
         let url = self.local.server(server)?.url.clone();
         wait_for(&format!("{server} to be ready"), PLACE, || async {

@@ -6,13 +6,19 @@ use crate::harness::api::Api;
 use crate::harness::switch::planned;
 use rustix::process::Signal;
 
-const ONE: &str = "east-1";
-const TWO: &str = "east-2";
+pub(super) const ONE: &str = "east-1";
+pub(super) const TWO: &str = "east-2";
 /// Good answers before a fault, and after it: what is measured is watched on both sides.
-const AROUND: usize = 75;
+pub(super) const AROUND: usize = 75;
 
 /// The latest switch of the history is as expected.
-async fn told(verdict: &mut Verdict, api: &Api, kind: &str, from: &str, to: &str) -> Result<()> {
+pub(super) async fn told(
+    verdict: &mut Verdict,
+    api: &Api,
+    kind: &str,
+    from: &str,
+    to: &str,
+) -> Result<()> {
     let list = api.get("switches").await?.body;
     let latest = list["items"][0].clone();
     let fits = latest["kind"] == kind

@@ -4,6 +4,7 @@ use super::Crew;
 use crate::harness::load::{Answered, Load};
 use crate::harness::{HarnessError, Result, wait_for};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long tasks may take to end after the last fault.
@@ -43,12 +44,20 @@ pub struct Verdict {
     pub broken: Vec<String>,
     /// What became of the first requests that failed.
     pub failures: Vec<String>,
+    /// What else was measured: milliseconds by name.
+    pub figures: BTreeMap<&'static str, f64>,
 }
 
 impl Verdict {
     /// Whether everything held.
     pub fn holds(&self) -> bool {
         self.broken.is_empty()
+    }
+
+    /// Notes a time that was measured.
+    pub fn figure(&mut self, name: &'static str, took: Duration) {
+        self.figures
+            .insert(name, (took.as_secs_f64() * 1e4).round() / 10.0);
     }
 
     /// Notes what did not hold.

@@ -5,7 +5,10 @@ mod crew;
 pub mod database;
 mod ha;
 mod history;
+mod namespaces;
+mod network;
 mod transaction;
+mod upgrade;
 
 pub use crew::Crew;
 pub use history::{History, Verdict};
@@ -14,7 +17,7 @@ use crate::harness::{HarnessError, Result};
 use serde_json::json;
 
 /// Every drill, by name, with what it does.
-pub const DRILLS: [(&str, &str); 9] = [
+pub const DRILLS: [(&str, &str); 15] = [
     ("ha-switch", "planned switches there and back"),
     (
         "ha-kill",
@@ -45,6 +48,30 @@ pub const DRILLS: [(&str, &str); 9] = [
         "the active server stops before a commit until another took over, on SQLite",
     ),
     ("ha-transaction-postgres", "the same on PostgreSQL"),
+    (
+        "ha-upgrade",
+        "a rolling upgrade, back and forth; a release that is too old for the database",
+    ),
+    (
+        "ha-cut-database",
+        "the active server cut off from the database, and back",
+    ),
+    (
+        "ha-cut-nodes",
+        "the active server cut off from the nodes, and back",
+    ),
+    (
+        "ha-cut-balancer",
+        "the active server cut off from the load balancer, and back",
+    ),
+    (
+        "ha-cut-standby-database",
+        "the standby cut off from the database, and back",
+    ),
+    (
+        "ha-reject",
+        "a firewall refuses the standby's connections to the active server, which lives; then it is killed",
+    ),
 ];
 
 /// Runs one drill; its verdict, and what the first failed requests were told, is printed.
@@ -52,6 +79,16 @@ pub const DRILLS: [(&str, &str); 9] = [
 /// # Errors
 /// When the drill could not be made, or something did not hold.
 pub async fn run(name: &str) -> Result<Verdict> {
+    let known = DRILLS.iter().map(|(known, _)| *known);
+    let across = known
+        .filter(|known| *known == name)
+        .find_map(|known| Some((known, network::drill(known)?)));
+    if across.is_some()
+        && let Some(why) = namespaces::missing()
+    {
+        crate::say::progress("skipped", format_args!("{name}: {why}"));
+        return Ok(Verdict::default());
+    }
     let verdict = match name {
         "ha-switch" => ha::switch().await,
         "ha-kill" => ha::kill().await,
@@ -62,15 +99,24 @@ pub async fn run(name: &str) -> Result<Verdict> {
         "ha-transaction-sqlite" => transaction::run("sqlite").await,
         "ha-transaction-postgres" => transaction::run("postgres").await,
         "ha-database-leader" => database::leader().await.map(|(verdict, _)| verdict),
-        _ => {
+        "ha-upgrade" => upgrade::upgrade().await,
+        name => {
+            if let Some((name, drill)) = across {
+                return judged(name, network::run(name, drill).await);
+            }
             let names: Vec<_> = DRILLS.iter().map(|(name, _)| *name).collect();
             return Err(HarnessError(format!(
                 "no drill \"{name}\"; there are: {}",
                 names.join(", ")
             )));
         }
-    }
-    .map_err(|error| HarnessError(format!("{name}: {error}")))?;
+    };
+    judged(name, verdict)
+}
+
+/// Prints a verdict; an error when it does not hold.
+fn judged(name: &str, verdict: Result<Verdict>) -> Result<Verdict> {
+    let verdict = verdict.map_err(|error| HarnessError(format!("{name}: {error}")))?;
     print(name, &verdict);
     for said in &verdict.failures {
         crate::say::progress("seen", said);
@@ -103,6 +149,7 @@ fn print(name: &str, verdict: &Verdict) {
         "gap_ms": (verdict.gap.as_secs_f64() * 1e4).round() / 10.0,
         "task_gap_ms": (verdict.task_gap.as_secs_f64() * 1e4).round() / 10.0,
         "epochs": verdict.epochs,
+        "figures": verdict.figures,
         "broken": verdict.broken,
     });
     println!("{line}");

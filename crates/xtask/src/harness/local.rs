@@ -75,6 +75,8 @@ pub struct Server {
     pub pid: i32,
     /// The program that starts it again.
     pub start: String,
+    /// Its log.
+    pub log: PathBuf,
 }
 
 /// A running node.
@@ -131,13 +133,14 @@ impl Local {
     /// # Errors
     /// As [`Local::start`].
     pub fn start_with(label: &str, environment: &[(&str, &str)]) -> Result<Self> {
-        let root = workspace_root()?;
-        let dir = root
-            .join("target/harness")
-            .join(format!("{label}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&dir);
         let database = std::env::var(DATABASE).ok();
-        Self::start_on(&dir, true, database.as_deref(), environment, &[])
+        Self::start_on(
+            &fresh_dir(label)?,
+            true,
+            database.as_deref(),
+            environment,
+            &[],
+        )
     }
 
     /// As [`Local::start_with`], on this database whatever the environment says, and with more words for
@@ -146,11 +149,21 @@ impl Local {
     /// # Errors
     /// As [`Local::start`].
     pub fn start_with_database(label: &str, database: &str, more: &[&str]) -> Result<Self> {
-        let root = workspace_root()?;
-        let name = format!("{label}-{}", std::process::id());
-        let dir = root.join("target/harness").join(name);
-        let _ = std::fs::remove_dir_all(&dir);
-        Self::start_on(&dir, true, Some(database), &[], more)
+        Self::start_on(&fresh_dir(label)?, true, Some(database), &[], more)
+    }
+
+    /// Starts a fresh deployment on PostgreSQL whose parts are on the hosts that a network's file names
+    /// (`xtask::deployment::network`). Call it in the namespace that reaches them all; it ends with the calling thread.
+    ///
+    /// # Errors
+    /// As [`Local::start`].
+    pub fn start_across(label: &str, network: &Path) -> Result<Self> {
+        let dir = fresh_dir(label)?;
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "TERM", "--"]);
+        command.arg(xtask_binary()?).args(["run", "--network"]);
+        command.arg(network).args(["--database", "postgres"]);
+        Self::begin(command, &dir, true, &[])
     }
 
     /// Starts a deployment in `dir`; `remove_dir` takes the folder away at the end.
@@ -169,18 +182,30 @@ impl Local {
         environment: &[(&str, &str)],
         more: &[&str],
     ) -> Result<Self> {
+        let mut command = Command::new(xtask_binary()?);
+        command
+            .arg("run")
+            .args(database.iter().flat_map(|which| ["--database", which]))
+            .args(more);
+        Self::begin(command, dir, remove_dir, environment)
+    }
+
+    fn begin(
+        mut command: Command,
+        dir: &Path,
+        remove_dir: bool,
+        environment: &[(&str, &str)],
+    ) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
         let ready_file = dir.join("ready.json");
         let log = std::fs::File::create(dir.join("run.log"))?;
         let ports = free_ports()?;
         let began = Instant::now();
-        let mut child = Command::new(xtask_binary()?)
-            .args(["run", "--dir"])
+        let mut child = command
+            .arg("--dir")
             .arg(dir)
             .args(["--ports-from", &ports.to_string(), "--ready-file"])
             .arg(&ready_file)
-            .args(database.iter().flat_map(|which| ["--database", which]))
-            .args(more)
             .envs(environment.iter().copied())
             .current_dir(workspace_root()?)
             .stdin(Stdio::null())
@@ -264,14 +289,62 @@ impl Local {
         self.start_again(&start)
     }
 
+    /// As [`Local::restart_server`], with more environment.
+    ///
+    /// # Errors
+    /// As [`Local::restart_server`].
+    pub fn restart_server_with(&mut self, name: &str, environment: &[(&str, &str)]) -> Result<i32> {
+        let start = self.server(name)?.start.clone();
+        self.start_again_with(&start, environment)
+    }
+
+    /// Starts a server that shall refuse to start; what its log got, once it has ended with an error.
+    ///
+    /// # Errors
+    /// When it runs on for 20 s, or ends well.
+    pub async fn refuses_to_start(
+        &mut self,
+        name: &str,
+        environment: &[(&str, &str)],
+    ) -> Result<String> {
+        let log = self.server(name)?.log.clone();
+        let before = std::fs::read(&log)?.len();
+        self.restart_server_with(name, environment)?;
+        let mut child = self
+            .restarted
+            .pop()
+            .ok_or_else(|| HarnessError(format!("{name} was not started")))?;
+        let until = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < until {
+            match child.try_wait()? {
+                Some(status) if status.success() => {
+                    return Err(HarnessError(format!("{name} ended well")));
+                }
+                Some(_) => {
+                    let all = std::fs::read(&log)?;
+                    let new = all.get(before..).unwrap_or_default();
+                    return Ok(String::from_utf8_lossy(new).into_owned());
+                }
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+        self.restarted.push(child);
+        Err(HarnessError(format!("{name} started, and should not")))
+    }
+
     /// Runs a `start` script of the deployment's again; answers its process.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn start_again(&mut self, program: &str) -> Result<i32> {
+        self.start_again_with(program, &[])
+    }
+
+    fn start_again_with(&mut self, program: &str, environment: &[(&str, &str)]) -> Result<i32> {
         let log = std::fs::File::create(self.dir.join("restarted.log"))?;
         let child = Command::new(program)
             .envs(self.environment.iter().cloned())
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -298,6 +371,15 @@ impl Drop for Local {
             let _ = std::fs::remove_dir_all(&self.dir);
         }
     }
+}
+
+/// A folder under `target/` in which nothing is yet.
+fn fresh_dir(label: &str) -> Result<PathBuf> {
+    let dir = workspace_root()?
+        .join("target/harness")
+        .join(format!("{label}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    Ok(dir)
 }
 
 /// Ends the run in the orderly way; kills it after 30 s.

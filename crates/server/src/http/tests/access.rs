@@ -32,6 +32,10 @@ const TABLE: &str = "
     GET    /api/v1/group                                       v
     GET    /api/v1/group/failover                              v
     PUT    /api/v1/group/failover                              a
+    GET    /api/v1/group/join-tokens                           a
+    POST   /api/v1/group/join-tokens                           a
+    DELETE /api/v1/group/join-tokens/{id}                      a
+    POST   /api/v1/group/join                                  o
     GET    /api/v1/switch/preflight                            v
     POST   /api/v1/switch                                      w
     DELETE /api/v1/switch/{id}                                 w

@@ -4,6 +4,7 @@
 mod access;
 mod accounts;
 mod files;
+mod joining;
 mod nodes;
 mod problems;
 mod relay;

@@ -6,6 +6,7 @@ mod changesets;
 mod content;
 mod deployment;
 mod fence;
+mod joins;
 mod journal;
 mod nodes;
 mod repository;

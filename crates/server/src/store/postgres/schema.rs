@@ -9,9 +9,6 @@ use std::time::Duration;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Client, Error};
 
-/// The schema that this build writes.
-pub(super) const SCHEMA: i64 = 2;
-
 /// The oldest PostgreSQL that is served: the one that everything is tested with.
 const OLDEST: i32 = 150_000;
 
@@ -21,12 +18,16 @@ const MIGRATION_WAIT: &str = "SET lock_timeout = '60s'; SET statement_timeout = 
 /// How long opening may take where nothing is to be migrated.
 const OPEN_WITHIN: Duration = Duration::from_mins(10);
 
-/// All migrations, in order. A published one is never changed: a change is a new one. First a release
+/// All migrations, in order; the last one's number is the schema that this build writes. A published one is never changed: a change is a new one. First a release
 /// expands (older servers go on), a later one contracts and raises `oldest_served`.
-fn migrations() -> core::result::Result<Vec<Migration>, refinery::Error> {
+pub(super) fn migrations() -> core::result::Result<Vec<Migration>, refinery::Error> {
     Ok(vec![
         Migration::unapplied("V1__first", include_str!("migrations/V1__first.sql"))?,
         Migration::unapplied("V2__accounts", include_str!("migrations/V2__accounts.sql"))?,
+        Migration::unapplied(
+            "V3__join_tokens",
+            include_str!("migrations/V3__join_tokens.sql"),
+        )?,
     ])
 }
 
@@ -108,29 +109,29 @@ async fn check_server(client: &Client) -> core::result::Result<(), Refusal> {
 }
 
 async fn migrate(client: &mut Client) -> core::result::Result<(), Refusal> {
-    let at = schema_of(client).await?;
-    if let Some((version, oldest_served)) = at {
-        if oldest_served > SCHEMA {
-            return Err(Refusal::Unfit(format!(
-                "it has schema {version}, which serves servers of schema {oldest_served} and later; this build knows \
-                 schema {SCHEMA}: start a newer gridhelm-server"
-            )));
-        }
-        if version > SCHEMA {
-            tracing::warn!(
-                version,
-                known = SCHEMA,
-                "the database is of a newer schema that still serves this build"
-            );
-        }
-        if version >= SCHEMA {
-            return Ok(());
-        }
-    }
     let failed = |error: refinery::Error| {
         Refusal::Unfit(format!("migration: {}", super::broken::chain(&error)))
     };
-    let migrations = migrations().map_err(failed)?;
+    let (migrations, schema) = crate::release::known(migrations().map_err(failed)?);
+    let at = schema_of(client).await?;
+    if let Some((version, oldest_served)) = at {
+        if oldest_served > schema {
+            return Err(Refusal::Unfit(format!(
+                "it has schema {version}, which serves servers of schema {oldest_served} and later; this build knows \
+                 schema {schema}: start a newer gridhelm-server"
+            )));
+        }
+        if version > schema {
+            tracing::warn!(
+                version,
+                known = schema,
+                "the database is of a newer schema that still serves this build"
+            );
+        }
+        if version >= schema {
+            return Ok(());
+        }
+    }
     Runner::new(&migrations)
         .set_grouped(true)
         .run_async(client)
@@ -138,7 +139,7 @@ async fn migrate(client: &mut Client) -> core::result::Result<(), Refusal> {
         .map_err(failed)?;
     tracing::info!(
         from = at.map_or(0, |s| s.0),
-        to = SCHEMA,
+        to = schema,
         "the database's schema is up to date"
     );
     Ok(())

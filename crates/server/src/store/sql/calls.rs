@@ -2,13 +2,13 @@
 
 use super::job::Kind;
 use super::{
-    Backend, SqlStore, accounts, changesets, content, files, group, journal, nodes, sessions,
-    task_rows, tasks, tidy, tokens,
+    Backend, SqlStore, accounts, changesets, content, files, group, joins, journal, nodes,
+    sessions, task_rows, tasks, tidy, tokens,
 };
 use crate::store::{
     AttemptEnd, AttemptStart, AuditFilter, EpochRow, EventFilter, Fence, FileWrite, LifeLock,
-    Notes, Owner, Result, Seen, SessionRow, Store, StoredAccount, StoredNode, StoredTask,
-    TokenState,
+    Notes, Owner, Result, Seen, SessionRow, Store, StoredAccount, StoredJoinToken, StoredNode,
+    StoredTask, TokenState,
 };
 use async_trait::async_trait;
 use gridhelm_api::account::{Account, ApiToken, AuditChain, AuditRow, Role};
@@ -168,6 +168,30 @@ impl<B: Backend> Store for SqlStore<B> {
         own!(id);
         let username = username.map(str::to_owned);
         self.write("end token", move |tx| tokens::end(tx, &id, username.as_deref(), &notes)).await
+    }
+
+    async fn join_tokens(&self) -> Result<Vec<StoredJoinToken>> {
+        self.read("read join tokens", joins::all).await
+    }
+
+    async fn join_token(&self, hash: &str) -> Result<Option<StoredJoinToken>> {
+        own!(hash);
+        self.read("read join token", move |tx| joins::by_hash(tx, &hash)).await
+    }
+
+    async fn create_join_token(&self, token: &StoredJoinToken, notes: Notes) -> Result<Vec<Event>> {
+        own!(token);
+        self.write("create join token", move |tx| joins::create(tx, &token, &notes)).await
+    }
+
+    async fn revoke_join_token(&self, id: &str, by: &str, notes: Notes) -> Result<Vec<Event>> {
+        own!(id, by);
+        self.write("revoke join token", move |tx| joins::revoke(tx, &id, &by, &notes)).await
+    }
+
+    async fn take_join_token(&self, hash: &str, server: &str, now: Millis, notes: Notes) -> Result<Option<Vec<Event>>> {
+        own!(hash, server);
+        self.write("use join token", move |tx| joins::take(tx, &hash, &server, now, &notes)).await
     }
 
     async fn note(&self, notes: Notes) -> Result<Vec<Event>> {

@@ -12,6 +12,7 @@ pub(super) mod content;
 mod files;
 mod group;
 pub(super) mod job;
+mod joins;
 mod journal;
 mod nodes;
 pub(super) mod queue;

@@ -9,12 +9,9 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The schema that this build writes.
-pub(super) const SCHEMA: i64 = 4;
-
-/// All migrations, in order. A published one is never changed: a change is a new one. First a release
+/// All migrations, in order; the last one's number is the schema that this build writes. A published one is never changed: a change is a new one. First a release
 /// expands (older servers go on), a later one contracts and raises `oldest_served`.
-fn migrations() -> core::result::Result<Vec<Migration>, refinery::Error> {
+pub(super) fn migrations() -> core::result::Result<Vec<Migration>, refinery::Error> {
     Ok(vec![
         Migration::unapplied("V1__first", include_str!("migrations/V1__first.sql"))?,
         Migration::unapplied(
@@ -23,6 +20,10 @@ fn migrations() -> core::result::Result<Vec<Migration>, refinery::Error> {
         )?,
         Migration::unapplied("V3__settings", include_str!("migrations/V3__settings.sql"))?,
         Migration::unapplied("V4__accounts", include_str!("migrations/V4__accounts.sql"))?,
+        Migration::unapplied(
+            "V5__join_tokens",
+            include_str!("migrations/V5__join_tokens.sql"),
+        )?,
     ])
 }
 
@@ -46,32 +47,33 @@ pub(super) fn prepare(path: &Path, max_pages: Option<u32>) -> Result<()> {
         .map_err(|e| failed(format!("{}: {e}", path.display())))?;
     let _lock = migration_lock(path)?;
     let mut conn = connect(path, max_pages)?;
+    let known = migrations().map_err(|e| failed(e.to_string()))?;
+    let (migrations, schema) = crate::release::known(known);
     let at = schema_of(&conn)?;
     if let Some((version, oldest_served)) = at {
-        if oldest_served > SCHEMA {
+        if oldest_served > schema {
             return Err(failed(format!(
                 "{} has schema {version}, which serves servers of schema {oldest_served} and later; this build knows \
-                 schema {SCHEMA}: start a newer gridhelm-server",
+                 schema {schema}: start a newer gridhelm-server",
                 path.display()
             )));
         }
-        if version > SCHEMA {
+        if version > schema {
             tracing::warn!(
                 version,
-                known = SCHEMA,
+                known = schema,
                 "the database is of a newer schema that still serves this build"
             );
         }
-        if version >= SCHEMA {
+        if version >= schema {
             return Ok(());
         }
     }
-    let migrations = migrations().map_err(|e| failed(e.to_string()))?;
     Runner::new(&migrations)
         .set_grouped(true)
         .run(&mut conn)
         .map_err(|e| failed(format!("migration of {}: {e}", path.display())))?;
-    tracing::info!(from = at.map_or(0, |s| s.0), to = SCHEMA, path = %path.display(), "the database's schema is up to date");
+    tracing::info!(from = at.map_or(0, |s| s.0), to = schema, path = %path.display(), "the database's schema is up to date");
     Ok(())
 }
 
