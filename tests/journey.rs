@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use xtask::harness::api::Api;
 use xtask::harness::browser::{Browser, Window};
 use xtask::harness::load::{Asking, Working};
-use xtask::harness::local::{Local, signal, workspace_root};
+use xtask::harness::local::{Local, axe_source, signal, workspace_root};
 use xtask::harness::page::Page;
 use xtask::harness::{HarnessError, Result, wait_for};
 
@@ -130,7 +130,7 @@ async fn row(page: &Page, node: &str, word: &str) -> Result<()> {
 }
 
 async fn axe_everywhere(local: &Local, browser: &Browser, page: &Page) -> Result<()> {
-    let axe = std::fs::read_to_string(axe_path()?)?;
+    let axe = axe_source()?;
     // The page's own policy forbids foreign scripts, axe's included; the tester may.
     browser
         .cdp("Page.setBypassCSP", json!({ "enabled": true }))
@@ -181,22 +181,6 @@ async fn settled(page: &Page, place: &str) -> Result<()> {
         "replicate" => page.sees("To do").await,
         "switch" => page.sees("checked").await,
         _ => page.sees("east-r02").await,
-    }
-}
-
-fn axe_path() -> Result<std::path::PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(
-        || std::path::PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache"),
-        std::path::PathBuf::from,
-    );
-    let path = cache.join("gridhelm/axe-core-4.14.1/node_modules/axe-core/axe.min.js");
-    if path.is_file() {
-        Ok(path)
-    } else {
-        Err(HarnessError(format!(
-            "no axe at {}; run `cargo xtask test`",
-            path.display()
-        )))
     }
 }
 

@@ -56,6 +56,15 @@ impl Api {
         &self.token
     }
 
+    /// The same server, called with another token.
+    #[must_use]
+    pub fn with(&self, token: &str) -> Self {
+        Self {
+            token: token.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// The same sign-in at another server of the group.
     #[must_use]
     pub fn at(&self, base: &str) -> Self {
