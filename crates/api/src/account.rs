@@ -188,16 +188,19 @@ pub enum Area {
     Group,
     /// Events and the stream of changes.
     Events,
+    /// `/metrics`.
+    Metrics,
 }
 
 impl Area {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Tasks,
         Self::Repository,
         Self::Nodes,
         Self::Group,
         Self::Events,
+        Self::Metrics,
     ];
 
     /// Its name on screens and in the API.
@@ -208,6 +211,7 @@ impl Area {
             Self::Nodes => "nodes",
             Self::Group => "group",
             Self::Events => "events",
+            Self::Metrics => "metrics",
         }
     }
 
@@ -220,6 +224,7 @@ impl Area {
             "nodes" => Some(Self::Nodes),
             "server" | "group" | "switch" | "switches" => Some(Self::Group),
             "events" => Some(Self::Events),
+            "metrics" => Some(Self::Metrics),
             _ => None,
         }
     }

@@ -170,6 +170,17 @@ impl Keeper {
         *asked = Some(Moment::now());
     }
 
+    /// How long the last renewal of the lease took, while this server is active.
+    pub fn last_commit(&self) -> Option<Duration> {
+        self.state().held.as_ref().and_then(|held| held.committed)
+    }
+
+    /// Requests for work that this server refused in the last ten minutes because none was active.
+    pub fn refused_of_late(&self) -> u64 {
+        self.refusals
+            .of_late(Moment::now(), Duration::from_mins(10))
+    }
+
     /// Looks and renews.
     async fn keep(self: Arc<Self>) {
         loop {

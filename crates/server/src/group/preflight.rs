@@ -142,7 +142,7 @@ impl Keeper {
 
     async fn database_check(&self, read: Duration) -> Check {
         let kind = self.parts.store.group().await.map(|group| group.database);
-        let committed = self.state().held.as_ref().and_then(|held| held.committed);
+        let committed = self.last_commit();
         lines::database(kind.as_deref().unwrap_or("The database"), read, committed)
     }
 

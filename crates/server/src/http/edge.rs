@@ -68,7 +68,9 @@ pub(crate) async fn edge(
     set_headers(&http, &caller, is_api, response.headers_mut());
 
     let status = response.status().as_u16();
-    let ms = started.elapsed().as_secs_f64() * 1000.0;
+    let took = started.elapsed();
+    http.metrics.answered(method.as_str(), &route, status, took);
+    let ms = took.as_secs_f64() * 1000.0;
     let id = &caller.request_id;
     if status >= 500 && status != 503 {
         tracing::warn!(request = %id, %method, route, status, ms, "answered");

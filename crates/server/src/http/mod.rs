@@ -14,6 +14,7 @@ mod join;
 mod journal;
 pub(crate) mod leave;
 mod links;
+mod metrics;
 mod nodes;
 mod place;
 mod policy;
@@ -51,6 +52,7 @@ pub(crate) struct Http {
     assets: assets::Assets,
     streams: Arc<Semaphore>,
     snapshot: tokio::sync::Mutex<Option<stream::Shared>>,
+    metrics: metrics::Metrics,
 }
 
 /// What the handlers of a server reach.
@@ -63,6 +65,7 @@ fn parts(app: Arc<App>) -> Result<Arc<Http>, reqwest::Error> {
         ),
         uploads: Uploads::default(),
         links: links::Links::default(),
+        metrics: metrics::Metrics::new(&app.config.name, &app.config.group),
         relay: Relay::new()?,
         assets: assets::Assets::new(&app.config),
         streams: Arc::new(Semaphore::new(stream::STREAMS)),
@@ -111,6 +114,7 @@ fn mount(http: &Arc<Http>) -> Routes {
         .get("/health/live", open, health::live)
         .get("/health/ready", open, health::ready)
         .get("/health/active", open, health::active)
+        .get("/metrics", read, metrics::scrape)
         .get("/api/v1/server", open, group::server)
         .post("/api/v1/session", open, session::sign_in)
         .delete("/api/v1/session", read, session::sign_out)

@@ -13,6 +13,7 @@ const TABLE: &str = "
     GET    /health/live                                        o
     GET    /health/ready                                       o
     GET    /health/active                                      o
+    GET    /metrics                                            v
     GET    /api/v1/server                                      o
     POST   /api/v1/session                                     o
     DELETE /api/v1/session                                     v

@@ -5,6 +5,7 @@ mod access;
 mod accounts;
 mod files;
 mod joining;
+mod metrics;
 mod nodes;
 mod problems;
 mod relay;
