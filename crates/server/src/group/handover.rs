@@ -29,7 +29,7 @@ const TAKE: Duration = Duration::from_secs(3);
 /// How often the leader looks whether the successor took it.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the new active server may take to say that it is.
-const VERIFY: Duration = Duration::from_secs(2);
+const VERIFY: Duration = Duration::from_secs(5);
 
 impl Keeper {
     pub(super) async fn run_planned(

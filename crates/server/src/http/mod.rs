@@ -149,7 +149,7 @@ fn mount(http: &Arc<Http>) -> Routes {
         .post("/api/v1/users", accounts, users::create)
         .patch("/api/v1/users/{name}", accounts, users::update)
         .get("/api/v1/events", read, journal::events)
-        .get("/api/v1/audit", read, journal::audit)
+        .get("/api/v1/audit", read.access(ADMIN), journal::audit)
         .get(
             "/api/v1/audit/verify",
             read.access(ADMIN).time(300),

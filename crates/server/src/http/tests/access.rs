@@ -28,7 +28,7 @@ const TABLE: &str = "
     POST   /api/v1/users                                       a
     PATCH  /api/v1/users/{name}                                a
     GET    /api/v1/events                                      v
-    GET    /api/v1/audit                                       v
+    GET    /api/v1/audit                                       a
     GET    /api/v1/audit/verify                                a
     GET    /api/v1/group                                       v
     GET    /api/v1/group/failover                              v
