@@ -3,6 +3,8 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::time::Instant;
+
 use serde_json::json;
 use xtask::harness::api::Api;
 use xtask::harness::browser::{Browser, Window};
@@ -33,12 +35,19 @@ async fn day(local: &Local, browser: &Browser, page: &Page) -> Result<()> {
     page.fill("Password", &local.ready.password).await?;
     page.click("button", "Sign in").await?;
     page.find("heading", "Overview").await?;
-    plan_a_switch(local, page, &east).await?;
-    make_an_account(local, page, &east).await?;
-    make_a_token(page, &east).await?;
-    change_the_password(local, page, url).await?;
-    verify_the_audit_log(local, page).await?;
-    axe_finds_nothing(local, browser, page).await
+    step("plan a switch", plan_a_switch(local, page, &east)).await?;
+    step("make an account", make_an_account(local, page, &east)).await?;
+    step("make a token", make_a_token(page, &east)).await?;
+    step("change the password", change_the_password(local, page, url)).await?;
+    step("verify the audit log", verify_the_audit_log(local, page)).await?;
+    step("axe finds nothing", axe_finds_nothing(local, browser, page)).await
+}
+
+async fn step(what: &str, work: impl Future<Output = Result<()>>) -> Result<()> {
+    let began = Instant::now();
+    let outcome = work.await;
+    eprintln!("{:>8.1} s  {what}", began.elapsed().as_secs_f64());
+    outcome
 }
 
 async fn plan_a_switch(local: &Local, page: &Page, east: &Api) -> Result<()> {
@@ -92,7 +101,7 @@ async fn make_an_account(local: &Local, page: &Page, east: &Api) -> Result<()> {
     page.fill("First password again", "a long first word")
         .await?;
     page.click("button", "Make the account").await?;
-    page.find("cell", "mia").await?;
+    page.sees("mia").await?;
     let mia = Api::sign_in(&local.server("east-1")?.url, "mia", "a long first word").await?;
     assert_eq!(mia.get("me").await?.body["role"], "operator");
 
@@ -125,7 +134,7 @@ async fn make_a_token(page: &Page, east: &Api) -> Result<()> {
     let nodes = program.get("nodes").await?;
     assert_eq!(nodes.body["detail"], "This token is for tasks only.");
     page.click("button", "I have it").await?;
-    page.find("cell", "nightly").await?;
+    page.sees("nightly").await?;
     page.click("button", "End nightly").await?;
     page.click("button", "End it").await?;
     page.sees("No token yet").await?;

@@ -17,6 +17,19 @@ use crate::workspace::library_path_without_toolchain;
 /// How often a waiting loop looks.
 pub const TICK: Duration = Duration::from_millis(20);
 
+/// Whether cargo sets this variable for the one package that it runs or compiles.
+fn is_of_our_package(name: &str) -> bool {
+    [
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_BIN_",
+        "CARGO_CRATE_",
+        "CARGO_PRIMARY_",
+    ]
+    .iter()
+    .any(|start| name.starts_with(start))
+}
+
 /// A command in a process group of its own that dies with us: `setpriv` asks the kernel for that.
 ///
 /// The kernel's promise holds for the thread that starts the command: start from a thread that lives as long as it should.
@@ -27,6 +40,13 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
         .arg(program)
         .process_group(0)
         .stdin(Stdio::null());
+    // What cargo says of the package that it runs means nothing for another one, and build scripts that watch it
+    // (ring's) would run anew each time that we are started in another way.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_of_our_package) {
+            command.env_remove(&name);
+        }
+    }
     if let Ok(value) = std::env::var("LD_LIBRARY_PATH") {
         let rest = library_path_without_toolchain(&value);
         if rest.is_empty() {
@@ -216,6 +236,16 @@ pub fn tail(log: &Path, lines: usize) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+
+    #[test]
+    fn what_cargo_says_of_one_package_is_not_handed_on() {
+        for name in ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR", "CARGO_BIN_EXE_x"] {
+            assert!(is_of_our_package(name), "{name}");
+        }
+        for name in ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO", "PATH"] {
+            assert!(!is_of_our_package(name), "{name}");
+        }
+    }
 
     #[test]
     fn a_failure_names_the_command_and_the_end_of_its_output() {

@@ -114,8 +114,9 @@ fn table(view: View, known: Known, accounts: &[Account]) -> AnyView {
             view! { <p class="pad muted">{text}</p> }
         })
     });
+    let label = format!("Table of the accounts of {}", known.group.name);
     view! {
-        <div class="scroll" tabindex="0" role="region" aria-label="Accounts">
+        <div class="scroll" tabindex="0" role="region" aria-label=label>
         <table class="tbl">
             <thead><tr><th scope="col">"Name"</th><th scope="col">"Role"</th><th scope="col">"State"</th><th scope="col">"Last sign-in"</th><th scope="col">"Made"</th><th scope="col"><span class="sr">"Edit"</span></th></tr></thead>
             <tbody>{accounts.iter().map(row).collect_view()}</tbody>

@@ -63,7 +63,7 @@ fn table(tokens: &[ApiToken], ending: RwSignal<Option<ApiToken>>) -> AnyView {
         .into_any()
     };
     view! {
-        <div class="scroll" tabindex="0" role="region" aria-label="Tokens for programs">
+        <div class="scroll" tabindex="0" role="region" aria-label="Table of the tokens">
         <table class="tbl">
             <thead><tr><th scope="col">"What for"</th><th scope="col">"Whose"</th><th scope="col">"At most"</th><th scope="col">"Where"</th><th scope="col">"Made"</th><th scope="col">"Ends"</th><th scope="col"><span class="sr">"End it"</span></th></tr></thead>
             <tbody>{tokens.iter().map(row).collect_view()}</tbody>

@@ -123,20 +123,25 @@ impl Crew {
         .await
     }
 
-    /// Starts a server again and waits until it is ready, as active or standby.
+    /// Starts a server again, as it was started, and waits until it is ready, as active or standby.
     ///
     /// # Errors
     /// When it is not within 30 s.
     pub async fn begin(&mut self, server: &str) -> Result<()> {
-        self.begin_with(server, &[]).await
+        let pid = self.local.restart_server(server)?;
+        self.until_ready(server, pid).await
     }
 
-    /// As [`Crew::begin`], with more environment.
+    /// As [`Crew::begin`], with this environment instead of the one that the crew was started with.
     ///
     /// # Errors
     /// As [`Crew::begin`].
     pub async fn begin_with(&mut self, server: &str, environment: &[(&str, &str)]) -> Result<()> {
         let pid = self.local.restart_server_with(server, environment)?;
+        self.until_ready(server, pid).await
+    }
+
+    async fn until_ready(&mut self, server: &str, pid: i32) -> Result<()> {
         self.pids.insert(server.to_owned(), pid);
         let url = self.local.server(server)?.url.clone();
         wait_for(&format!("{server} to be ready"), PLACE, || async {

@@ -39,7 +39,7 @@ pub(super) async fn upgrade() -> Result<Verdict> {
 
     // The standby first: it brings the database's schema up to date while the older server works.
     crew.end(TWO, Signal::TERM).await?;
-    crew.begin(TWO).await?;
+    crew.begin_with(TWO, &[]).await?;
     crew.until_standby(TWO).await?;
     let expanded = newest_schema(&crew, TWO).await?;
     let differing = versions(&crew, ONE, TWO).await?;
@@ -49,7 +49,7 @@ pub(super) async fn upgrade() -> Result<Verdict> {
     planned(&crew.api(ONE)?, TWO).await?;
     history.good(AROUND).await?;
     crew.end(ONE, Signal::TERM).await?;
-    crew.begin(ONE).await?;
+    crew.begin_with(ONE, &[]).await?;
     crew.until_standby(ONE).await?;
     let alike = versions(&crew, TWO, ONE).await?;
     history.good(AROUND).await?;
@@ -66,7 +66,7 @@ pub(super) async fn upgrade() -> Result<Verdict> {
     crew.end(TWO, Signal::TERM).await?;
     let refused = crew.local.refuses_to_start(TWO, &OLDEST).await?;
     history.good(AROUND).await?;
-    crew.begin(TWO).await?;
+    crew.begin_with(TWO, &[]).await?;
     crew.until_standby(TWO).await?;
 
     let mut verdict = history.judge(&crew, ONE).await?;

@@ -289,7 +289,7 @@ impl Local {
         self.start_again(&start)
     }
 
-    /// As [`Local::restart_server`], with more environment.
+    /// As [`Local::restart_server`], with this environment instead of the one that the deployment was started with.
     ///
     /// # Errors
     /// As [`Local::restart_server`].
@@ -337,13 +337,17 @@ impl Local {
     /// # Errors
     /// When it cannot be started.
     pub fn start_again(&mut self, program: &str) -> Result<i32> {
-        self.start_again_with(program, &[])
+        let environment = self.environment.clone();
+        let environment: Vec<_> = environment
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        self.start_again_with(program, &environment)
     }
 
     fn start_again_with(&mut self, program: &str, environment: &[(&str, &str)]) -> Result<i32> {
         let log = std::fs::File::create(self.dir.join("restarted.log"))?;
         let child = Command::new(program)
-            .envs(self.environment.iter().cloned())
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
