@@ -19,12 +19,15 @@ async fn an_admins_day() {
         .await
         .expect("the browser starts");
     let page = browser.page();
-    if let Err(error) = day(&local, &browser, &page).await {
-        let picture = local.dir.join("failed.png");
+    let outcome = day(&local, &browser, &page).await;
+    let picture = local.dir.join("failed.png");
+    if outcome.is_err() {
         let _ = page.picture(&picture).await;
-        panic!("{error}\n(picture: {})", picture.display());
     }
     browser.quit().await.expect("the browser ends");
+    if let Err(error) = outcome {
+        panic!("{error}\n(picture: {})", picture.display());
+    }
 }
 
 async fn day(local: &Local, browser: &Browser, page: &Page) -> Result<()> {

@@ -23,14 +23,14 @@ async fn the_first_whole_journey() {
         .expect("the browser starts");
     let page = browser.page();
     let outcome = journey(&mut local, &browser, &page).await;
-    if let Err(error) = outcome {
-        let _ = page.picture(&local.dir.join("failed.png")).await;
-        panic!(
-            "{error}\n(picture: {})",
-            local.dir.join("failed.png").display()
-        );
+    let picture = local.dir.join("failed.png");
+    if outcome.is_err() {
+        let _ = page.picture(&picture).await;
     }
     browser.quit().await.expect("the browser ends");
+    if let Err(error) = outcome {
+        panic!("{error}\n(picture: {})", picture.display());
+    }
 }
 
 async fn journey(local: &mut Local, browser: &Browser, page: &Page) -> Result<()> {

@@ -10,7 +10,7 @@ use super::words;
 use crate::deployment::{Group, trouble};
 use crate::ui::clock::now;
 use crate::ui::format::age;
-use crate::ui::{Button, CheckLine, ErrorBox, Skeleton, Trouble, check_line, glyph, use_clock};
+use crate::ui::{Button, ErrorBox, Skeleton, Trouble, check_line, glyph, use_clock};
 
 /// What is known of the checks.
 #[derive(Clone, Copy)]
@@ -111,14 +111,7 @@ pub(super) fn panel(
             Some((preflight, _)) => preflight
                 .checks
                 .iter()
-                .map(|check| {
-                    check_line(CheckLine {
-                        state: words::outcome(check.outcome),
-                        title: check.title.clone(),
-                        evidence: check.evidence.clone(),
-                        repair: check.repair.clone().unwrap_or_default(),
-                    })
-                })
+                .map(|check| check_line(words::line(check)))
                 .collect_view()
                 .into_any(),
         })

@@ -11,7 +11,7 @@ use crate::app::route::{Route, SwitchView};
 use crate::app::use_router;
 use crate::deployment::{Group, trouble};
 use crate::ui::{
-    Button, CheckLine, ErrorBox, Glyph, StepLine, Tag, Trouble, check_line, step_line, use_clock,
+    Button, ErrorBox, Glyph, StepLine, Tag, Trouble, check_line, step_line, use_clock,
 };
 
 /// For how long an ended switch keeps its steps on the page, milliseconds.
@@ -106,14 +106,7 @@ fn afterwards(record: &SwitchRecord) -> Option<AnyView> {
         let lines = record
             .after
             .iter()
-            .map(|check| {
-                check_line(CheckLine {
-                    state: words::outcome(check.outcome),
-                    title: check.title.clone(),
-                    evidence: check.evidence.clone(),
-                    repair: check.repair.clone().unwrap_or_default(),
-                })
-            })
+            .map(|check| check_line(words::line(check)))
             .collect_view();
         view! { <div role="group" aria-label="Looked at afterwards">{lines}</div> }.into_any()
     })

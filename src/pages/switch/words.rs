@@ -5,7 +5,7 @@ use gridhelm_api::switch::{
 };
 
 use crate::ui::format::{age, counted, duration};
-use crate::ui::{Glyph, moment};
+use crate::ui::{CheckLine, Glyph, moment};
 
 /// How a check ended, as a shape.
 pub(super) fn outcome(outcome: Outcome) -> Glyph {
@@ -13,6 +13,16 @@ pub(super) fn outcome(outcome: Outcome) -> Glyph {
         Outcome::Pass => Glyph::Pass,
         Outcome::Warn => Glyph::Warn,
         Outcome::Fail => Glyph::Fail,
+    }
+}
+
+/// A check as a line of the page.
+pub(super) fn line(check: &Check) -> CheckLine {
+    CheckLine {
+        state: outcome(check.outcome),
+        title: check.title.clone(),
+        evidence: check.evidence.clone(),
+        repair: check.repair.clone().unwrap_or_default(),
     }
 }
 

@@ -136,12 +136,7 @@ impl Accounts {
         let right = self.passwords.verify(&request.password, hash).await?;
         let Some(stored) = stored.filter(|s| right && !s.account.disabled) else {
             let audit = by(name).audit("session.refused", name);
-            self.store
-                .note(Notes {
-                    events: Vec::new(),
-                    audit: vec![audit],
-                })
-                .await?;
+            self.store.note(Notes::audit(audit)).await?;
             return Err(AccountError::WrongCredentials);
         };
         let claims = Claims {
@@ -178,12 +173,7 @@ impl Accounts {
         };
         if wait.first {
             let audit = by.audit("session.throttled", by.name.clone());
-            self.store
-                .note(Notes {
-                    events: Vec::new(),
-                    audit: vec![audit],
-                })
-                .await?;
+            self.store.note(Notes::audit(audit)).await?;
         }
         Err(AccountError::Throttled {
             retry_after: wait.retry_after,
@@ -247,10 +237,7 @@ impl Accounts {
     pub async fn sign_out(&self, claims: &Claims, by: &Actor) -> Result<(), AccountError> {
         if claims.server().is_none() {
             let audit = by.audit("session.end", claims.sub.clone());
-            let notes = Notes {
-                events: Vec::new(),
-                audit: vec![audit],
-            };
+            let notes = Notes::audit(audit);
             self.store
                 .revoke_token(&claims.id, claims.exp, notes)
                 .await?;

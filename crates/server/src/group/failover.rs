@@ -219,10 +219,7 @@ impl Keeper {
             }
         };
         let event = Self::event(severity, kind, &record.id, message, &record.by);
-        let notes = Notes {
-            events: vec![event],
-            audit: Vec::new(),
-        };
+        let notes = Notes::event(event);
         self.keep_record(&record, notes).await;
         drop(lead);
     }

@@ -296,10 +296,7 @@ impl Keeper {
             )
         };
         let event = Self::event(severity, "switch.closed", &record.id, message, me);
-        let notes = Notes {
-            events: vec![event],
-            audit: Vec::new(),
-        };
+        let notes = Notes::event(event);
         self.keep_record(&record, notes).await;
     }
 }

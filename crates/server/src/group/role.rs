@@ -119,10 +119,7 @@ impl Keeper {
     /// Writes an event alone. What cannot be written is logged.
     pub(super) async fn note(&self, event: EventDraft) {
         let (kind, message) = (event.kind, event.message.clone());
-        let notes = Notes {
-            events: vec![event],
-            audit: Vec::new(),
-        };
+        let notes = Notes::event(event);
         match self.parts.store.note(notes).await {
             Ok(events) => self.publish(events),
             Err(error) => tracing::warn!(%error, kind, message, "an event was not recorded"),

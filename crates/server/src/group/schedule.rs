@@ -182,10 +182,7 @@ impl Keeper {
             message,
             &record.by,
         );
-        let notes = Notes {
-            events: vec![event],
-            audit: Vec::new(),
-        };
+        let notes = Notes::event(event);
         let begun = self.begin_planned(lead, record.clone(), notes).await;
         if let Err(error) = begun {
             record::fail(&mut record, error.to_string());
@@ -197,10 +194,7 @@ impl Keeper {
                 message,
                 &record.by,
             );
-            let notes = Notes {
-                events: vec![event],
-                audit: Vec::new(),
-            };
+            let notes = Notes::event(event);
             self.keep_record(&record, notes).await;
         }
     }
@@ -277,10 +271,7 @@ impl Keeper {
     }
 
     async fn audit(&self, audit: AuditDraft) {
-        let notes = Notes {
-            events: Vec::new(),
-            audit: vec![audit],
-        };
+        let notes = Notes::audit(audit);
         if let Err(error) = self.parts.store.note(notes).await {
             tracing::warn!(%error, "a switch that was called off was not audited");
         }

@@ -102,10 +102,7 @@ impl Keeper {
 
     async fn audit_refusal(&self, mut audit: AuditDraft, problem: Problem) {
         audit.after = Some(serde_json::json!({ "refused": problem.code, "why": problem.detail }));
-        let notes = Notes {
-            events: Vec::new(),
-            audit: vec![audit],
-        };
+        let notes = Notes::audit(audit);
         if let Err(error) = self.parts.store.note(notes).await {
             tracing::warn!(%error, "a refused switch was not audited");
         }

@@ -183,10 +183,7 @@ pub async fn admit(
         // It was a real one: somebody may have found it.
         let mut audit = by.audit("join.refused", &found.id);
         audit.reason = Some(why.clone());
-        let notes = Notes {
-            events: Vec::new(),
-            audit: vec![audit],
-        };
+        let notes = Notes::audit(audit);
         app.store.note(notes).await?;
         return Err(AdmissionError::Over(why));
     }

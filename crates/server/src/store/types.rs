@@ -154,6 +154,24 @@ pub struct Notes {
     pub audit: Vec<AuditDraft>,
 }
 
+impl Notes {
+    /// One event and no audit row.
+    pub fn event(event: EventDraft) -> Self {
+        Self {
+            events: vec![event],
+            audit: Vec::new(),
+        }
+    }
+
+    /// One audit row and no event.
+    pub fn audit(row: AuditDraft) -> Self {
+        Self {
+            events: Vec::new(),
+            audit: vec![row],
+        }
+    }
+}
+
 /// An account with its secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredAccount {
