@@ -1,4 +1,4 @@
-//! Every drill but `ha-database-leader` once, short: real processes that are killed, stopped and switched under load.
+//! Every drill once, short: real processes that are killed, stopped and switched under load.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -76,4 +76,9 @@ async fn a_standby_without_its_database_says_so_and_disturbs_nobody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusing_firewall_brings_no_takeover() {
     holds("ha-reject").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_death_of_the_databases_leader_loses_nothing() {
+    holds("ha-database-leader").await;
 }

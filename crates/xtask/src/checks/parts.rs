@@ -19,6 +19,8 @@ use crate::workspace::Workspace;
 const CONSOLE: &str = "gridhelm-console";
 /// The browser test that serves the console from a plain static host.
 const STATIC: &str = "static_host";
+/// The drills: each in a deployment of its own, and mostly waiting for what must happen, so several run at a time.
+const DRILLS: &str = "drills";
 /// The longest that one command may take: longer than a cold build on two cores.
 const LIMIT: Duration = Duration::from_mins(25);
 
@@ -171,7 +173,8 @@ impl Run<'_> {
             Part::Browser(name) => {
                 let mut cargo =
                     self.cargo(&["test", "--workspace", "--test", name, "--no-fail-fast"]);
-                cargo.args(["--", "--test-threads=1", "--nocapture"]);
+                let at_once = if name == DRILLS { "3" } else { "1" };
+                cargo.args(["--", "--test-threads", at_once, "--nocapture"]);
                 self.counted(cargo)
             }
         }

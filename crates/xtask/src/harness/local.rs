@@ -5,6 +5,7 @@ use serde::Deserialize;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The environment variable that says which database the deployments have, as `cargo xtask run --database` takes it.
@@ -444,13 +445,21 @@ fn xtask_binary() -> Result<PathBuf> {
     })
 }
 
-/// A base port from which 32 ports are free now.
+/// A base port from which 32 ports are free now, and that this process did not give out before: deployments of
+/// several tests may start at the same time.
 fn free_ports() -> Result<u16> {
+    static GIVEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let seed = u16::try_from(std::process::id() % 300).unwrap_or(0);
-    (0..300_u16)
+    let base = (0..300_u16)
         .map(|i| 20_000 + ((seed + i) % 300) * 40)
+        .filter(|base| !given.contains(base))
         .find(|base| (0..32).all(|i| TcpListener::bind(("127.0.0.1", base + i)).is_ok()))
-        .ok_or_else(|| HarnessError("no 32 free ports in a row between 20000 and 32000".to_owned()))
+        .ok_or_else(|| {
+            HarnessError("no 32 free ports in a row between 20000 and 32000".to_owned())
+        })?;
+    given.push(base);
+    Ok(base)
 }
 
 /// The accessibility checker's source, from where the set-up put it.
