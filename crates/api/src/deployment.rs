@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One or more groups, as the static host or a server describes them to the console.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Deployment {
     /// A short name.
     pub name: String,
@@ -19,6 +20,7 @@ pub struct Deployment {
 
 /// A group of the deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct GroupEntry {
     /// The group's name, as its servers know it.
     pub name: String,
@@ -28,6 +30,7 @@ pub struct GroupEntry {
 
 /// A server of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ServerEntry {
     /// The server's name; unique in the deployment.
     pub name: String,

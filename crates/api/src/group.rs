@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a server is to its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ServerRole {
     /// It does the work.
@@ -21,6 +22,7 @@ pub enum ServerRole {
 
 /// `GET /server` (no token needed): who answers here, and who is active.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ServerStatus {
     /// The server's name.
     pub name: String,
@@ -51,6 +53,7 @@ pub struct ServerStatus {
 
 /// A server of the group as the database knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Member {
     /// The server's name.
     pub name: String,
@@ -64,6 +67,7 @@ pub struct Member {
 
 /// `GET /group`: who is active since when and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Group {
     /// The group's name.
     pub name: String,
@@ -96,6 +100,7 @@ pub struct Group {
 
 /// Who decides that an active server that is gone is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum FailoverMode {
     /// A person, by a forced failover.
@@ -107,6 +112,7 @@ pub enum FailoverMode {
 
 /// How a group replaces an active server that is gone. Only the active server changes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Failover {
     /// Who decides.
     pub mode: FailoverMode,
@@ -135,6 +141,7 @@ impl Failover {
 
 /// A rest of automatic failover. The active server ends it; when that dies meanwhile, a person decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Pause {
     /// Until when, by the active server's clock.
     pub until: Millis,
@@ -142,6 +149,7 @@ pub struct Pause {
 
 /// `PUT /group/failover`, with `If-Match`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FailoverChange {
     /// Who shall decide.
     pub mode: FailoverMode,
@@ -154,6 +162,7 @@ pub struct FailoverChange {
 
 /// Counts that the console shows for a group; sent about once a second.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct GroupStats {
     /// Tasks that wait.
     pub queued: u64,

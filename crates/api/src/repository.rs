@@ -9,6 +9,7 @@ pub const MAX_FILE: u64 = 256 << 20;
 
 /// What identifies a file within a group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FileId {
     /// The account that owns it.
     pub author: String,
@@ -61,6 +62,7 @@ impl FileId {
 
 /// The latest version of a file, without its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FileMeta {
     /// Which file.
     #[serde(flatten)]
@@ -79,6 +81,7 @@ pub struct FileMeta {
 
 /// One version of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FileVersion {
     /// Its number, from 1.
     pub version: i64,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 /// All that a console needs to begin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Snapshot {
     /// Who answers.
     pub server: ServerStatus,
@@ -35,6 +36,7 @@ pub struct Snapshot {
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub enum Delta {
     /// Replaces all that the client has of this server.

@@ -8,23 +8,31 @@ use async_trait::async_trait;
 use gridhelm_api::switch::Check;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 /// What the active server does for its group.
 pub struct Work {
     grid: Arc<Grid>,
     tasks: Arc<Tasks>,
+    /// Duties that are still being laid down must not take those with them that are taken up meanwhile.
+    turn: Mutex<()>,
 }
 
 impl Work {
     /// Grid and tasks of one server.
     pub fn new(grid: Arc<Grid>, tasks: Arc<Tasks>) -> Self {
-        Self { grid, tasks }
+        Self {
+            grid,
+            tasks,
+            turn: Mutex::new(()),
+        }
     }
 }
 
 #[async_trait]
 impl Duties for Work {
     async fn take_up(&self, fence: Fence) {
+        let _turn = self.turn.lock().await;
         let duty = self.grid.take_up(fence).await;
         self.tasks.take_up(duty).await;
     }
@@ -46,6 +54,7 @@ impl Duties for Work {
     }
 
     async fn lay_down(&self, fenced: bool) {
+        let _turn = self.turn.lock().await;
         self.tasks.lay_down(fenced).await;
         self.grid.lay_down(fenced).await;
     }

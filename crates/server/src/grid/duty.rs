@@ -19,6 +19,8 @@ use tokio_util::task::TaskTracker;
 const LAY_DOWN: Duration = Duration::from_millis(500);
 /// How long ended sessions may take to go when the duty ends.
 const END_SESSIONS: Duration = Duration::from_secs(2);
+/// A changed node is published at most so often.
+const PUBLISH_EVERY: Duration = Duration::from_millis(100);
 /// Pause between two tries to read the database at the beginning.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -211,14 +213,17 @@ impl Grid {
     }
 }
 
-/// Publishes changed nodes, each at most ten times a second.
+/// Publishes changed nodes, each at most ten times a second, until the duty ends: a switch waits for this.
 async fn publish_dirty(grid: Arc<Grid>, duty: Arc<Duty>) {
     loop {
         tokio::select! {
             () = duty.cancel.cancelled() => return,
             () = grid.dirty_set.notified() => {}
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::select! {
+            () = duty.cancel.cancelled() => return,
+            () = tokio::time::sleep(PUBLISH_EVERY) => {}
+        }
         let names = std::mem::take(&mut *grid.dirty.lock().unwrap_or_else(PoisonError::into_inner));
         for name in names {
             if let Some(cell) = grid.cell(&name) {

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant, SystemTime};
 pub type PeerToken = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
 
 /// The leaving server to its successor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TakeOrder {
     /// The switch, as it stands.
     pub switch: SwitchRecord,
@@ -33,7 +33,7 @@ pub struct TakeOrder {
 }
 
 /// The successor's answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Taken {
     /// The epoch as the successor knows it now: its own when it has taken the active role.
     pub epoch: i64,
@@ -42,7 +42,7 @@ pub struct Taken {
 }
 
 /// What the new active server says after a switch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct After {
     /// What was looked at.
     pub checks: Vec<Check>,

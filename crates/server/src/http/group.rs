@@ -29,8 +29,9 @@ pub(crate) async fn group(State(http): State<Arc<Http>>) -> Answer<Answered<Grou
     Ok(Answered(http.app.keeper.group().await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 pub(crate) struct PreflightQuery {
+    /// The server that shall be active.
     to: String,
 }
 
@@ -124,8 +125,9 @@ pub(crate) async fn call_off(
     Ok(Answered(record))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 pub(crate) struct AfterQuery {
+    /// Refused requests are counted over so many milliseconds.
     within_ms: u32,
 }
 

@@ -10,8 +10,9 @@ use gridhelm_api::group::{ServerRole, ServerStatus};
 use serde::Serialize;
 use std::sync::Arc;
 
-#[derive(Serialize)]
-struct Health {
+/// What a health address answers.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct HealthAnswer {
     ok: bool,
     server: String,
     group: String,
@@ -22,7 +23,7 @@ struct Health {
 }
 
 fn answer(code: StatusCode, status: ServerStatus) -> Response {
-    let health = Health {
+    let health = HealthAnswer {
         ok: code == StatusCode::OK,
         server: status.name,
         group: status.group,

@@ -26,12 +26,19 @@ pub(crate) fn page_size(limit: Option<u32>) -> Answer<u32> {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 pub(crate) struct EventQuery {
+    /// The `next` of the page before.
     before: Option<i64>,
+    /// At most so many, 1 to 1,000; the default is 100.
     limit: Option<u32>,
+    /// Only about this.
+    #[param(value_type = Option<String>)]
     topic: Option<Topic>,
+    /// Only of this node, task, file or account.
     subject: Option<String>,
+    /// Only of this severity or graver.
+    #[param(value_type = Option<String>)]
     severity: Option<Severity>,
 }
 
@@ -59,14 +66,21 @@ pub(crate) async fn events(
     Ok(Answered(http.app.store.events(&filter).await?).into_response())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 pub(crate) struct AuditQuery {
+    /// The `next` of the page before.
     before: Option<i64>,
+    /// At most so many, 1 to 1,000; the default is 100.
     limit: Option<u32>,
+    /// Only by this account.
     actor: Option<String>,
+    /// Only actions that begin so: `node.` or `node.create`.
     action: Option<String>,
+    /// A text in the subject or the reason.
     text: Option<String>,
+    /// Written at this moment or later.
     since: Option<Millis>,
+    /// Written before this moment.
     until: Option<Millis>,
 }
 
@@ -87,8 +101,9 @@ pub(crate) async fn audit(
     Ok(Answered(http.app.store.audit(&filter).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 pub(crate) struct VerifyQuery {
+    /// A hash that was the chain's end once.
     noted: Option<String>,
 }
 

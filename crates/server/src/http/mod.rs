@@ -16,6 +16,7 @@ pub(crate) mod leave;
 mod links;
 mod metrics;
 mod nodes;
+mod openapi;
 mod place;
 mod policy;
 mod refusal;
@@ -53,6 +54,7 @@ pub(crate) struct Http {
     streams: Arc<Semaphore>,
     snapshot: tokio::sync::Mutex<Option<stream::Shared>>,
     metrics: metrics::Metrics,
+    described: openapi::Described,
 }
 
 /// What the handlers of a server reach.
@@ -68,6 +70,7 @@ fn parts(app: Arc<App>) -> Result<Arc<Http>, reqwest::Error> {
         metrics: metrics::Metrics::new(&app.config.name, &app.config.group),
         relay: Relay::new()?,
         assets: assets::Assets::new(&app.config),
+        described: openapi::Described::default(),
         streams: Arc::new(Semaphore::new(stream::STREAMS)),
         snapshot: tokio::sync::Mutex::new(None),
         app,
@@ -115,6 +118,8 @@ fn mount(http: &Arc<Http>) -> Routes {
         .get("/health/ready", open, health::ready)
         .get("/health/active", open, health::active)
         .get("/metrics", read, metrics::scrape)
+        .get("/api/docs", open, openapi::html)
+        .get("/api/v1/openapi.json", open, openapi::json)
         .get("/api/v1/server", open, group::server)
         .post("/api/v1/session", open, session::sign_in)
         .delete("/api/v1/session", read, session::sign_out)

@@ -264,8 +264,9 @@ pub(crate) async fn probe(
     find(&http, &name).await.map(tagged)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 pub(crate) struct TimelineQuery {
+    /// From this moment on; the default is 30 minutes ago.
     since: Option<Millis>,
 }
 

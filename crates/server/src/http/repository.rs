@@ -34,12 +34,17 @@ impl From<RepositoryError> for Refusal {
 }
 
 /// Which file, in the query. The author defaults to the one who asks.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 pub(crate) struct FileQuery {
+    /// The account that owns it; the default is the one that asks.
     author: Option<String>,
+    /// Its directory.
     directory: String,
+    /// Its name.
     name: String,
+    /// A version of it; the default is the latest.
     version: Option<i64>,
+    /// What a new version is for; shown in its history.
     #[serde(default)]
     message: String,
 }
@@ -65,8 +70,9 @@ fn tagged(meta: FileMeta) -> Tagged {
     (tag(meta.version), Answered(meta))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 pub(crate) struct FilesQuery {
+    /// Only of this directory.
     directory: Option<String>,
 }
 
@@ -197,9 +203,11 @@ pub(crate) async fn versions(
     Ok(Answered(http.repository.versions(&query.id(&actor)).await?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 pub(crate) struct Restore {
+    /// Which file.
     id: FileId,
+    /// The version that shall be the latest again.
     version: i64,
 }
 

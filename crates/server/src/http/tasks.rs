@@ -47,8 +47,9 @@ impl From<TaskError> for Refusal {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 pub(crate) struct Wait {
+    /// How long to wait for the task's end, seconds, 0 to 60.
     wait: Option<u32>,
 }
 
@@ -168,13 +169,17 @@ async fn resolve(
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 pub(crate) struct TasksQuery {
+    /// Only of these states, with commas between them.
     #[serde(default)]
     state: String,
+    /// A text in the id or the title.
     #[serde(default)]
     q: String,
+    /// The `next` of the page before.
     before: Option<String>,
+    /// At most so many, 1 to 1,000; the default is 100.
     limit: Option<u32>,
 }
 
@@ -259,8 +264,9 @@ pub(crate) async fn cancel(
     find(&http, &id).await.map(Answered)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 pub(crate) struct ConsoleQuery {
+    /// From the piece with this number on.
     #[serde(default)]
     from: u64,
 }

@@ -14,6 +14,8 @@ const TABLE: &str = "
     GET    /health/ready                                       o
     GET    /health/active                                      o
     GET    /metrics                                            v
+    GET    /api/docs                                           o
+    GET    /api/v1/openapi.json                                o
     GET    /api/v1/server                                      o
     POST   /api/v1/session                                     o
     DELETE /api/v1/session                                     v

@@ -7,6 +7,7 @@ mod files;
 mod joining;
 mod metrics;
 mod nodes;
+mod openapi;
 mod problems;
 mod relay;
 mod stream;

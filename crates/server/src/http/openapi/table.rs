@@ -1,0 +1,19 @@
+//! Every operation of the interface. A route that has none here fails a test.
+
+mod files;
+mod grid;
+mod group;
+mod people;
+mod work;
+
+use super::operation::Operation;
+
+/// All of them, in the order in which people read them.
+pub(super) fn operations() -> Vec<Operation> {
+    let mut all = work::operations();
+    all.extend(grid::operations());
+    all.extend(files::operations());
+    all.extend(group::operations());
+    all.extend(people::operations());
+    all
+}

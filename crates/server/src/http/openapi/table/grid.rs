@@ -1,0 +1,43 @@
+//! Nodes.
+
+use crate::http::nodes::TimelineQuery;
+use crate::http::openapi::operation::{Operation, Quoting, operation};
+use gridhelm_api::node::{IntentChange, Node, NodeDraft, NodePatch, NodeTest, TimelinePoint};
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        operation("GET", "/api/v1/nodes", "listNodes", "The grid's nodes with their slots")
+            .gives_page::<Node>("All of them; at a server that is not active without slots."),
+        operation("POST", "/api/v1/nodes/test", "testNode", "Tests a node to be")
+            .notes("Connects, signs in, evaluates, looks around. A node that would not work is an answer: its steps say why.")
+            .takes::<NodeDraft>()
+            .gives::<NodeTest>(200, "What was found, step by step."),
+        operation("POST", "/api/v1/nodes", "createNode", "Registers a node")
+            .takes::<NodeDraft>()
+            .tagged()
+            .gives::<Node>(201, "The node; its first heartbeat follows at once."),
+        operation("GET", "/api/v1/nodes/{name}", "getNode", "One node")
+            .tagged()
+            .gives::<Node>(200, "The node."),
+        operation("PATCH", "/api/v1/nodes/{name}", "editNode", "Changes a node")
+            .quotes(Quoting::Version)
+            .takes::<NodePatch>()
+            .tagged()
+            .gives::<Node>(200, "The node as it is now."),
+        operation("DELETE", "/api/v1/nodes/{name}", "removeNode", "Takes a node out of the grid for good")
+            .quotes(Quoting::Version)
+            .gives_nothing("It is removed."),
+        operation("POST", "/api/v1/nodes/{name}/intent", "setIntent", "Enables, drains or disables a node")
+            .quotes(Quoting::Version)
+            .takes::<IntentChange>()
+            .tagged()
+            .gives::<Node>(200, "The node as it is now."),
+        operation("POST", "/api/v1/nodes/{name}/probe", "probeNode", "Looks at a node now")
+            .notes("What is seen comes with the event stream.")
+            .tagged()
+            .gives::<Node>(200, "The node as it was before the look."),
+        operation("GET", "/api/v1/nodes/{name}/timeline", "getTimeline", "How many of a node's slots could be used, over time")
+            .query::<TimelineQuery>()
+            .gives_list::<TimelinePoint>("Points, oldest first."),
+    ]
+}
