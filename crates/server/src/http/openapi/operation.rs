@@ -68,6 +68,10 @@ pub(super) fn operation(
 pub(super) const JSON: &str = "application/json";
 pub(super) const BYTES: &str = "application/octet-stream";
 
+fn content(media: &'static str, schema: fn(&mut Schemas) -> Value) -> Option<Content> {
+    Some(Content { media, schema })
+}
+
 /// Any bytes.
 fn bytes(_: &mut Schemas) -> Value {
     json!({})
@@ -125,24 +129,16 @@ impl Operation {
 
     /// Its body: JSON.
     pub(super) fn takes<T: ToSchema>(self) -> Self {
-        let content = Content {
-            media: JSON,
-            schema: reference::<T>,
-        };
         Self {
-            body: Some(content),
+            body: content(JSON, reference::<T>),
             ..self
         }
     }
 
     /// Its body: a content.
     pub(super) fn takes_bytes(self) -> Self {
-        let content = Content {
-            media: BYTES,
-            schema: bytes,
-        };
         Self {
-            body: Some(content),
+            body: content(BYTES, bytes),
             ..self
         }
     }
@@ -158,39 +154,33 @@ impl Operation {
         }
     }
 
-    fn answer(
-        mut self,
-        status: u16,
-        meaning: &'static str,
-        content: Option<(&'static str, fn(&mut Schemas) -> Value)>,
-    ) -> Self {
-        let content = content.map(|(media, schema)| Content { media, schema });
+    fn answer(mut self, status: u16, meaning: &'static str, content: Option<Content>) -> Self {
         self.answers.push((status, meaning, content));
         self
     }
 
     pub(super) fn gives<T: ToSchema>(self, status: u16, meaning: &'static str) -> Self {
-        self.answer(status, meaning, Some((JSON, reference::<T>)))
+        self.answer(status, meaning, content(JSON, reference::<T>))
     }
 
     pub(super) fn gives_page<T: ToSchema>(self, meaning: &'static str) -> Self {
-        self.answer(200, meaning, Some((JSON, page::<T>)))
+        self.answer(200, meaning, content(JSON, page::<T>))
     }
 
     pub(super) fn gives_list<T: ToSchema>(self, meaning: &'static str) -> Self {
-        self.answer(200, meaning, Some((JSON, list::<T>)))
+        self.answer(200, meaning, content(JSON, list::<T>))
     }
 
     pub(super) fn gives_bytes(self, meaning: &'static str) -> Self {
-        self.answer(200, meaning, Some((BYTES, bytes)))
+        self.answer(200, meaning, content(BYTES, bytes))
     }
 
     pub(super) fn gives_text(self, media: &'static str, meaning: &'static str) -> Self {
-        self.answer(200, meaning, Some((media, text)))
+        self.answer(200, meaning, content(media, text))
     }
 
     pub(super) fn gives_object(self, meaning: &'static str) -> Self {
-        self.answer(200, meaning, Some((JSON, object)))
+        self.answer(200, meaning, content(JSON, object))
     }
 
     pub(super) fn gives_nothing(self, meaning: &'static str) -> Self {

@@ -3,6 +3,7 @@
 
 mod access;
 mod accounts;
+mod examples;
 mod files;
 mod joining;
 mod metrics;
