@@ -14,11 +14,16 @@ use crate::{Error, Secret};
 mod exchange;
 mod files;
 mod handshake;
+mod receive;
+mod transport;
 
 pub use handshake::Handshake;
+use transport::Transport;
 
 /// Longest R error message that is kept, bytes.
 const MAX_MESSAGE: usize = 8 * 1024;
+/// Bytes that are read from the network at once.
+const BUFFER: usize = 16 * 1024;
 /// How much of a body is made room for before its bytes arrive.
 const FIRST_ROOM: u64 = 64 * 1024;
 
@@ -86,16 +91,26 @@ enum State {
 /// the connection for good.
 #[derive(Debug)]
 pub struct Connection {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Transport>,
     endpoint: String,
     handshake: Handshake,
     max_reply: u64,
     state: State,
 }
 
+/// What the answer to a request holds.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// A value.
+    Value,
+    /// Bytes, or nothing.
+    Bytes,
+}
+
 /// The answer to a request.
 enum Reply {
-    Ok(Vec<u8>),
+    Value(Value),
+    Bytes(Vec<u8>),
     Failed(u8),
 }
 
@@ -131,7 +146,7 @@ impl Connection {
                 endpoint: place.clone(),
                 source,
             })?;
-            let mut stream = BufReader::with_capacity(16 * 1024, stream);
+            let mut stream = BufReader::with_capacity(BUFFER, Transport::Plain(stream));
             let handshake = handshake::read(&mut stream, &place).await?;
             let mut connection = Self {
                 stream,
@@ -152,6 +167,23 @@ impl Connection {
                 waited: options.handshake_timeout,
             }),
         }
+    }
+
+    /// A connection whose other side has said all of `bytes` already, the banner included.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) async fn over_bytes(bytes: Vec<u8>, max_reply: u64) -> Result<Self, Error> {
+        let endpoint = "bytes:0".to_owned();
+        let stream = Transport::Bytes(std::io::Cursor::new(bytes));
+        // A small buffer, so that elements lie across its end.
+        let mut stream = BufReader::with_capacity(61, stream);
+        let handshake = handshake::read(&mut stream, &endpoint).await?;
+        Ok(Self {
+            stream,
+            endpoint,
+            handshake,
+            max_reply,
+            state: State::Ready,
+        })
     }
 
     /// What the node said about itself when the connection opened.
@@ -175,10 +207,7 @@ impl Connection {
         if self.state != State::Ready {
             return true;
         }
-        let mut byte = [0_u8; 1];
-        // An idle session says nothing: EOF, an error and unasked bytes all end its use.
-        !matches!(self.stream.get_ref().try_read(&mut byte),
-            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock)
+        self.stream.get_ref().peer_has_closed()
     }
 
     /// Evaluates R code in the session's global environment and returns its value. Output sent out
@@ -206,8 +235,7 @@ impl Connection {
         call: &Value,
         on_oob: impl FnMut(Value) + Send,
     ) -> Result<Value, Error> {
-        let sexp = self.encode(call)?;
-        let request = Request::new(qap::CMD_EVAL).sexp(&sexp).finish();
+        let request = self.with_value(Request::new(qap::CMD_EVAL), call)?.finish();
         self.evaluate(request, on_oob).await
     }
 
@@ -220,14 +248,11 @@ impl Connection {
                 reason: "the variable name is empty".to_owned(),
             });
         }
-        let sexp = self.encode(value)?;
-        let request = Request::new(qap::CMD_SET_SEXP)
-            .string(name)
-            .sexp(&sexp)
-            .finish();
-        match self.request(request, |_| {}).await? {
-            Reply::Ok(_) => Ok(()),
+        let request = Request::new(qap::CMD_SET_SEXP).string(name);
+        let request = self.with_value(request, value)?.finish();
+        match self.request(request, Answer::Bytes, |_| {}).await? {
             Reply::Failed(status) => Err(self.refused("assign a variable", status)),
+            Reply::Bytes(_) | Reply::Value(_) => Ok(()),
         }
     }
 
@@ -249,14 +274,18 @@ impl Connection {
         }
         let text = format!("{}\n{password}", credentials.user);
         match self
-            .request(Request::new(qap::CMD_LOGIN).string(&text).finish(), |_| {})
+            .request(
+                Request::new(qap::CMD_LOGIN).string(&text).finish(),
+                Answer::Bytes,
+                |_| {},
+            )
             .await?
         {
-            Reply::Ok(_) => Ok(()),
             Reply::Failed(_) => {
                 self.end("the sign-in was refused");
                 Err(refused(&self.endpoint))
             }
+            Reply::Bytes(_) | Reply::Value(_) => Ok(()),
         }
     }
 
@@ -265,8 +294,9 @@ impl Connection {
         request: Vec<u8>,
         on_oob: impl FnMut(Value) + Send,
     ) -> Result<Value, Error> {
-        match self.request(request, on_oob).await? {
-            Reply::Ok(body) => self.sexp(&body),
+        match self.request(request, Answer::Value, on_oob).await? {
+            Reply::Value(value) => Ok(value),
+            Reply::Bytes(_) => Ok(Value::null()),
             Reply::Failed(qap::ERR_AUTH) => {
                 self.end("it needs a sign-in");
                 Err(Error::SignInRefused {
@@ -281,17 +311,13 @@ impl Connection {
                         Request::new(qap::CMD_EVAL)
                             .string("geterrmessage()")
                             .finish(),
+                        Answer::Value,
                         |_| {},
                     )
                     .await?
                 {
-                    Reply::Ok(body) => self
-                        .sexp(&body)?
-                        .as_str()
-                        .unwrap_or_default()
-                        .trim()
-                        .to_owned(),
-                    Reply::Failed(..) => String::new(),
+                    Reply::Value(text) => text.as_str().unwrap_or_default().trim().to_owned(),
+                    Reply::Bytes(_) | Reply::Failed(_) => String::new(),
                 };
                 Err(Error::R {
                     endpoint: self.endpoint.clone(),
@@ -315,23 +341,13 @@ impl Connection {
         }
     }
 
-    fn sexp(&mut self, body: &[u8]) -> Result<Value, Error> {
-        let Some((kind, content)) = qap::first_parameter(body) else {
-            return Err(self.broken("an answer is cut short"));
-        };
-        if kind != qap::DT_SEXP {
-            return Err(self.broken(&format!(
-                "an answer has parameter type {kind} instead of a value"
-            )));
-        }
-        value::decode(content).map_err(|e| Error::decode(&self.endpoint, &e))
-    }
-
-    fn encode(&self, value: &Value) -> Result<Vec<u8>, Error> {
-        value::encode(value).map_err(|reason| Error::Invalid {
-            endpoint: self.endpoint.clone(),
-            reason: reason.to_owned(),
-        })
+    fn with_value(&self, request: Request, value: &Value) -> Result<Request, Error> {
+        request
+            .sexp(|out| value::encode_into(value, out))
+            .map_err(|reason| Error::Invalid {
+                endpoint: self.endpoint.clone(),
+                reason: reason.to_owned(),
+            })
     }
 
     fn check_text(&self, what: &str, text: &str) -> Result<(), Error> {

@@ -76,6 +76,14 @@ pub enum Error {
         /// What was wrong.
         what: String,
     },
+    /// The answer is right, and more than this client takes. The connection stays usable.
+    #[error("the answer of R at {endpoint} cannot be taken: {source}; return something simpler")]
+    Unreadable {
+        /// Where.
+        endpoint: String,
+        /// Which limit it exceeds.
+        source: DecodeError,
+    },
     /// Something exceeds a limit of this client or of the node.
     #[error("{what} is too large for {endpoint}: {}", sizes(*bytes, *limit))]
     TooLarge {
@@ -133,7 +141,11 @@ impl Error {
     pub fn leaves_session_usable(&self) -> bool {
         matches!(
             self,
-            Self::R { .. } | Self::File { .. } | Self::Invalid { .. } | Self::TooLarge { .. }
+            Self::R { .. }
+                | Self::File { .. }
+                | Self::Invalid { .. }
+                | Self::TooLarge { .. }
+                | Self::Unreadable { .. }
         )
     }
 
