@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use crate::error::bounded;
 use crate::qap::{self, Request};
 use crate::value::{self, Value};
-use crate::{Error, Secret};
+use crate::{Error, Secret, Tls, tls};
 
 mod exchange;
 mod files;
@@ -65,6 +65,8 @@ pub struct Options {
     pub handshake_timeout: Duration,
     /// Largest answer that is read, bytes; a larger one is skipped and reported.
     pub max_reply: u64,
+    /// Whether and how the connection is protected.
+    pub tls: Option<Tls>,
 }
 
 impl Default for Options {
@@ -73,6 +75,7 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(1),
             handshake_timeout: Duration::from_secs(2),
             max_reply: 256 << 20,
+            tls: None,
         }
     }
 }
@@ -146,8 +149,22 @@ impl Connection {
                 endpoint: place.clone(),
                 source,
             })?;
-            let mut stream = BufReader::with_capacity(BUFFER, Transport::Plain(stream));
-            let handshake = handshake::read(&mut stream, &place).await?;
+            let stream = match &options.tls {
+                None => Transport::Plain(stream),
+                Some(tls) => {
+                    let stream = tls.connect(&endpoint.host, stream, &place).await?;
+                    Transport::Tls(Box::new(stream))
+                }
+            };
+            let protected = options.tls.is_some();
+            let mut stream = BufReader::with_capacity(BUFFER, stream);
+            let handshake = match handshake::read(&mut stream, &place).await {
+                // A node that refuses this side's certificate says so after the handshake only.
+                Err(Error::Connect { source, .. }) if protected => {
+                    return Err(tls::failed(&place, &source));
+                }
+                other => other?,
+            };
             let mut connection = Self {
                 stream,
                 endpoint: place.clone(),
@@ -272,6 +289,17 @@ impl Connection {
             // These end the user or the password on the wire: no such user can exist.
             return Err(refused(&self.endpoint));
         }
+        let crypted = match self.handshake.salt() {
+            Some(salt) => Some(crypted(password, salt).ok_or_else(|| {
+                self.end("its sign-in needs another way");
+                Error::Crypt {
+                    endpoint: self.endpoint.clone(),
+                    reason: "it takes only passwords that went through crypt(), and sent no usable salt; set `plaintext enable` there and protect the connection by TLS".to_owned(),
+                }
+            })?),
+            None => None,
+        };
+        let password = crypted.as_deref().unwrap_or(password);
         let text = format!("{}\n{password}", credentials.user);
         match self
             .request(
@@ -372,4 +400,12 @@ impl Connection {
             what: what.to_owned(),
         }
     }
+}
+
+/// What Rserve compares where it takes no plain passwords: `crypt()` as Unix had it first, two
+/// characters of salt, the password's first eight bytes. `None` if the salt is none.
+fn crypted(password: &str, salt: &str) -> Option<String> {
+    // The hash says which algorithm it is of; deprecated is what Rserve asks for.
+    #[allow(deprecated)]
+    pwhash::unix_crypt::hash_with(salt, password).ok()
 }

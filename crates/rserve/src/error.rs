@@ -31,12 +31,28 @@ pub enum Error {
     },
     /// The port accepted the connection but did not finish the handshake or the sign-in in time: a
     /// stopped or overloaded listener, or a service that waits for the client to speak first.
-    #[error("{endpoint} accepts connections but sent no Rserve banner or sign-in answer within {} ms; the listener may be stopped or overloaded, or the port belongs to another service", waited.as_millis())]
+    #[error("{endpoint} accepts connections but sent no Rserve banner or sign-in answer within {} ms; the listener may be stopped or overloaded, or the port wants TLS or belongs to another service", waited.as_millis())]
     HandshakeTimeout {
         /// Where.
         endpoint: String,
         /// How long this side waited.
         waited: Duration,
+    },
+    /// TLS could not be agreed on: a certificate does not fit, or the port has no TLS.
+    #[error("no TLS with {endpoint}: {reason}")]
+    Tls {
+        /// Where.
+        endpoint: String,
+        /// Why, and what to check.
+        reason: String,
+    },
+    /// The node takes only passwords that went through `crypt()`, and this one cannot.
+    #[error("cannot sign in at {endpoint}: {reason}")]
+    Crypt {
+        /// Where.
+        endpoint: String,
+        /// Why, and what to do.
+        reason: String,
     },
     /// Something else than an Rserve speaking QAP1 listens there.
     #[error("{endpoint} is not an Rserve that speaks QAP1: {got}; check the port")]

@@ -19,10 +19,12 @@ mod qap;
 pub mod reclaim;
 pub mod run;
 mod secret;
+mod tls;
 mod value;
 pub mod watch;
 
 pub use connection::{Connection, Credentials, Endpoint, Handshake, Options};
 pub use error::Error;
 pub use secret::Secret;
+pub use tls::{Identity, Tls, TlsError};
 pub use value::{Attributes, Closure, Complex, Data, DecodeError, FromJsonError, NA_REAL, Value, is_na};

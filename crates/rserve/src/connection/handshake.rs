@@ -18,6 +18,16 @@ pub struct Handshake {
 }
 
 impl Handshake {
+    /// The salt with which a password must be crypted, if the node takes no plain ones.
+    pub(super) fn salt(&self) -> Option<&str> {
+        let has = |name: &str| self.attributes.iter().any(|a| a == name);
+        if has("ARpt") || !has("ARuc") {
+            return None;
+        }
+        let salt = self.attributes.iter().find_map(|a| a.strip_prefix('K'));
+        Some(salt.unwrap_or_default())
+    }
+
     /// Whether the node demands a sign-in.
     pub fn needs_sign_in(&self) -> bool {
         self.attributes.iter().any(|a| a.starts_with("AR"))
@@ -74,7 +84,14 @@ fn parse(banner: &[u8; 32]) -> Result<Handshake, String> {
     }
     let attributes = (12..32)
         .step_by(4)
-        .map(|at| block(at).trim_matches(['.', ' ', '-']).to_owned())
+        .map(|at| {
+            let text = block(at);
+            match text.as_bytes() {
+                // A salt, of which dots and strokes are part: `K./ `.
+                [b'K', _, _, b' '] => text[..3].to_owned(),
+                _ => text.trim_matches(['.', ' ', '-']).to_owned(),
+            }
+        })
         .filter(|a| !a.is_empty())
         .collect();
     Ok(Handshake {
@@ -116,6 +133,19 @@ mod tests {
         );
         assert_eq!(got.attributes, ["ARuc", "ARpt", "TLS"]);
         assert!(got.needs_sign_in());
+    }
+
+    #[tokio::test]
+    async fn the_salt_counts_only_where_no_plain_password_is_taken() {
+        for (banner, salt) in [
+            (&b"Rsrv0103QAP1\r\n\r\nARucK./ ARpt----"[..], None),
+            (b"Rsrv0103QAP1\r\n\r\nARucK./ --------", Some("./")),
+            (b"Rsrv0103QAP1\r\n\r\n----------------", None),
+            (b"Rsrv0103QAP1\r\n\r\nARuc------------", Some("")),
+        ] {
+            let mut bytes = banner;
+            assert_eq!(read(&mut bytes, "n:1").await.unwrap().salt(), salt);
+        }
     }
 
     #[tokio::test]
