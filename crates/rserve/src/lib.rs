@@ -27,4 +27,6 @@ pub use connection::{Connection, Credentials, Endpoint, Handshake, Options};
 pub use error::Error;
 pub use secret::Secret;
 pub use tls::{Identity, Tls, TlsError};
-pub use value::{Attributes, Closure, Complex, Data, DecodeError, FromJsonError, NA_REAL, Value, is_na};
+pub use value::{
+    Attributes, Closure, Complex, Data, DecodeError, FromJsonError, NA_REAL, Value, is_na,
+};

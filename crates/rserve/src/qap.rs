@@ -123,7 +123,8 @@ impl Request {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<Self, E> {
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(&[DT_SEXP | DT_LARGE, 0, 0, 0, 0, 0, 0, 0]);
+        self.bytes
+            .extend_from_slice(&[DT_SEXP | DT_LARGE, 0, 0, 0, 0, 0, 0, 0]);
         write(&mut self.bytes)?;
         let length = (self.bytes.len() - start - 8) as u64;
         self.bytes[start + 1..start + 8].copy_from_slice(&length.to_le_bytes()[..7]);

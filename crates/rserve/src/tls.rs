@@ -98,13 +98,15 @@ pub(crate) fn failed(endpoint: &str, error: &std::io::Error) -> Error {
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let reason = match inner {
         Some(rustls::Error::InvalidMessage(_)) => {
-            "it does not speak TLS on this port; check the port, or leave TLS out for this node".to_owned()
+            "it does not speak TLS on this port; check the port, or leave TLS out for this node"
+                .to_owned()
         }
         Some(rustls::Error::AlertReceived(alert)) => format!(
             "it refuses with the alert {alert:?}; check that it trusts this side's certificate"
         ),
         _ if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            "it closed the connection; it may demand a certificate that this side does not show".to_owned()
+            "it closed the connection; it may demand a certificate that this side does not show"
+                .to_owned()
         }
         _ => bounded(&error.to_string(), 300).to_owned(),
     };
@@ -127,7 +129,10 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
     let size = std::fs::metadata(file).map_err(|e| wrong(file, &e))?.len();
     if size > MAX_FILE {
-        return Err(wrong(file, &format_args!("it has {size} bytes, more than 1 MiB")));
+        return Err(wrong(
+            file,
+            &format_args!("it has {size} bytes, more than 1 MiB"),
+        ));
     }
     std::fs::read(file).map_err(|e| wrong(file, &e))
 }

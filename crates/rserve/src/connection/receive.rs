@@ -12,9 +12,17 @@ use crate::value::{
 };
 
 /// Longest value that is read whole before it is decoded, bytes.
-const WHOLE: u64 = if cfg!(feature = "fuzzing") { 16 } else { 64 * 1024 };
+const WHOLE: u64 = if cfg!(feature = "fuzzing") {
+    16
+} else {
+    64 * 1024
+};
 /// How much of a vector is made room for before its first bytes arrive, elements.
-const FIRST_ROOM: usize = if cfg!(feature = "fuzzing") { 2 } else { 64 * 1024 };
+const FIRST_ROOM: usize = if cfg!(feature = "fuzzing") {
+    2
+} else {
+    64 * 1024
+};
 /// Longest single text or odd value, bytes.
 const MAX_TEXT: u64 = 256 << 20;
 
@@ -121,7 +129,10 @@ impl<'a, S: AsyncBufRead + Unpin + Send> Receiver<'a, S> {
         if length > self.left || length > MAX_TEXT {
             return Err(DecodeError::Truncated.into());
         }
-        let read = (&mut self.stream).take(length).read_to_end(&mut bytes).await?;
+        let read = (&mut self.stream)
+            .take(length)
+            .read_to_end(&mut bytes)
+            .await?;
         if read as u64 != length {
             return Err(Failure::Stream(io::ErrorKind::UnexpectedEof.into()));
         }
@@ -153,9 +164,10 @@ impl<'a, S: AsyncBufRead + Unpin + Send> Receiver<'a, S> {
             xt::INT | xt::ARRAY_INT => {
                 Data::Integer(self.vector(kind, length, |bytes| integer(*bytes)).await?)
             }
-            xt::DOUBLE | xt::ARRAY_DOUBLE => {
-                Data::Double(self.vector(kind, length, |b| f64::from_le_bytes(*b)).await?)
-            }
+            xt::DOUBLE | xt::ARRAY_DOUBLE => Data::Double(
+                self.vector(kind, length, |b| f64::from_le_bytes(*b))
+                    .await?,
+            ),
             xt::ARRAY_CPLX => Data::Complex(self.vector(kind, length, complex).await?),
             xt::ARRAY_BOOL_UA | xt::BOOL => {
                 Data::Logical(self.vector(kind, length, |&[byte]| logical(byte)).await?)
@@ -201,10 +213,13 @@ impl<'a, S: AsyncBufRead + Unpin + Send> Receiver<'a, S> {
 
     /// The count before the bytes of a raw or logical vector.
     async fn counted(&mut self, kind: u8, length: u64) -> Result<u64, Failure> {
+        if length < 4 {
+            return Err(DecodeError::BadLength(kind).into());
+        }
         let mut count = [0_u8; 4];
         self.exact(&mut count).await?;
         let count = u64::from(u32::from_le_bytes(count));
-        let room = length.saturating_sub(4);
+        let room = length - 4;
         // The count has 32 bits only: of a longer vector Rserve sends its lower half.
         if count > room || room - count > MAX_PADDING as u64 {
             return Err(DecodeError::BadLength(kind).into());
@@ -256,7 +271,10 @@ impl<'a, S: AsyncBufRead + Unpin + Send> Receiver<'a, S> {
         while self.left > end {
             text.clear();
             let room = (self.left - end).min(MAX_TEXT);
-            let read = (&mut self.stream).take(room).read_until(0, &mut text).await?;
+            let read = (&mut self.stream)
+                .take(room)
+                .read_until(0, &mut text)
+                .await?;
             if read == 0 {
                 return Err(Failure::Stream(io::ErrorKind::UnexpectedEof.into()));
             }

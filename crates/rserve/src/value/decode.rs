@@ -114,7 +114,10 @@ impl Decoder {
             usize::try_from(u64::from_le_bytes(length)).map_err(|_| DecodeError::Truncated)?;
         let rest = &rest[width..];
         let content = rest.get(..length).ok_or(DecodeError::Truncated)?;
-        Ok((self.headed(head & !xt::LARGE, content, depth)?, &rest[length..]))
+        Ok((
+            self.headed(head & !xt::LARGE, content, depth)?,
+            &rest[length..],
+        ))
     }
 
     /// The value whose header says `head`, and which has this content.
@@ -136,7 +139,12 @@ impl Decoder {
     }
 
     /// Content without attributes.
-    pub(crate) fn content(&mut self, kind: u8, bytes: &[u8], depth: usize) -> Result<Data, DecodeError> {
+    pub(crate) fn content(
+        &mut self,
+        kind: u8,
+        bytes: &[u8],
+        depth: usize,
+    ) -> Result<Data, DecodeError> {
         Ok(match kind {
             xt::NULL => Data::Null,
             xt::S4 => Data::S4,

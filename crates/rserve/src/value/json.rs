@@ -108,8 +108,14 @@ fn unboxed(mut items: Vec<Json>, boxed: bool) -> Json {
 
 /// The elements of a vector or list; `None` for what is not made of elements.
 fn elements(value: &Value, levels: usize) -> Option<Elements> {
-    let list =
-        |items: &[Value]| Elements::Each(items.iter().map(|x| to_json(x, false, levels + 2)).collect());
+    let list = |items: &[Value]| {
+        Elements::Each(
+            items
+                .iter()
+                .map(|x| to_json(x, false, levels + 2))
+                .collect(),
+        )
+    };
     if matches!(value.data, Data::Integer(_) | Data::Double(_))
         && let Some(form) = shapes::classed(value)
     {
@@ -126,15 +132,16 @@ fn elements(value: &Value, levels: usize) -> Option<Elements> {
         Data::Text(v) => Elements::Each(texts(v)),
         Data::Complex(v) => Elements::Whole(complex(v)),
         Data::Raw(bytes) => Elements::Whole(json!({"type": "raw", "hex": hex(bytes)})),
-        Data::List(v) if value.inherits("POSIXlt") => {
-            Elements::Each(time::broken_down(value).unwrap_or_else(|| {
-                v.iter().map(|x| to_json(x, false, levels + 2)).collect()
-            }))
-        }
+        Data::List(v) if value.inherits("POSIXlt") => Elements::Each(
+            time::broken_down(value)
+                .unwrap_or_else(|| v.iter().map(|x| to_json(x, false, levels + 2)).collect()),
+        ),
         Data::List(v) | Data::Expression(v) => list(v),
-        Data::Pairs(v) if v.iter().all(|(tag, _)| tag.is_none()) => {
-            Elements::Each(v.iter().map(|(_, x)| to_json(x, false, levels + 2)).collect())
-        }
+        Data::Pairs(v) if v.iter().all(|(tag, _)| tag.is_none()) => Elements::Each(
+            v.iter()
+                .map(|(_, x)| to_json(x, false, levels + 2))
+                .collect(),
+        ),
         _ => return None,
     })
 }
@@ -153,7 +160,9 @@ fn single(value: &Value, levels: usize) -> Json {
             json!({"type": "opaque", "what": "function", "text": deparse::deparse(value)})
         }
         Data::S4 => {
-            let class = value.attribute("class").and_then(|c| c.as_texts().into_iter().next());
+            let class = value
+                .attribute("class")
+                .and_then(|c| c.as_texts().into_iter().next());
             let slots = value.attributes.iter().filter(|(name, _)| name != "class");
             let slots: Map<String, Json> = slots
                 .map(|(name, slot)| (name.clone(), to_json(slot, false, levels + 2)))

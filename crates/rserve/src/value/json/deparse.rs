@@ -66,7 +66,12 @@ impl Text {
     fn vector<T>(&mut self, items: &[T], kind: &str, show: impl Fn(&T) -> String) {
         match items {
             [] => self.out.push_str(&format!("{kind}(0)")),
-            [one] => self.out.push_str(&show(one)),
+            [one] => match (show(one).as_str(), kind) {
+                ("NA", "integer") => self.out.push_str("NA_integer_"),
+                ("NA", "numeric") => self.out.push_str("NA_real_"),
+                ("NA", "character") => self.out.push_str("NA_character_"),
+                (text, _) => self.out.push_str(text),
+            },
             _ => {
                 let texts: Vec<String> = items.iter().take(1000).map(show).collect();
                 let rest = if items.len() > 1000 { ", …" } else { "" };
@@ -198,8 +203,8 @@ impl Text {
 fn infix(name: &str) -> Option<String> {
     match name {
         "^" | ":" | "$" | "@" | "::" | ":::" | "/" => Some(name.to_owned()),
-        "+" | "-" | "*" | "~" | "<-" | "<<-" | "=" | "==" | "!=" | "<" | ">" | "<=" | ">=" | "&"
-        | "&&" | "|" | "||" | ":=" => Some(format!(" {name} ")),
+        "+" | "-" | "*" | "~" | "<-" | "<<-" | "=" | "==" | "!=" | "<" | ">" | "<=" | ">="
+        | "&" | "&&" | "|" | "||" | ":=" => Some(format!(" {name} ")),
         _ if name.len() > 1 && name.starts_with('%') && name.ends_with('%') => {
             Some(format!(" {name} "))
         }
@@ -210,9 +215,26 @@ fn infix(name: &str) -> Option<String> {
 /// Whether R reads `name` as a name without quotes.
 fn syntactic(name: &str) -> bool {
     const WORDS: [&str; 20] = [
-        "if", "else", "repeat", "while", "function", "for", "next", "break", "TRUE", "FALSE",
-        "NULL", "Inf", "NaN", "NA", "NA_integer_", "NA_real_", "NA_character_", "NA_complex_",
-        "in", "",
+        "if",
+        "else",
+        "repeat",
+        "while",
+        "function",
+        "for",
+        "next",
+        "break",
+        "TRUE",
+        "FALSE",
+        "NULL",
+        "Inf",
+        "NaN",
+        "NA",
+        "NA_integer_",
+        "NA_real_",
+        "NA_character_",
+        "NA_complex_",
+        "in",
+        "",
     ];
     let mut chars = name.chars();
     let starts = match chars.next() {
@@ -220,9 +242,7 @@ fn syntactic(name: &str) -> bool {
         Some(first) => first.is_alphabetic(),
         None => false,
     };
-    starts
-        && chars.all(|c| c.is_alphanumeric() || c == '.' || c == '_')
-        && !WORDS.contains(&name)
+    starts && chars.all(|c| c.is_alphanumeric() || c == '.' || c == '_') && !WORDS.contains(&name)
 }
 
 fn quoted(text: &str, quote: char) -> String {

@@ -117,7 +117,10 @@ fn factor(object: &Map<String, Json>) -> Result<Value, FromJsonError> {
             .and_then(checked)
             .map(|t| Some(t.to_owned())),
     };
-    let levels: Vec<Option<String>> = items("levels")?.iter().map(text).collect::<Result<_, _>>()?;
+    let levels: Vec<Option<String>> = items("levels")?
+        .iter()
+        .map(text)
+        .collect::<Result<_, _>>()?;
     let mut positions = std::collections::HashMap::with_capacity(levels.len());
     for (at, level) in levels.iter().enumerate() {
         let at = i32::try_from(at + 1).map_err(|_| bad())?;
@@ -192,7 +195,9 @@ fn matrix(object: &Map<String, Json>, depth: usize) -> Result<Value, FromJsonErr
             for axis in &axes {
                 checked(axis)?;
             }
-            sides.attributes.push(("names".to_owned(), Value::texts(axes)));
+            sides
+                .attributes
+                .push(("names".to_owned(), Value::texts(axes)));
         }
         value.attributes.push(("dimnames".to_owned(), sides));
     }
@@ -227,7 +232,11 @@ fn data_frame(object: &Map<String, Json>, depth: usize) -> Result<Value, FromJso
         names.push(checked(name)?.to_owned());
         values.push(value);
     }
-    let names = match object.get("names").map(|n| from_json(n, depth + 1)).transpose()? {
+    let names = match object
+        .get("names")
+        .map(|n| from_json(n, depth + 1))
+        .transpose()?
+    {
         // What R called the columns, if that cannot name them in an object.
         Some(real) if matches!(real.data, Data::Text(_)) && real.len() == names.len() => real,
         Some(_) => return Err(bad()),
@@ -242,7 +251,8 @@ fn data_frame(object: &Map<String, Json>, depth: usize) -> Result<Value, FromJso
         Some(names) if i32::try_from(names.len()) == Ok(rows) => match names.data {
             Data::Text(_) => names,
             Data::Double(numbers) => {
-                let numbers: Option<Vec<_>> = numbers.into_iter().map(|x| whole(x).map(Some)).collect();
+                let numbers: Option<Vec<_>> =
+                    numbers.into_iter().map(|x| whole(x).map(Some)).collect();
                 Data::Integer(numbers.ok_or_else(bad)?).into()
             }
             _ => return Err(bad()),

@@ -84,7 +84,9 @@ fn factor(value: &Value, codes: &[Option<i32>], levels: &Value) -> Elements {
         let at = code
             .and_then(|c| usize::try_from(c).ok())
             .and_then(|c| c.checked_sub(1));
-        at.and_then(|at| levels.get(at)).cloned().unwrap_or(Json::Null)
+        at.and_then(|at| levels.get(at))
+            .cloned()
+            .unwrap_or(Json::Null)
     };
     let values: Vec<Json> = codes.iter().map(label).collect();
     let mut form = json!({"type": "factor", "levels": levels, "values": values});
@@ -149,7 +151,12 @@ pub(super) fn data_frame(value: &Value, columns: &[Value], levels: usize) -> Jso
     Json::Object(frame)
 }
 
-pub(super) fn matrix(value: &Value, dim: &[Option<i32>], elements: Elements, levels: usize) -> Json {
+pub(super) fn matrix(
+    value: &Value,
+    dim: &[Option<i32>],
+    elements: Elements,
+    levels: usize,
+) -> Json {
     let mut object = Map::new();
     object.insert("type".to_owned(), Json::from("matrix"));
     object.insert("dim".to_owned(), json!(dim));

@@ -53,14 +53,18 @@ pub(super) fn broken_down(value: &Value) -> Option<Vec<Json>> {
     if parts.contains(&None) {
         return (value.get("sec")?.is_empty()).then(Vec::new);
     }
-    let utc = value
-        .attribute("tzone")
-        .is_some_and(|zone| matches!(zone.as_texts().first().map(String::as_str), Some("UTC" | "GMT")));
+    let utc = value.attribute("tzone").is_some_and(|zone| {
+        matches!(
+            zone.as_texts().first().map(String::as_str),
+            Some("UTC" | "GMT")
+        )
+    });
     let show = |at: usize| {
         let [sec, min, hour, mday, mon, year] =
             parts.map(|part| part.map_or(f64::NAN, |part| element(part, at)));
         let months = year * 12.0 + mon;
-        let days = day_number(1900.0 + (months / 12.0).floor(), months.rem_euclid(12.0))? + mday - 1.0;
+        let days =
+            day_number(1900.0 + (months / 12.0).floor(), months.rem_euclid(12.0))? + mday - 1.0;
         let seconds = days * 86_400.0 + hour * 3600.0 + min * 60.0 + sec;
         let offset = part("gmtoff").map_or(f64::NAN, |part| element(part, at));
         if utc || !offset.is_nan() {
@@ -72,7 +76,11 @@ pub(super) fn broken_down(value: &Value) -> Option<Vec<Json>> {
             other => other,
         })
     };
-    Some((0..length).map(|at| show(at).unwrap_or(Json::Null)).collect())
+    Some(
+        (0..length)
+            .map(|at| show(at).unwrap_or(Json::Null))
+            .collect(),
+    )
 }
 
 /// One element of a vector that R recycles; NaN for NA.
