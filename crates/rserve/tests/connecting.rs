@@ -381,7 +381,7 @@ async fn a_node_that_takes_no_plain_password_gets_a_crypted_one() {
         assert!(!text.contains("secret"));
     }
     // A salt that is none: the password stays here.
-    let (endpoint, heard) = crypting("\u{1}\u{1}").await;
+    let (endpoint, heard) = crypting("!!").await;
     let error = open(&endpoint).await;
     assert!(matches!(error, Error::Crypt { .. }), "{error}");
     assert_eq!(heard.await.unwrap(), b"");

@@ -85,6 +85,7 @@ const SHAPES: &[&str] = &[
 /// Values that have a shape of their own.
 const OTHERS: &[&str] = &[
     "NULL",
+    "iconv('ø', 'UTF-8', 'latin1')",
     "list(a = NULL, b = 1)",
     "list(a = 1, a = 2)",
     "list(a = 1, 2)",
@@ -315,11 +316,6 @@ const CHANGED: &[(&str, &str)] = &[
     ),
     // Not UTF-8, and so no text: each wrong byte comes back as U+FFFD.
     ("'a\\xffb'", "identical(.back, 'a\\ufffdb')"),
-    // Rserve gives all texts the encoding UTF-8; what they say is the same.
-    (
-        "iconv('ø', 'UTF-8', 'latin1')",
-        "identical(.back, 'ø') && .back == .x",
-    ),
 ];
 
 const STRICT: &str = "identical(.x, .back, num.eq = FALSE, single.NA = FALSE, attrib.as.set = FALSE, ignore.bytecode = FALSE)";
@@ -436,7 +432,6 @@ async fn calls_read_as_r_writes_them() {
         "f(x)(y)",
         "x$`a b`",
         "NA_character_ == x",
-        "1+2i",
     ] {
         let shown = c.eval(&format!("quote({code})")).await.unwrap().to_json();
         let r = c

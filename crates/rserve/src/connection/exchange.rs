@@ -148,8 +148,16 @@ impl Connection {
             limit: self.max_reply,
         };
         if header.kind != Kind::Ok || header.length > self.max_reply.saturating_mul(16) {
-            self.end("an answer was too large to be skipped");
-            return Err(too_large);
+            let reason = format!(
+                "it sent {} bytes where at most {} are allowed, too much to read past",
+                header.length, self.max_reply
+            );
+            self.end(&reason);
+            return Err(Error::Closed {
+                endpoint: self.endpoint.clone(),
+                reason,
+                quit_status: None,
+            });
         }
         match tokio::io::copy(
             &mut (&mut self.stream).take(header.length),

@@ -292,3 +292,95 @@ impl<'a, S: AsyncBufRead + Unpin + Send> Receiver<'a, S> {
         Ok(texts)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::value::{Complex, encode};
+    use crate::{Connection, Error};
+
+    /// An answer with this value, as Rserve sends it.
+    fn answer(sexp: &[u8]) -> Vec<u8> {
+        let mut bytes = b"Rsrv0103QAP1\r\n\r\n----------------".to_vec();
+        let length = |n: usize| (n as u64).to_le_bytes();
+        bytes.extend_from_slice(&[1, 0, 1, 0]);
+        bytes.extend_from_slice(&length(sexp.len() + 8)[..4]);
+        bytes.extend_from_slice(&[0; 8]);
+        bytes.push(DT_SEXP | DT_LARGE);
+        bytes.extend_from_slice(&length(sexp.len())[..7]);
+        bytes.extend_from_slice(sexp);
+        bytes
+    }
+
+    fn large() -> Value {
+        let many = 30_000;
+        let texts: Vec<Option<String>> = (0..many)
+            .map(|n| (n % 7 > 0).then(|| format!("text {n}")))
+            .collect();
+        let integers: Value = Data::Integer((0..many).map(Some).collect()).into();
+        let doubles = Value {
+            data: Data::Double((0..many).map(|x| f64::from(x) / 3.0).collect()),
+            attributes: vec![("note".to_owned(), Data::Text(texts.clone()).into())],
+        };
+        let complex = |x| Complex { re: x, im: -x };
+        let parts = vec![
+            integers,
+            doubles,
+            Data::Complex((0..many).map(|x| complex(f64::from(x))).collect()).into(),
+            Data::Raw(vec![7; 100_001]).into(),
+            Data::Logical(
+                (0..many * 3)
+                    .map(|n| Some(n % 2 > 0).filter(|_| n % 5 > 0))
+                    .collect(),
+            )
+            .into(),
+            Data::Text(texts).into(),
+            Value::null(),
+            Data::Expression(vec![Value::symbol("x"); 10_000]).into(),
+            Data::Pairs(vec![(Some("tag".into()), Value::double(1.0)); 5_000]).into(),
+        ];
+        Value {
+            data: Data::List(parts),
+            attributes: vec![("note".to_owned(), Value::text("kept"))],
+        }
+    }
+
+    #[tokio::test]
+    async fn large_values_are_the_same_however_they_are_read() {
+        let value = large();
+        let sexp = encode(&value).unwrap();
+        let mut c = Connection::over_bytes(answer(&sexp), 1 << 30)
+            .await
+            .unwrap();
+        assert!(c.eval("x").await.unwrap() == value);
+        assert!(matches!(c.eval("x").await, Err(Error::Closed { .. })));
+    }
+
+    #[tokio::test]
+    async fn an_end_or_a_lie_anywhere_is_told() {
+        let sexp = encode(&large()).unwrap();
+        let whole = answer(&sexp);
+        for end in (60..whole.len()).step_by(whole.len() / 40) {
+            let mut c = Connection::over_bytes(whole[..end].to_vec(), 1 << 30)
+                .await
+                .unwrap();
+            assert!(
+                matches!(c.eval("x").await, Err(Error::Closed { .. })),
+                "{end}"
+            );
+            assert!(!c.is_usable());
+        }
+        // Every length that a header of the first levels claims, made too long.
+        for at in [49, 57, 61] {
+            let mut bytes = whole.clone();
+            bytes[at + 3] = 0x7f;
+            let mut c = Connection::over_bytes(bytes, 1 << 30).await.unwrap();
+            let told = c.eval("x").await;
+            assert!(
+                matches!(told, Err(Error::Protocol { .. } | Error::Closed { .. })),
+                "{at}"
+            );
+        }
+    }
+}
