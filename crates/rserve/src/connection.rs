@@ -163,6 +163,10 @@ impl Connection {
                 Err(Error::Connect { source, .. }) if protected => {
                     return Err(tls::failed(&place, &source));
                 }
+                Err(Error::NotRserve { got, .. }) if protected && got == handshake::CLOSED => {
+                    let source = std::io::ErrorKind::UnexpectedEof.into();
+                    return Err(tls::failed(&place, &source));
+                }
                 other => other?,
             };
             let mut connection = Self {

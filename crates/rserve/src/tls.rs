@@ -105,7 +105,7 @@ pub(crate) fn failed(endpoint: &str, error: &std::io::Error) -> Error {
             "it refuses with the alert {alert:?}; check that it trusts this side's certificate"
         ),
         _ if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            "it closed the connection; it may demand a certificate that this side does not show"
+            "it closed the connection without a word; it may demand a certificate that this side does not show"
                 .to_owned()
         }
         _ => bounded(&error.to_string(), 300).to_owned(),

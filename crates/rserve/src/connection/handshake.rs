@@ -5,6 +5,10 @@ use tokio::io::AsyncReadExt;
 use crate::Error;
 use crate::error::printable;
 
+/// What is told of a node that says nothing.
+pub(super) const CLOSED: &str =
+    "it closed the connection without a word (an overloaded Rserve does this too)";
+
 /// What the node said about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handshake {
@@ -53,10 +57,7 @@ pub(super) async fn read(
         }
         match stream.read(&mut banner[filled..]).await {
             Ok(0) if filled == 0 => {
-                return Err(not(
-                    "it closed the connection without a word (an overloaded Rserve does this too)"
-                        .to_owned(),
-                ));
+                return Err(not(CLOSED.to_owned()));
             }
             Ok(0) => return Err(not(describe(&banner[..filled]))),
             Ok(n) => filled += n,
