@@ -111,6 +111,8 @@ pub enum Error {
         bytes: u64,
         /// The limit, bytes; 0 when it is the node's own and not known here.
         limit: u64,
+        /// Whether it was too much to read past, so that the session had to be given up.
+        ended: bool,
     },
     /// The session is gone, or an earlier request on this connection was given up.
     #[error("the session at {endpoint} is closed: {reason}; open a new one")]
@@ -160,7 +162,7 @@ impl Error {
             Self::R { .. }
                 | Self::File { .. }
                 | Self::Invalid { .. }
-                | Self::TooLarge { .. }
+                | Self::TooLarge { ended: false, .. }
                 | Self::Unreadable { .. }
         )
     }

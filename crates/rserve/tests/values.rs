@@ -307,7 +307,8 @@ async fn what_is_too_deep_or_too_much_leaves_the_session_usable() {
             "Reduce(function(x, i) list(x, numeric(9000)), 1:150, 1)",
             "more than 100 deep",
         ),
-        ("as.list(logical(5e6))", "strings"),
+        // (Of a list with as many single logicals Rserve 1.8 itself dies: it reckons their size too small.)
+        ("as.list(1:5e6)", "strings"),
         ("character(2e7)", "strings"),
     ] {
         match c.eval(code).await {

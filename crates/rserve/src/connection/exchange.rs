@@ -141,23 +141,17 @@ impl Connection {
 
     /// Reads past an answer that is too large, so that the session stays usable.
     async fn skip(&mut self, header: Header) -> Result<Reply, Error> {
+        let ended = header.kind != Kind::Ok || header.length > self.max_reply.saturating_mul(16);
         let too_large = Error::TooLarge {
             endpoint: self.endpoint.clone(),
             what: "the answer of R".to_owned(),
             bytes: header.length,
             limit: self.max_reply,
+            ended,
         };
-        if header.kind != Kind::Ok || header.length > self.max_reply.saturating_mul(16) {
-            let reason = format!(
-                "it sent {} bytes where at most {} are allowed, too much to read past",
-                header.length, self.max_reply
-            );
-            self.end(&reason);
-            return Err(Error::Closed {
-                endpoint: self.endpoint.clone(),
-                reason,
-                quit_status: None,
-            });
+        if ended {
+            self.end("an answer was too large to be skipped");
+            return Err(too_large);
         }
         match tokio::io::copy(
             &mut (&mut self.stream).take(header.length),
@@ -191,6 +185,7 @@ impl Connection {
             what: reason.to_owned(),
             bytes,
             limit: 0,
+            ended: false,
         }
     }
 

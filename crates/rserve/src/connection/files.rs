@@ -66,6 +66,7 @@ impl Connection {
                     what: format!("the file '{}'", bounded(path, 200)),
                     bytes: content.len() as u64,
                     limit: max_bytes,
+                    ended: false,
                 });
             }
         };

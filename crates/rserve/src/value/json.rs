@@ -92,7 +92,7 @@ fn to_json(value: &Value, boxed: bool, levels: usize) -> Json {
             let list = matches!(
                 value.data,
                 Data::List(_) | Data::Expression(_) | Data::Pairs(_)
-            );
+            ) && !value.inherits("POSIXlt");
             unboxed(items, list || boxed)
         }
     }

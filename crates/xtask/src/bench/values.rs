@@ -69,7 +69,10 @@ pub async fn peak(port: Option<String>) -> Result<()> {
     let port = port.ok_or_else(|| HarnessError("give a port".into()))?;
     let mut connection = open(port).await?;
     // What the first use of a connection needs is none of the value's.
-    connection.eval("numeric(1e4)").await.map_err(HarnessError::new)?;
+    connection
+        .eval("numeric(1e4)")
+        .await
+        .map_err(HarnessError::new)?;
     let make = format!("x <- as.numeric(seq_len({NUMBERS})); 0");
     connection.eval(&make).await.map_err(HarnessError::new)?;
     // The highest memory so far is forgotten.
@@ -118,7 +121,9 @@ impl Node {
         let work = folder.join("work");
         std::fs::create_dir_all(&work)?;
         std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755))?;
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?
+            .local_addr()?
+            .port();
         let configuration = folder.join("Rserv.conf");
         let text = format!(
             "port {port}\nremote disable\ndaemon disable\nmaxsendbuf 0\nencoding utf8\n\
