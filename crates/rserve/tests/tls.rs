@@ -105,7 +105,7 @@ async fn a_node_with_the_right_certificate_is_used_as_any_other() {
         gridhelm_rserve::Data::Double((0..300_000).map(f64::from).collect()).into();
     c.assign("big", &big).await.unwrap();
     assert_eq!(c.eval("big").await.unwrap(), big);
-    c.upload("f", &[7; 100_000]).await.unwrap();
+    c.upload("f", &vec![7; 100_000]).await.unwrap();
     assert_eq!(c.download("f", 1 << 20).await.unwrap(), vec![7; 100_000]);
     assert!(matches!(c.eval("quit()").await, Err(Error::Closed { .. })));
     assert!(c.peer_has_closed());

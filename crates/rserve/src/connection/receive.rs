@@ -93,6 +93,9 @@ impl<'a, S: AsyncBufRead + Unpin + Send> Receiver<'a, S> {
 
     /// Reads past what is left of the message.
     pub(super) async fn drain(self) -> io::Result<()> {
+        if self.left == 0 {
+            return Ok(());
+        }
         let mut rest = self.stream.take(self.left);
         match tokio::io::copy(&mut rest, &mut tokio::io::sink()).await? {
             read if read == self.left => Ok(()),

@@ -1,8 +1,7 @@
 //! How this server reaches nodes.
 
 use super::ConfigError;
-use crate::grid::rserve::Protection;
-use gridhelm_rserve::{Identity, Tls};
+use crate::grid::rserve::{Protection, TlsFiles};
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -42,7 +41,7 @@ impl Nodes {
         };
         let identity = match (&written.certificate, &written.key) {
             (None, None) => None,
-            (Some(certificate), Some(key)) => Some(Identity { certificate, key }),
+            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
             _ => {
                 return Err(unusable(
                     "nodes.tls",
@@ -57,9 +56,12 @@ impl Nodes {
                 format!("\"{wrong}\" is no node; give host or host:port"),
             ));
         }
-        let tls = Tls::new(&written.ca, identity)
-            .map_err(|error| unusable("nodes.tls", error.to_string()))?;
-        Ok(Protection::by(tls, written.only.clone()))
+        let files = TlsFiles {
+            ca: written.ca.clone(),
+            identity,
+        };
+        Protection::by(files, written.only.clone())
+            .map_err(|error| unusable("nodes.tls", error.to_string()))
     }
 }
 

@@ -17,7 +17,7 @@ use gridhelm_rserve::run::{self, SessionInfo};
 use gridhelm_rserve::watch::{self, Probe};
 use gridhelm_rserve::{Connection, Error, Options};
 use held::{RserveSession, RserveWatch};
-pub use protection::Protection;
+pub use protection::{Protection, TlsFiles};
 use std::time::Duration;
 use words::{credentials, endpoint, facts, found, marker_text, of, row, to_target, unsigned};
 
@@ -162,6 +162,10 @@ impl SessionProvider for RserveProvider {
             listener_pid: info.listener_pid,
             listener_start,
         }))
+    }
+
+    fn certificate_ends(&self) -> Option<i64> {
+        self.protection.ends()
     }
 
     async fn heartbeat(&self, node: &StoredNode) -> Result<Duration, SessionError> {

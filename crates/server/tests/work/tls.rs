@@ -4,17 +4,23 @@ use crate::node::{RNode, free_port};
 use crate::rig::{Rig, database};
 use gridhelm_api::Code;
 use gridhelm_api::node::{Health, NodeDraft};
+use gridhelm_api::switch::Outcome;
 use gridhelm_api::task::TaskState;
-use gridhelm_rserve::{Identity, Tls};
 use gridhelm_server::grid::GridOptions;
-use gridhelm_server::grid::rserve::Protection;
+use gridhelm_server::grid::rserve::{Protection, TlsFiles};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 /// Makes an authority and certificates of it for a node and for `east-1`, and has the node demand the latter.
 fn certify(dir: &Path) -> Option<u16> {
+    certify_for(dir, 365)
+}
+
+/// As [`certify`], for so many days.
+fn certify_for(dir: &Path, days: u64) -> Option<u16> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -22,6 +28,7 @@ fn certify(dir: &Path) -> Option<u16> {
     for (name, host) in [("node", "127.0.0.1"), ("east-1", "east-1.test")] {
         let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
+        params.not_after = (SystemTime::now() + Duration::from_secs(days * 86_400)).into();
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &ca).unwrap();
         fs::write(dir.join(format!("{name}.pem")), certificate.pem()).unwrap();
@@ -41,13 +48,11 @@ fn certify(dir: &Path) -> Option<u16> {
 
 fn protection(node: &RNode, shown: bool, only: Option<Vec<String>>) -> Protection {
     let file = |name: &str| node.folder().join(name);
-    let (certificate, key) = (file("east-1.pem"), file("east-1.key"));
-    let identity = Identity {
-        certificate: &certificate,
-        key: &key,
+    let files = TlsFiles {
+        ca: file("ca.pem"),
+        identity: shown.then(|| (file("east-1.pem"), file("east-1.key"))),
     };
-    let tls = Tls::new(&file("ca.pem"), shown.then_some(identity)).unwrap();
-    Protection::by(tls, only)
+    Protection::by(files, only).unwrap()
 }
 
 fn draft(node: &RNode) -> NodeDraft {
@@ -69,6 +74,23 @@ async fn a_node_by_tls_is_watched_and_works_as_any_other() {
     assert_eq!(task.state, TaskState::Succeeded, "{task:?}");
     let test = rig.grid.test(&draft(&node)).await;
     assert!(test.ok, "{test:?}");
+    // The certificate of this server is far from its end.
+    assert_eq!(rig.work.reach_nodes().await.outcome, Outcome::Pass);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preflight_says_that_the_certificate_for_nodes_ends_soon() {
+    let node = RNode::start_with("r01", |dir| certify_for(dir, 12)).await;
+    let (_dir, path) = database();
+    let all = protection(&node, true, None);
+    let options = GridOptions::default();
+    let rig = Rig::with_drafts(&path, "east-1", options, &[draft(&node)], all).await;
+    rig.until_health("r01", Health::Healthy).await;
+    let check = rig.work.reach_nodes().await;
+    assert_eq!(check.outcome, Outcome::Warn, "{check:?}");
+    assert!(check.evidence.contains("ends in 11 days"), "{check:?}");
+    assert!(check.repair.is_some());
     rig.stop().await;
 }
 

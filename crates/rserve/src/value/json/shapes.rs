@@ -35,9 +35,12 @@ pub(super) fn classed(value: &Value) -> Option<Elements> {
         return Some(Elements::Each(bits.iter().map(|&x| long(x)).collect()));
     }
     let seconds = value.inherits("POSIXct");
-    let text = |x: f64| match seconds {
-        true => time::date_time(x),
-        false => time::date(x),
+    let text = |x: f64| {
+        if seconds {
+            time::date_time(x)
+        } else {
+            time::date(x)
+        }
     };
     if seconds || value.inherits("Date") {
         return Some(Elements::Each(numbers(value, text)));

@@ -1,12 +1,18 @@
-//! Which nodes are reached by TLS.
+//! Which nodes are reached by TLS, and with what.
+
+mod files;
+
+pub use files::TlsFiles;
 
 use crate::store::StoredNode;
-use gridhelm_rserve::{Options, Tls};
+use files::Kept;
+use gridhelm_rserve::{Options, TlsError};
+use std::sync::Arc;
 
-/// How connections to nodes are protected.
+/// How connections to nodes are protected. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Protection {
-    tls: Option<Tls>,
+    tls: Option<Arc<Kept>>,
     /// `host` or `host:port`; `None`: every node.
     only: Option<Vec<String>>,
 }
@@ -17,21 +23,30 @@ impl Protection {
         Self::default()
     }
 
-    /// By TLS: every node, or only these (`host` or `host:port`).
-    pub fn by(tls: Tls, only: Option<Vec<String>>) -> Self {
-        Self {
-            tls: Some(tls),
+    /// By TLS with these files, which are read again when they change: every node, or only these (`host` or `host:port`).
+    ///
+    /// # Errors
+    /// The first file that cannot be used.
+    pub fn by(files: TlsFiles, only: Option<Vec<String>>) -> Result<Self, TlsError> {
+        Ok(Self {
+            tls: Some(Arc::new(Kept::read(files)?)),
             only,
-        }
+        })
+    }
+
+    /// When the certificate that is shown to nodes ends, milliseconds since 1970; `None` if none is shown.
+    pub(super) fn ends(&self) -> Option<i64> {
+        self.tls.as_ref().and_then(|kept| kept.now().ends)
     }
 
     /// The limits of a connection to this node, and its TLS.
     pub(super) fn options(&self, limits: &Options, node: &StoredNode) -> Options {
+        let tls = self
+            .tls
+            .as_ref()
+            .filter(|_| self.covers(&node.host, node.port));
         Options {
-            tls: self
-                .tls
-                .clone()
-                .filter(|_| self.covers(&node.host, node.port)),
+            tls: tls.map(|kept| kept.now().tls),
             ..limits.clone()
         }
     }
@@ -41,9 +56,10 @@ impl Protection {
             return true;
         };
         // An IPv6 address has colons of its own: with a port it stands in brackets.
-        let with_port = match host.contains(':') {
-            true => format!("[{host}]:{port}"),
-            false => format!("{host}:{port}"),
+        let with_port = if host.contains(':') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
         };
         only.iter()
             .any(|name| name.eq_ignore_ascii_case(host) || name.eq_ignore_ascii_case(&with_port))
