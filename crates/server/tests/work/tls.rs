@@ -8,6 +8,7 @@ use gridhelm_api::switch::Outcome;
 use gridhelm_api::task::TaskState;
 use gridhelm_server::grid::GridOptions;
 use gridhelm_server::grid::rserve::{Protection, TlsFiles};
+use gridhelm_server::group::Duties as _;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
