@@ -6,7 +6,7 @@ use crate::deployment::node::user;
 use crate::harness::{HarnessError, Result};
 use crate::set_up::apt::RSERVE;
 use gridhelm_rserve::{Connection, Endpoint, Options};
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
