@@ -57,7 +57,7 @@ impl Tls {
             .with_safe_default_protocol_versions()
             .map_err(|e| wrong(ca, &e))?
             .with_root_certificates(roots);
-        let config = match identity {
+        let mut config = match identity {
             None => builder.with_no_client_auth(),
             Some(Identity { certificate, key }) => {
                 let chain = certificates(certificate)?;
@@ -68,6 +68,9 @@ impl Tls {
                     .map_err(|e| wrong(certificate, &e))?
             }
         };
+        // Rserve names no context for sessions that are taken up again, so OpenSSL ends the connection
+        // of a client that shows a certificate and comes back with a ticket.
+        config.resumption = rustls::client::Resumption::disabled();
         Ok(Self {
             config: Arc::new(config),
         })

@@ -48,7 +48,7 @@ enum Command {
     },
     /// Try random input on what reads what nodes send; prints one JSON object a line.
     Fuzz {
-        /// The target: message, round_trip, json, outcome or replies; each in turn without one.
+        /// The target: message, `round_trip`, json, outcome or replies; each in turn without one.
         target: Option<String>,
         /// How long each target runs.
         #[arg(long, value_name = "N", default_value_t = 60)]
