@@ -217,7 +217,7 @@ local({
     if (is.atomic(x)) {
       a <- attributes(x)
       if (is.null(a)) return(x)
-      keep <- intersect(names(a), c("names", "dim", "dimnames", "levels", "class"))
+      keep <- intersect(names(a), c("names", "dim", "dimnames", "levels", "class", "units"))
       if (length(keep) < length(a)) attributes(x) <- a[keep]
       return(x)
     }

@@ -9,16 +9,21 @@ use tokio::net::TcpStream;
 use crate::error::bounded;
 use crate::qap::{self, Request};
 use crate::value::{self, Value};
-use crate::{Error, Secret};
+use crate::{Error, Secret, Tls, tls};
 
 mod exchange;
 mod files;
 mod handshake;
+mod receive;
+mod transport;
 
 pub use handshake::Handshake;
+use transport::Transport;
 
 /// Longest R error message that is kept, bytes.
 const MAX_MESSAGE: usize = 8 * 1024;
+/// Bytes that are read from the network at once.
+const BUFFER: usize = 16 * 1024;
 /// How much of a body is made room for before its bytes arrive.
 const FIRST_ROOM: u64 = 64 * 1024;
 
@@ -60,6 +65,8 @@ pub struct Options {
     pub handshake_timeout: Duration,
     /// Largest answer that is read, bytes; a larger one is skipped and reported.
     pub max_reply: u64,
+    /// Whether and how the connection is protected.
+    pub tls: Option<Tls>,
 }
 
 impl Default for Options {
@@ -68,6 +75,7 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(1),
             handshake_timeout: Duration::from_secs(2),
             max_reply: 256 << 20,
+            tls: None,
         }
     }
 }
@@ -86,16 +94,26 @@ enum State {
 /// the connection for good.
 #[derive(Debug)]
 pub struct Connection {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Transport>,
     endpoint: String,
     handshake: Handshake,
     max_reply: u64,
     state: State,
 }
 
+/// What the answer to a request holds.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// A value.
+    Value,
+    /// Bytes, or nothing.
+    Bytes,
+}
+
 /// The answer to a request.
 enum Reply {
-    Ok(Vec<u8>),
+    Value(Value),
+    Bytes(Vec<u8>),
     Failed(u8),
 }
 
@@ -131,8 +149,26 @@ impl Connection {
                 endpoint: place.clone(),
                 source,
             })?;
-            let mut stream = BufReader::with_capacity(16 * 1024, stream);
-            let handshake = handshake::read(&mut stream, &place).await?;
+            let stream = match &options.tls {
+                None => Transport::Plain(stream),
+                Some(tls) => {
+                    let stream = tls.connect(&endpoint.host, stream, &place).await?;
+                    Transport::Tls(Box::new(stream))
+                }
+            };
+            let protected = options.tls.is_some();
+            let mut stream = BufReader::with_capacity(BUFFER, stream);
+            let handshake = match handshake::read(&mut stream, &place).await {
+                // A node that refuses this side's certificate says so after the handshake only.
+                Err(Error::Connect { source, .. }) if protected => {
+                    return Err(tls::failed(&place, &source));
+                }
+                Err(Error::NotRserve { got, .. }) if protected && got == handshake::CLOSED => {
+                    let source = std::io::ErrorKind::UnexpectedEof.into();
+                    return Err(tls::failed(&place, &source));
+                }
+                other => other?,
+            };
             let mut connection = Self {
                 stream,
                 endpoint: place.clone(),
@@ -152,6 +188,23 @@ impl Connection {
                 waited: options.handshake_timeout,
             }),
         }
+    }
+
+    /// A connection whose other side has said all of `bytes` already, the banner included.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) async fn over_bytes(bytes: Vec<u8>, max_reply: u64) -> Result<Self, Error> {
+        let endpoint = "bytes:0".to_owned();
+        let stream = Transport::Bytes(std::io::Cursor::new(bytes));
+        // A small buffer, so that elements lie across its end.
+        let mut stream = BufReader::with_capacity(61, stream);
+        let handshake = handshake::read(&mut stream, &endpoint).await?;
+        Ok(Self {
+            stream,
+            endpoint,
+            handshake,
+            max_reply,
+            state: State::Ready,
+        })
     }
 
     /// What the node said about itself when the connection opened.
@@ -175,10 +228,7 @@ impl Connection {
         if self.state != State::Ready {
             return true;
         }
-        let mut byte = [0_u8; 1];
-        // An idle session says nothing: EOF, an error and unasked bytes all end its use.
-        !matches!(self.stream.get_ref().try_read(&mut byte),
-            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock)
+        self.stream.get_ref().peer_has_closed()
     }
 
     /// Evaluates R code in the session's global environment and returns its value. Output sent out
@@ -206,8 +256,7 @@ impl Connection {
         call: &Value,
         on_oob: impl FnMut(Value) + Send,
     ) -> Result<Value, Error> {
-        let sexp = self.encode(call)?;
-        let request = Request::new(qap::CMD_EVAL).sexp(&sexp).finish();
+        let request = self.with_value(Request::new(qap::CMD_EVAL), call)?.finish();
         self.evaluate(request, on_oob).await
     }
 
@@ -220,14 +269,11 @@ impl Connection {
                 reason: "the variable name is empty".to_owned(),
             });
         }
-        let sexp = self.encode(value)?;
-        let request = Request::new(qap::CMD_SET_SEXP)
-            .string(name)
-            .sexp(&sexp)
-            .finish();
-        match self.request(request, |_| {}).await? {
-            Reply::Ok(_) => Ok(()),
+        let request = Request::new(qap::CMD_SET_SEXP).string(name);
+        let request = self.with_value(request, value)?.finish();
+        match self.request(request, Answer::Bytes, |_| {}).await? {
             Reply::Failed(status) => Err(self.refused("assign a variable", status)),
+            Reply::Bytes(_) | Reply::Value(_) => Ok(()),
         }
     }
 
@@ -247,16 +293,31 @@ impl Connection {
             // These end the user or the password on the wire: no such user can exist.
             return Err(refused(&self.endpoint));
         }
+        let crypted = match self.handshake.salt() {
+            Some(salt) => Some(crypted(password, salt).ok_or_else(|| {
+                self.end("its sign-in needs another way");
+                Error::Crypt {
+                    endpoint: self.endpoint.clone(),
+                    reason: "it takes only passwords that went through crypt(), and sent no usable salt; set `plaintext enable` there and protect the connection by TLS".to_owned(),
+                }
+            })?),
+            None => None,
+        };
+        let password = crypted.as_deref().unwrap_or(password);
         let text = format!("{}\n{password}", credentials.user);
         match self
-            .request(Request::new(qap::CMD_LOGIN).string(&text).finish(), |_| {})
+            .request(
+                Request::new(qap::CMD_LOGIN).string(&text).finish(),
+                Answer::Bytes,
+                |_| {},
+            )
             .await?
         {
-            Reply::Ok(_) => Ok(()),
             Reply::Failed(_) => {
                 self.end("the sign-in was refused");
                 Err(refused(&self.endpoint))
             }
+            Reply::Bytes(_) | Reply::Value(_) => Ok(()),
         }
     }
 
@@ -265,8 +326,9 @@ impl Connection {
         request: Vec<u8>,
         on_oob: impl FnMut(Value) + Send,
     ) -> Result<Value, Error> {
-        match self.request(request, on_oob).await? {
-            Reply::Ok(body) => self.sexp(&body),
+        match self.request(request, Answer::Value, on_oob).await? {
+            Reply::Value(value) => Ok(value),
+            Reply::Bytes(_) => Ok(Value::null()),
             Reply::Failed(qap::ERR_AUTH) => {
                 self.end("it needs a sign-in");
                 Err(Error::SignInRefused {
@@ -281,17 +343,13 @@ impl Connection {
                         Request::new(qap::CMD_EVAL)
                             .string("geterrmessage()")
                             .finish(),
+                        Answer::Value,
                         |_| {},
                     )
                     .await?
                 {
-                    Reply::Ok(body) => self
-                        .sexp(&body)?
-                        .as_str()
-                        .unwrap_or_default()
-                        .trim()
-                        .to_owned(),
-                    Reply::Failed(..) => String::new(),
+                    Reply::Value(text) => text.as_str().unwrap_or_default().trim().to_owned(),
+                    Reply::Bytes(_) | Reply::Failed(_) => String::new(),
                 };
                 Err(Error::R {
                     endpoint: self.endpoint.clone(),
@@ -315,23 +373,13 @@ impl Connection {
         }
     }
 
-    fn sexp(&mut self, body: &[u8]) -> Result<Value, Error> {
-        let Some((kind, content)) = qap::first_parameter(body) else {
-            return Err(self.broken("an answer is cut short"));
-        };
-        if kind != qap::DT_SEXP {
-            return Err(self.broken(&format!(
-                "an answer has parameter type {kind} instead of a value"
-            )));
-        }
-        value::decode(content).map_err(|e| Error::decode(&self.endpoint, &e))
-    }
-
-    fn encode(&self, value: &Value) -> Result<Vec<u8>, Error> {
-        value::encode(value).map_err(|reason| Error::Invalid {
-            endpoint: self.endpoint.clone(),
-            reason: reason.to_owned(),
-        })
+    fn with_value(&self, request: Request, value: &Value) -> Result<Request, Error> {
+        request
+            .sexp(|out| value::encode_into(value, out))
+            .map_err(|reason| Error::Invalid {
+                endpoint: self.endpoint.clone(),
+                reason: reason.to_owned(),
+            })
     }
 
     fn check_text(&self, what: &str, text: &str) -> Result<(), Error> {
@@ -356,4 +404,12 @@ impl Connection {
             what: what.to_owned(),
         }
     }
+}
+
+/// What Rserve compares where it takes no plain passwords: `crypt()` as Unix had it first, two
+/// characters of salt, the password's first eight bytes. `None` if the salt is none.
+fn crypted(password: &str, salt: &str) -> Option<String> {
+    // The hash says which algorithm it is of; deprecated is what Rserve asks for.
+    #[allow(deprecated)]
+    pwhash::unix_crypt::hash_with(salt, password).ok()
 }

@@ -31,12 +31,28 @@ pub enum Error {
     },
     /// The port accepted the connection but did not finish the handshake or the sign-in in time: a
     /// stopped or overloaded listener, or a service that waits for the client to speak first.
-    #[error("{endpoint} accepts connections but sent no Rserve banner or sign-in answer within {} ms; the listener may be stopped or overloaded, or the port belongs to another service", waited.as_millis())]
+    #[error("{endpoint} accepts connections but sent no Rserve banner or sign-in answer within {} ms; the listener may be stopped or overloaded, or the port wants TLS or belongs to another service", waited.as_millis())]
     HandshakeTimeout {
         /// Where.
         endpoint: String,
         /// How long this side waited.
         waited: Duration,
+    },
+    /// TLS could not be agreed on: a certificate does not fit, or the port has no TLS.
+    #[error("no TLS with {endpoint}: {reason}")]
+    Tls {
+        /// Where.
+        endpoint: String,
+        /// Why, and what to check.
+        reason: String,
+    },
+    /// The node takes only passwords that went through `crypt()`, and this one cannot.
+    #[error("cannot sign in at {endpoint}: {reason}")]
+    Crypt {
+        /// Where.
+        endpoint: String,
+        /// Why, and what to do.
+        reason: String,
     },
     /// Something else than an Rserve speaking QAP1 listens there.
     #[error("{endpoint} is not an Rserve that speaks QAP1: {got}; check the port")]
@@ -76,6 +92,14 @@ pub enum Error {
         /// What was wrong.
         what: String,
     },
+    /// The answer is right, and more than this client takes. The connection stays usable.
+    #[error("the answer of R at {endpoint} cannot be taken: {source}; return something simpler")]
+    Unreadable {
+        /// Where.
+        endpoint: String,
+        /// Which limit it exceeds.
+        source: DecodeError,
+    },
     /// Something exceeds a limit of this client or of the node.
     #[error("{what} is too large for {endpoint}: {}", sizes(*bytes, *limit))]
     TooLarge {
@@ -87,6 +111,8 @@ pub enum Error {
         bytes: u64,
         /// The limit, bytes; 0 when it is the node's own and not known here.
         limit: u64,
+        /// Whether it was too much to read past, so that the session had to be given up.
+        ended: bool,
     },
     /// The session is gone, or an earlier request on this connection was given up.
     #[error("the session at {endpoint} is closed: {reason}; open a new one")]
@@ -133,7 +159,11 @@ impl Error {
     pub fn leaves_session_usable(&self) -> bool {
         matches!(
             self,
-            Self::R { .. } | Self::File { .. } | Self::Invalid { .. } | Self::TooLarge { .. }
+            Self::R { .. }
+                | Self::File { .. }
+                | Self::Invalid { .. }
+                | Self::TooLarge { ended: false, .. }
+                | Self::Unreadable { .. }
         )
     }
 

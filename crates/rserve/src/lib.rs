@@ -11,15 +11,22 @@
 
 mod connection;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod proc_text;
 mod qap;
 pub mod reclaim;
 pub mod run;
 mod secret;
+mod tls;
 mod value;
 pub mod watch;
 
 pub use connection::{Connection, Credentials, Endpoint, Handshake, Options};
 pub use error::Error;
 pub use secret::Secret;
-pub use value::{Attributes, Complex, Data, DecodeError, FromJsonError, NA_REAL, Value, is_na};
+pub use tls::{Identity, Tls, TlsError};
+pub use value::{
+    Attributes, Closure, Complex, Data, DecodeError, FromJsonError, NA_REAL, Value, is_na,
+};

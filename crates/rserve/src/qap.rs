@@ -116,11 +116,19 @@ impl Request {
         self
     }
 
-    /// A `DT_SEXP` whose encoded form is `sexp`.
-    pub(crate) fn sexp(mut self, sexp: &[u8]) -> Self {
-        self.parameter_header(DT_SEXP, sexp.len());
-        self.bytes.extend_from_slice(sexp);
-        self
+    /// A `DT_SEXP` that `write` appends. Its header is the long one, so that the length can be
+    /// filled in afterwards and the content is made in its place.
+    pub(crate) fn sexp<E>(
+        mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let start = self.bytes.len();
+        self.bytes
+            .extend_from_slice(&[DT_SEXP | DT_LARGE, 0, 0, 0, 0, 0, 0, 0]);
+        write(&mut self.bytes)?;
+        let length = (self.bytes.len() - start - 8) as u64;
+        self.bytes[start + 1..start + 8].copy_from_slice(&length.to_le_bytes()[..7]);
+        Ok(self)
     }
 
     fn parameter_header(&mut self, kind: u8, length: usize) {
@@ -143,6 +151,7 @@ impl Request {
     }
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
 /// The first parameter of a message body: its type and content, or `None` when the body is cut short.
 pub(crate) fn first_parameter(body: &[u8]) -> Option<(u8, &[u8])> {
     let (&kind, rest) = body.split_first()?;

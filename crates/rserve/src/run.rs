@@ -150,6 +150,27 @@ pub async fn discard(mut connection: Connection, session: &SessionInfo) -> Resul
     result.map(|_| ())
 }
 
+/// What [`collect`] found.
+#[cfg(feature = "fuzzing")]
+pub(crate) struct Collected {
+    /// Bytes printed that were kept.
+    pub(crate) printed: usize,
+    /// The outcome, if the answer has its form.
+    pub(crate) outcome: Option<RunOutcome>,
+}
+
+/// The outcome of what the runner sent and answered.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn collect(sent: &[Value], answer: &Value, max_output: usize) -> Collected {
+    let mut collector = Collector::new(|_| {}, max_output as u64);
+    for value in sent {
+        collector.take(value);
+    }
+    let outcome = collector.finish(answer);
+    let printed = outcome.as_ref().map_or(0, |outcome| outcome.printed.len());
+    Collected { printed, outcome }
+}
+
 fn call(connection: &Connection, request: &RunRequest) -> Result<Value, Error> {
     let bad = |reason: String| invalid(connection, &reason);
     let mut inputs = Vec::with_capacity(request.inputs.len());

@@ -7,8 +7,15 @@ mod json;
 mod properties;
 
 pub use decode::DecodeError;
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use decode::decode;
+pub(crate) use decode::{
+    Decoder, MAX_PADDING, assembled, complex, integer, is_made_of_values, logical, named, string,
+    xt,
+};
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use encode::encode;
+pub(crate) use encode::encode_into;
 pub use json::FromJsonError;
 
 /// R's `NA_real_`: a NaN whose lower half is 1954.
@@ -57,17 +64,32 @@ pub enum Data {
     Text(Vec<Option<String>>),
     /// A raw vector.
     Raw(Vec<u8>),
-    /// A list (R's generic vector) or an expression vector.
+    /// A list (R's generic vector).
     List(Vec<Value>),
+    /// An expression vector: calls, symbols and constants, not evaluated.
+    Expression(Vec<Value>),
     /// A pairlist; each element with its tag.
     Pairs(Vec<(Option<String>, Value)>),
     /// A call: the function, then its arguments, each with its tag.
     Language(Vec<(Option<String>, Value)>),
-    /// A symbol.
+    /// A symbol; empty for an argument that is left out, as in `x[, 1]`.
     Symbol(String),
-    /// Something that QAP1 does not carry (a function, an environment, an S4 object): its type
-    /// number in R (`SEXPTYPE`), 0 when not told.
+    /// A function written in R. QAP1 carries it to this side only, and without its environment.
+    Closure(Box<Closure>),
+    /// An S4 object: its slots are its attributes.
+    S4,
+    /// Something of which QAP1 carries the attributes only (an environment, an external pointer,
+    /// bytecode): its type number in R (`SEXPTYPE`), 0 when not told.
     Opaque(u32),
+}
+
+/// A function written in R.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Closure {
+    /// The parameters: a pairlist of defaults, the empty symbol where there is none; or `NULL`.
+    pub formals: Value,
+    /// What it evaluates: a call, a symbol, a constant, or bytecode once R has compiled it.
+    pub body: Value,
 }
 
 impl From<Data> for Value {
@@ -145,7 +167,7 @@ impl Value {
             Some(Data::Text(classes)) if classes.iter().flatten().any(|c| c == class))
     }
 
-    /// The number of elements; 0 for `NULL`, 1 for a symbol or something opaque.
+    /// The number of elements; 0 for `NULL`, 1 for what has none (a symbol, a function, …).
     pub fn len(&self) -> usize {
         match &self.data {
             Data::Null => 0,
@@ -155,9 +177,9 @@ impl Value {
             Data::Complex(v) => v.len(),
             Data::Text(v) => v.len(),
             Data::Raw(v) => v.len(),
-            Data::List(v) => v.len(),
+            Data::List(v) | Data::Expression(v) => v.len(),
             Data::Pairs(v) | Data::Language(v) => v.len(),
-            Data::Symbol(_) | Data::Opaque(_) => 1,
+            Data::Symbol(_) | Data::Closure(_) | Data::S4 | Data::Opaque(_) => 1,
         }
     }
 
@@ -169,7 +191,7 @@ impl Value {
     /// The element of a named list, or of a pairlist, called `name`.
     pub fn get(&self, name: &str) -> Option<&Value> {
         match &self.data {
-            Data::List(values) => {
+            Data::List(values) | Data::Expression(values) => {
                 let Data::Text(names) = &self.attribute("names")?.data else {
                     return None;
                 };
@@ -228,10 +250,10 @@ impl Value {
         }
     }
 
-    /// The elements of a list; empty for anything else.
+    /// The elements of a list or expression vector; empty for anything else.
     pub fn as_list(&self) -> &[Value] {
         match &self.data {
-            Data::List(v) => v,
+            Data::List(v) | Data::Expression(v) => v,
             _ => &[],
         }
     }

@@ -335,3 +335,54 @@ async fn a_request_beyond_the_nodes_limit_is_told_and_survived() {
         Some(3 << 20)
     );
 }
+
+/// A node that takes no plain passwords, as Rserve greets; it says what it was sent for one.
+async fn crypting(salt: &'static str) -> (Endpoint, tokio::task::JoinHandle<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let banner = format!("Rsrv0103QAP1\r\n\r\nARucK{salt} --------");
+        stream.write_all(banner.as_bytes()).await.unwrap();
+        let mut head = [0; 16];
+        if stream.read_exact(&mut head).await.is_err() {
+            return Vec::new();
+        }
+        let mut body = vec![0; usize::from(head[4])];
+        stream.read_exact(&mut body).await.unwrap();
+        stream
+            .write_all(&[1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+            .await
+            .unwrap();
+        body
+    });
+    let endpoint = Endpoint {
+        host: "127.0.0.1".into(),
+        port,
+    };
+    (endpoint, heard)
+}
+
+#[tokio::test]
+async fn a_node_that_takes_no_plain_password_gets_a_crypted_one() {
+    // What the C library's crypt() gives for "secret".
+    for (salt, hash) in [
+        ("ab", "abNANd1rDfiNc"),
+        ("./", "./17m29LFAflg"),
+        ("9Z", "9Zek2TLfYZboc"),
+    ] {
+        let (endpoint, heard) = crypting(salt).await;
+        Connection::open(&endpoint, Some(&credentials()), &quick())
+            .await
+            .unwrap();
+        let body = heard.await.unwrap();
+        let text = String::from_utf8_lossy(&body[4..]).into_owned();
+        assert_eq!(text.trim_end_matches('\0'), format!("grid\n{hash}"));
+        assert!(!text.contains("secret"));
+    }
+    // A salt that is none: the password stays here.
+    let (endpoint, heard) = crypting("!!").await;
+    let error = open(&endpoint).await;
+    assert!(matches!(error, Error::Crypt { .. }), "{error}");
+    assert_eq!(heard.await.unwrap(), b"");
+}

@@ -89,7 +89,7 @@ async fn values_of_r_become_json() {
         ),
         (
             "function(x) x",
-            json!({"type": "opaque", "what": "function"}),
+            json!({"type": "opaque", "what": "function", "text": "function(x) x"}),
         ),
         (
             "round(unname(coef(lm(dist ~ speed, cars))), 3)",
@@ -100,6 +100,109 @@ async fn values_of_r_become_json() {
             json!([{"type": "language", "text": "a"}, 1]),
         ),
         ("pairlist(a = 1)", json!({"a": 1})),
+        (
+            "factor(c('lo', NA), levels = c('lo', 'hi'), ordered = TRUE)",
+            json!({"type": "factor", "levels": ["lo", "hi"], "values": ["lo", null], "ordered": true}),
+        ),
+        (
+            "addNA(factor(c('a', NA)))",
+            json!({"type": "factor", "levels": ["a", null], "values": ["a", null]}),
+        ),
+        (
+            "setNames(factor('u'), 'p')",
+            json!({"type": "named", "names": ["p"], "values": {"type": "factor", "levels": ["u"], "values": ["u"]}}),
+        ),
+        (
+            "data.frame(x = 1:3)[c(3, 1), , drop = FALSE]",
+            json!({"type": "data.frame", "rows": 2, "columns": {"x": [3, 1]}, "row_names": [3, 1]}),
+        ),
+        (
+            "data.frame(a = 1, a = 2, check.names = FALSE)",
+            json!({"type": "data.frame", "rows": 1, "columns": {"a": [1], "column 2": [2]}, "names": ["a", "a"]}),
+        ),
+        (
+            "data.frame(f = factor(c('a', 'b')))",
+            json!({"type": "data.frame", "rows": 2, "columns": {"f": {"type": "factor", "levels": ["a", "b"], "values": ["a", "b"]}}}),
+        ),
+        (
+            "table(x = c('a', 'b', 'a'))",
+            json!({"type": "matrix", "dim": [2], "dimnames": [["a", "b"]], "axes": ["x"], "values": [2, 1]}),
+        ),
+        (
+            "matrix(c(1i, 2), 1)",
+            json!({"type": "matrix", "dim": [1, 2], "values": {"type": "complex", "re": [0, 2], "im": [1, 0]}}),
+        ),
+        (
+            "array(1:8, c(2, 2, 2))",
+            json!({"type": "matrix", "dim": [2, 2, 2], "values": [1, 2, 3, 4, 5, 6, 7, 8]}),
+        ),
+        ("structure(20779L, class = 'Date')", json!("2026-11-22")),
+        (
+            "as.Date(c(-719528, 2932896), origin = '1970-01-01')",
+            json!(["0000-01-01", "9999-12-31"]),
+        ),
+        ("as.Date(NA)", Json::Null),
+        (
+            "as.POSIXct('2026-07-01 12:00', tz = 'Europe/Berlin')",
+            json!("2026-07-01T10:00:00.000Z"),
+        ),
+        (
+            "as.POSIXlt('2026-07-01 12:00:01.5', tz = 'UTC')",
+            json!("2026-07-01T12:00:01.500Z"),
+        ),
+        (
+            "as.POSIXlt(as.POSIXct('2026-07-01 12:00', tz = 'Europe/Berlin'))",
+            json!("2026-07-01T10:00:00.000Z"),
+        ),
+        (
+            "as.POSIXlt(c('2024-02-29', NA), tz = 'America/New_York')",
+            json!(["2024-02-29T00:00:00.000", null]),
+        ),
+        (
+            "as.difftime(c(5, NA), units = 'mins')",
+            json!({"type": "difftime", "units": "mins", "values": [5, null]}),
+        ),
+        (
+            "structure(4.94065645841247e-324, class = 'integer64')",
+            json!(1),
+        ),
+        (
+            "local({ setClass('P', representation(x = 'numeric')); new('P', x = 1) })",
+            json!({"type": "opaque", "what": "S4 object", "class": "P", "slots": {"x": 1}}),
+        ),
+        ("sum", json!({"type": "opaque", "what": "builtin function"})),
+        (
+            "methods::new('externalptr')",
+            json!({"type": "opaque", "what": "external pointer"}),
+        ),
+        (
+            "compiler::compile(quote(1 + x))",
+            json!({"type": "opaque", "what": "bytecode"}),
+        ),
+        (
+            "compiler::cmpfun(function(x, y = 2) x + y)",
+            json!({"type": "opaque", "what": "function", "text": "function(x, y = 2) <bytecode>"}),
+        ),
+        (
+            "function(x, ...) { if (x > 1) x[, 1] else -x }",
+            json!({"type": "opaque", "what": "function", "text": "function(x, ...) { if (x > 1) x[, 1] else -x }"}),
+        ),
+        (
+            "list(mean = 1, f = globalenv())",
+            json!({"mean": 1, "f": {"type": "opaque", "what": "environment"}}),
+        ),
+        ("pairlist(1, 2)", json!([1, 2])),
+        (
+            "c(a = 1i)",
+            json!({"type": "named", "names": ["a"], "values": {"type": "complex", "re": [0], "im": [1]}}),
+        ),
+        ("0.1 + 0.2", json!(0.300_000_000_000_000_04)),
+        ("-0", json!(-0.0)),
+        ("2^53", json!(9_007_199_254_740_992.0)),
+        (
+            "Reduce(function(x, i) list(x), 1:60, 1)",
+            (0..60).fold(json!(1), |inner, _| json!([inner])),
+        ),
         (".Machine$integer.max", json!(2_147_483_647)),
         ("1e-320", json!(1e-320)),
     ] {
@@ -132,6 +235,15 @@ async fn values_sent_to_r_arrive_whole() {
         json!({"type": "data.frame", "rows": 2, "columns": {"z": [1, 2], "a": ["x", null]}}),
         json!({"type": "raw", "hex": "0001ff"}),
         json!({"type": "complex", "re": [1, null], "im": [0, 2]}),
+        json!({"type": "factor", "levels": ["a", null], "values": ["a", null], "ordered": true}),
+        json!({"type": "difftime", "units": "mins", "values": [5, null]}),
+        json!({"type": "matrix", "dim": [2], "dimnames": [["a", "b"]], "axes": ["x"], "values": [2, 1]}),
+        json!({"type": "matrix", "dim": [1, 2], "values": {"type": "raw", "hex": "00ff"}}),
+        json!({"type": "named", "names": ["a"], "values": {"type": "complex", "re": [0], "im": [1]}}),
+        json!({"type": "data.frame", "rows": 2, "columns": {"x": [3, 1]}, "row_names": [3, 1]}),
+        json!({"type": "data.frame", "rows": 1, "columns": {"a": [1], "column 2": [2]}, "names": ["a", "a"]}),
+        json!({"type": "language", "text": "f(x)"}),
+        json!(0.300_000_000_000_000_04),
     ] {
         c.assign("x", &Value::from_json(&json).unwrap())
             .await
@@ -178,5 +290,68 @@ async fn values_sent_to_r_arrive_whole() {
         c.assign("x", &Data::Opaque(3).into()).await,
         Err(Error::Invalid { .. })
     ));
+    assert_eq!(c.eval("1").await.unwrap().to_json(), json!(1));
+}
+
+/// More than this client takes is refused, and the session goes on.
+#[tokio::test]
+async fn what_is_too_deep_or_too_much_leaves_the_session_usable() {
+    let node = Node::start("").await;
+    let mut c = node.open().await;
+    for (code, reason) in [
+        (
+            "Reduce(function(x, i) list(x), 1:150, 1)",
+            "more than 100 deep",
+        ),
+        (
+            "Reduce(function(x, i) list(x, numeric(9000)), 1:150, 1)",
+            "more than 100 deep",
+        ),
+        // (Of a list with as many single logicals Rserve 1.8 itself dies: it reckons their size too small.)
+        ("as.list(1:5e6)", "strings"),
+        ("character(2e7)", "strings"),
+    ] {
+        match c.eval(code).await {
+            Err(error @ Error::Unreadable { .. }) => {
+                assert!(error.to_string().contains(reason), "{error}");
+                assert!(error.leaves_session_usable() && !error.session_lost());
+            }
+            other => panic!("{code}: {:?}", other.map(|v| v.len())),
+        }
+        assert_eq!(c.eval("1").await.unwrap().to_json(), json!(1), "{code}");
+    }
+}
+
+/// What R would take unseen, and fall over later.
+#[tokio::test]
+async fn values_that_r_could_not_stand_are_not_sent() {
+    let node = Node::start("").await;
+    let mut c = node.open().await;
+    let with = |data: Data, name: &str, attribute: Value| Value {
+        data,
+        attributes: vec![(name.to_owned(), attribute)],
+    };
+    let two = || Data::Double(vec![1.0, 2.0]);
+    for bad in [
+        with(Data::Null, "note", Value::text("x")),
+        with(Data::Symbol("x".into()), "note", Value::text("x")),
+        with(Data::Pairs(vec![]), "note", Value::text("x")),
+        with(
+            two(),
+            "dim",
+            Data::Integer(vec![Some(1000), Some(1000)]).into(),
+        ),
+        with(two(), "dim", Data::Integer(vec![None]).into()),
+        with(two(), "dim", Value::double(2.0)),
+        with(two(), "names", Value::text("one")),
+        with(two(), "class", Value::double(1.0)),
+        with(two(), "dimnames", Data::List(vec![]).into()),
+        with(two(), "", Value::text("x")),
+        Data::Language(vec![]).into(),
+        Data::S4.into(),
+    ] {
+        let error = c.assign("x", &bad).await.unwrap_err();
+        assert!(matches!(error, Error::Invalid { .. }), "{bad:?}: {error}");
+    }
     assert_eq!(c.eval("1").await.unwrap().to_json(), json!(1));
 }

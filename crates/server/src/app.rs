@@ -140,6 +140,7 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
     let bootstrap = accounts.bootstrap(password.as_deref()).await?;
     let fresh = accounts.keep_fresh();
 
+    let protection = config.nodes.protection()?;
     let hub = Hub::new(&boot);
     let started_at = crate::clock::now();
     let (standing_tx, standing) = watch::channel(Standing {
@@ -149,7 +150,7 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
     let grid = Grid::with_options(
         Arc::clone(&store),
         hub.clone(),
-        Arc::new(RserveProvider::new(&*config.group)),
+        Arc::new(RserveProvider::new(&*config.group).protected(protection)),
         config.group.clone(),
         config.name.clone(),
         GridOptions {

@@ -1,8 +1,10 @@
 //! Configuration: a TOML file, then environment, then flags.
 
 mod database;
+mod nodes;
 
 pub use database::{Database, Password};
+pub use nodes::{Nodes, NodesTls};
 
 use crate::balancer::{BalancerConfig, is_backend};
 use crate::group::hold::FailoverLimit;
@@ -73,6 +75,9 @@ pub struct Config {
     /// The grid.
     #[serde(default)]
     pub grid: GridConfig,
+    /// How nodes are reached.
+    #[serde(default)]
+    pub nodes: Nodes,
     /// Proxies in front of this server, as addresses or networks (`10.0.0.0/8`): what they say in `X-Forwarded-For` is
     /// believed. Without it every request has the proxy's address, in the audit log and where sign-ins are slowed down.
     #[serde(default, deserialize_with = "networks")]
@@ -258,6 +263,7 @@ impl Config {
             ));
         }
         self.database.check()?;
+        self.nodes.protection()?;
         Ok(self)
     }
 }
@@ -365,6 +371,14 @@ mod tests {
             (
                 format!("{FILE}\n[balancer]\nsocket = \"/run/h.sock\"\nbackends = [\"a;b\"]"),
                 "balancer.backends",
+            ),
+            (
+                format!("{FILE}\n[nodes.tls]\nca = \"/nowhere/ca.pem\""),
+                "/nowhere/ca.pem",
+            ),
+            (
+                format!("{FILE}\n[nodes.tls]\nca = \"/dev/null\"\nkey = \"k\""),
+                "both certificate and key",
             ),
             ("not toml".to_owned(), "server.toml"),
         ];

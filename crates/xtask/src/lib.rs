@@ -4,6 +4,7 @@
 //! * [`build`] builds the server and the console;
 //! * [`deployment`] starts a whole local deployment (R nodes, servers, load balancer) and stops it;
 //! * [`checks`] runs every test and counts;
+//! * [`fuzz`] tries random input on what reads what nodes send;
 //! * `harness` (feature) is what the browser tests and the bench share, `drill` (same feature) breaks things on purpose,
 //!   `bench` (feature) measures.
 //!
@@ -17,6 +18,7 @@ pub mod deployment;
 #[cfg(feature = "harness")]
 pub mod drill;
 pub mod error;
+pub mod fuzz;
 #[cfg(feature = "harness")]
 pub mod harness;
 pub mod process;

@@ -11,6 +11,7 @@ use xtask::deployment::plan::{DEFAULT_PORTS_FROM, Database};
 use xtask::deployment::run::{self, Options};
 use xtask::deployment::sweep::Sweep;
 use xtask::error::Error;
+use xtask::fuzz;
 use xtask::process;
 use xtask::say;
 use xtask::set_up::{self, Need};
@@ -44,6 +45,14 @@ enum Command {
     Drill {
         /// Which drill, or how their names begin; all without a name.
         name: Option<String>,
+    },
+    /// Try random input on what reads what nodes send; prints one JSON object a line.
+    Fuzz {
+        /// The target: message, `round_trip`, json, outcome or replies; each in turn without one.
+        target: Option<String>,
+        /// How long each target runs.
+        #[arg(long, value_name = "N", default_value_t = 60)]
+        seconds: u64,
     },
     /// Only install what building, running and testing need.
     SetUp,
@@ -122,6 +131,7 @@ fn main() -> ExitCode {
         Command::Test { name } => checks::run(name.as_deref()),
         Command::Bench { arguments } => program("bench", &arguments),
         Command::Drill { name } => program("drill", name.as_slice()),
+        Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
         Command::SetUp => Stop::listen()
             .and_then(|stop| set_up::set_up(&Workspace::find()?, Need::Test, &stop))
             .map(|_| true),

@@ -2,7 +2,8 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Connection, FIRST_ROOM, Reply, State};
+use super::receive::{Failure, Receiver};
+use super::{Answer, Connection, FIRST_ROOM, Reply, State};
 use crate::Error;
 use crate::error::bounded;
 use crate::qap::{self, HEADER, Header, Kind};
@@ -13,6 +14,7 @@ impl Connection {
     pub(super) async fn request(
         &mut self,
         message: Vec<u8>,
+        answer: Answer,
         mut on_oob: impl FnMut(Value) + Send,
     ) -> Result<Reply, Error> {
         match &self.state {
@@ -27,7 +29,7 @@ impl Connection {
             });
         }
         self.state = State::Busy;
-        let result = self.exchange(&message, &mut on_oob).await;
+        let result = self.exchange(message, answer, &mut on_oob).await;
         match result {
             Ok(reply) => {
                 self.state = State::Ready;
@@ -51,12 +53,20 @@ impl Connection {
 
     async fn exchange(
         &mut self,
-        message: &[u8],
+        message: Vec<u8>,
+        answer: Answer,
         on_oob: &mut (impl FnMut(Value) + Send),
     ) -> Result<Reply, Error> {
-        if let Err(source) = self.stream.get_mut().write_all(message).await {
+        let stream = self.stream.get_mut();
+        let sent = match stream.write_all(&message).await {
+            Ok(()) => stream.flush().await,
+            failed => failed,
+        };
+        if let Err(source) = sent {
             return Err(self.lost(source));
         }
+        // A large request need not be kept while its answer is awaited.
+        drop(message);
         loop {
             let mut head = [0_u8; HEADER];
             if let Err(source) = self.stream.read_exact(&mut head).await {
@@ -66,12 +76,19 @@ impl Connection {
             if header.length > self.max_reply {
                 return self.skip(header).await;
             }
-            let body = self.body(header.length).await?;
             match header.kind {
-                Kind::Ok => return Ok(Reply::Ok(body)),
-                Kind::Failed(status) => return Ok(Reply::Failed(status)),
+                Kind::Ok => {
+                    return Ok(match answer {
+                        Answer::Value => Reply::Value(self.value(header.length).await?),
+                        Answer::Bytes => Reply::Bytes(self.body(header.length).await?),
+                    });
+                }
+                Kind::Failed(status) => {
+                    self.body(header.length).await?;
+                    return Ok(Reply::Failed(status));
+                }
                 Kind::OutOfBand => {
-                    let value = self.sexp(&body)?;
+                    let value = self.value(header.length).await?;
                     on_oob(value);
                 }
                 Kind::Unexpected(command) => {
@@ -80,6 +97,35 @@ impl Connection {
                     );
                 }
             }
+        }
+    }
+
+    /// Reads a body that is a value.
+    async fn value(&mut self, length: u64) -> Result<Value, Error> {
+        let mut receiver = Receiver::new(&mut self.stream, length);
+        let result = receiver.parameter().await;
+        match result {
+            Ok(value) => match receiver.drain().await {
+                Ok(()) => Ok(value),
+                Err(source) => Err(self.lost(source)),
+            },
+            Err(Failure::Stream(source)) => Err(self.lost(source)),
+            Err(Failure::Value(source)) if source.is_limit() => match receiver.drain().await {
+                Ok(()) => Err(Error::Unreadable {
+                    endpoint: self.endpoint.clone(),
+                    source,
+                }),
+                Err(source) => Err(self.lost(source)),
+            },
+            Err(Failure::Value(source)) => {
+                let error = Error::decode(&self.endpoint, &source);
+                self.end("a value could not be read");
+                Err(error)
+            }
+            Err(Failure::Parameter(None)) => Err(self.broken("an answer is cut short")),
+            Err(Failure::Parameter(Some(kind))) => Err(self.broken(&format!(
+                "an answer has parameter type {kind} instead of a value"
+            ))),
         }
     }
 
@@ -95,13 +141,15 @@ impl Connection {
 
     /// Reads past an answer that is too large, so that the session stays usable.
     async fn skip(&mut self, header: Header) -> Result<Reply, Error> {
+        let ended = header.kind != Kind::Ok || header.length > self.max_reply.saturating_mul(16);
         let too_large = Error::TooLarge {
             endpoint: self.endpoint.clone(),
             what: "the answer of R".to_owned(),
             bytes: header.length,
             limit: self.max_reply,
+            ended,
         };
-        if header.kind != Kind::Ok || header.length > self.max_reply.saturating_mul(16) {
+        if ended {
             self.end("an answer was too large to be skipped");
             return Err(too_large);
         }
@@ -137,6 +185,7 @@ impl Connection {
             what: reason.to_owned(),
             bytes,
             limit: 0,
+            ended: false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Files of the session's host, through Rserve's file commands.
 
-use super::{Connection, Reply};
+use super::{Answer, Connection, Reply};
 use crate::Error;
 use crate::error::bounded;
 use crate::qap::{self, Request};
@@ -66,6 +66,7 @@ impl Connection {
                     what: format!("the file '{}'", bounded(path, 200)),
                     bytes: content.len() as u64,
                     limit: max_bytes,
+                    ended: false,
                 });
             }
         };
@@ -116,8 +117,9 @@ impl Connection {
         path: &str,
         request: Vec<u8>,
     ) -> Result<Vec<u8>, Error> {
-        match self.request(request, |_| {}).await? {
-            Reply::Ok(body) => Ok(body),
+        match self.request(request, Answer::Bytes, |_| {}).await? {
+            Reply::Bytes(body) => Ok(body),
+            Reply::Value(_) => Ok(Vec::new()),
             Reply::Failed(qap::ERR_IO) => Err(Error::File {
                 endpoint: self.endpoint.clone(),
                 action,
@@ -132,7 +134,11 @@ impl Connection {
     async fn close_file_quietly(&mut self, error: &Error) {
         if error.leaves_session_usable() {
             let _ = self
-                .request(Request::new(qap::CMD_CLOSE_FILE).finish(), |_| {})
+                .request(
+                    Request::new(qap::CMD_CLOSE_FILE).finish(),
+                    Answer::Bytes,
+                    |_| {},
+                )
                 .await;
         }
     }

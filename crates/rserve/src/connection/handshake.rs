@@ -5,6 +5,10 @@ use tokio::io::AsyncReadExt;
 use crate::Error;
 use crate::error::printable;
 
+/// What is told of a node that says nothing.
+pub(super) const CLOSED: &str =
+    "it closed the connection without a word (an overloaded Rserve does this too)";
+
 /// What the node said about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handshake {
@@ -18,6 +22,16 @@ pub struct Handshake {
 }
 
 impl Handshake {
+    /// The salt with which a password must be crypted, if the node takes no plain ones.
+    pub(super) fn salt(&self) -> Option<&str> {
+        let has = |name: &str| self.attributes.iter().any(|a| a == name);
+        if has("ARpt") || !has("ARuc") {
+            return None;
+        }
+        let salt = self.attributes.iter().find_map(|a| a.strip_prefix('K'));
+        Some(salt.unwrap_or_default())
+    }
+
     /// Whether the node demands a sign-in.
     pub fn needs_sign_in(&self) -> bool {
         self.attributes.iter().any(|a| a.starts_with("AR"))
@@ -43,10 +57,7 @@ pub(super) async fn read(
         }
         match stream.read(&mut banner[filled..]).await {
             Ok(0) if filled == 0 => {
-                return Err(not(
-                    "it closed the connection without a word (an overloaded Rserve does this too)"
-                        .to_owned(),
-                ));
+                return Err(not(CLOSED.to_owned()));
             }
             Ok(0) => return Err(not(describe(&banner[..filled]))),
             Ok(n) => filled += n,
@@ -74,7 +85,14 @@ fn parse(banner: &[u8; 32]) -> Result<Handshake, String> {
     }
     let attributes = (12..32)
         .step_by(4)
-        .map(|at| block(at).trim_matches(['.', ' ', '-']).to_owned())
+        .map(|at| {
+            let text = block(at);
+            match text.as_bytes() {
+                // A salt, of which dots and strokes are part: `K./ `.
+                [b'K', _, _, b' '] => text[..3].to_owned(),
+                _ => text.trim_matches(['.', ' ', '-']).to_owned(),
+            }
+        })
         .filter(|a| !a.is_empty())
         .collect();
     Ok(Handshake {
@@ -116,6 +134,19 @@ mod tests {
         );
         assert_eq!(got.attributes, ["ARuc", "ARpt", "TLS"]);
         assert!(got.needs_sign_in());
+    }
+
+    #[tokio::test]
+    async fn the_salt_counts_only_where_no_plain_password_is_taken() {
+        for (banner, salt) in [
+            (&b"Rsrv0103QAP1\r\n\r\nARucK./ ARpt----"[..], None),
+            (b"Rsrv0103QAP1\r\n\r\nARucK./ --------", Some("./")),
+            (b"Rsrv0103QAP1\r\n\r\n----------------", None),
+            (b"Rsrv0103QAP1\r\n\r\nARuc------------", Some("")),
+        ] {
+            let mut bytes = banner;
+            assert_eq!(read(&mut bytes, "n:1").await.unwrap().salt(), salt);
+        }
     }
 
     #[tokio::test]

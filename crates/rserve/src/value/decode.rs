@@ -1,42 +1,45 @@
 //! From QAP1 bytes to values. Nothing is believed that the bytes do not show: lengths are checked
 //! against what is there, nesting and the number of elements are bounded.
 
-use super::{Attributes, Complex, Data, Value};
+use super::{Attributes, Closure, Complex, Data, Value};
 
 /// Deepest nesting that is read. Below serde's limit of 128 for JSON.
-const MAX_DEPTH: usize = 100;
-/// Most list elements and strings that are read from one message: they take far more memory here
-/// than on the wire.
+pub(crate) const MAX_DEPTH: usize = 100;
+/// Most strings that are read from one message: they take far more memory here than on the wire.
 const MAX_CELLS: usize = 1 << 24;
+/// What another value counts, in strings.
+const CELLS_OF_VALUE: usize = 4;
+/// Most bytes that follow counted ones: up to a multiple of four, with room for other encoders.
+pub(crate) const MAX_PADDING: usize = 7;
 
-pub(super) mod xt {
+pub(crate) mod xt {
     //! Expression types (`Rsrv.h`).
-    pub(in crate::value) const NULL: u8 = 0;
-    pub(in crate::value) const INT: u8 = 1;
-    pub(in crate::value) const DOUBLE: u8 = 2;
-    pub(in crate::value) const STR: u8 = 3;
-    pub(in crate::value) const SYM: u8 = 5;
-    pub(in crate::value) const BOOL: u8 = 6;
-    pub(in crate::value) const S4: u8 = 7;
-    pub(in crate::value) const VECTOR: u8 = 16;
-    pub(in crate::value) const CLOS: u8 = 18;
-    pub(in crate::value) const SYMNAME: u8 = 19;
-    pub(in crate::value) const LIST_NOTAG: u8 = 20;
-    pub(in crate::value) const LIST_TAG: u8 = 21;
-    pub(in crate::value) const LANG_NOTAG: u8 = 22;
-    pub(in crate::value) const LANG_TAG: u8 = 23;
-    pub(in crate::value) const VECTOR_EXP: u8 = 26;
-    pub(in crate::value) const VECTOR_STR: u8 = 27;
-    pub(in crate::value) const ARRAY_INT: u8 = 32;
-    pub(in crate::value) const ARRAY_DOUBLE: u8 = 33;
-    pub(in crate::value) const ARRAY_STR: u8 = 34;
-    pub(in crate::value) const ARRAY_BOOL_UA: u8 = 35;
-    pub(in crate::value) const ARRAY_BOOL: u8 = 36;
-    pub(in crate::value) const RAW: u8 = 37;
-    pub(in crate::value) const ARRAY_CPLX: u8 = 38;
-    pub(in crate::value) const UNKNOWN: u8 = 48;
-    pub(in crate::value) const LARGE: u8 = 64;
-    pub(in crate::value) const HAS_ATTR: u8 = 128;
+    pub(crate) const NULL: u8 = 0;
+    pub(crate) const INT: u8 = 1;
+    pub(crate) const DOUBLE: u8 = 2;
+    pub(crate) const STR: u8 = 3;
+    pub(crate) const SYM: u8 = 5;
+    pub(crate) const BOOL: u8 = 6;
+    pub(crate) const S4: u8 = 7;
+    pub(crate) const VECTOR: u8 = 16;
+    pub(crate) const CLOS: u8 = 18;
+    pub(crate) const SYMNAME: u8 = 19;
+    pub(crate) const LIST_NOTAG: u8 = 20;
+    pub(crate) const LIST_TAG: u8 = 21;
+    pub(crate) const LANG_NOTAG: u8 = 22;
+    pub(crate) const LANG_TAG: u8 = 23;
+    pub(crate) const VECTOR_EXP: u8 = 26;
+    pub(crate) const VECTOR_STR: u8 = 27;
+    pub(crate) const ARRAY_INT: u8 = 32;
+    pub(crate) const ARRAY_DOUBLE: u8 = 33;
+    pub(crate) const ARRAY_STR: u8 = 34;
+    pub(crate) const ARRAY_BOOL_UA: u8 = 35;
+    pub(crate) const ARRAY_BOOL: u8 = 36;
+    pub(crate) const RAW: u8 = 37;
+    pub(crate) const ARRAY_CPLX: u8 = 38;
+    pub(crate) const UNKNOWN: u8 = 48;
+    pub(crate) const LARGE: u8 = 64;
+    pub(crate) const HAS_ATTR: u8 = 128;
 }
 
 /// Why bytes are no R value.
@@ -56,23 +59,32 @@ pub enum DecodeError {
     #[error("it is nested more than {MAX_DEPTH} deep")]
     TooDeep,
     /// More list elements and strings than are read at once.
-    #[error("it has more than {MAX_CELLS} elements")]
+    #[error("it has more than {MAX_CELLS} strings, or a quarter as many other elements of lists")]
     TooMany,
 }
 
-/// Reads one value that fills `bytes`, or their beginning (Rserve pads).
-pub(crate) fn decode(bytes: &[u8]) -> Result<Value, DecodeError> {
-    let mut decoder = Decoder { cells: 0 };
-    decoder.value(bytes, 0).map(|(value, _)| value)
+impl DecodeError {
+    /// Whether the value is right in itself, and only more than this client takes.
+    pub(crate) fn is_limit(&self) -> bool {
+        matches!(self, Self::TooDeep | Self::TooMany)
+    }
 }
 
-struct Decoder {
+/// Reads one value that fills `bytes`, or their beginning (Rserve pads).
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn decode(bytes: &[u8]) -> Result<Value, DecodeError> {
+    Decoder::default().value(bytes, 0).map(|(value, _)| value)
+}
+
+/// Keeps count over all values of one message.
+#[derive(Default)]
+pub(crate) struct Decoder {
     cells: usize,
 }
 
 impl Decoder {
-    fn count(&mut self) -> Result<(), DecodeError> {
-        self.cells += 1;
+    pub(crate) fn count(&mut self, cells: usize) -> Result<(), DecodeError> {
+        self.cells += cells;
         if self.cells > MAX_CELLS {
             Err(DecodeError::TooMany)
         } else {
@@ -80,16 +92,20 @@ impl Decoder {
         }
     }
 
+    /// Counts one value at this depth.
+    pub(crate) fn enter(&mut self, depth: usize) -> Result<(), DecodeError> {
+        if depth > MAX_DEPTH {
+            return Err(DecodeError::TooDeep);
+        }
+        self.count(CELLS_OF_VALUE)
+    }
+
     /// One value at the start of `bytes`, and what follows it.
-    fn value<'a>(
+    pub(crate) fn value<'a>(
         &mut self,
         bytes: &'a [u8],
         depth: usize,
     ) -> Result<(Value, &'a [u8]), DecodeError> {
-        if depth > MAX_DEPTH {
-            return Err(DecodeError::TooDeep);
-        }
-        self.count()?;
         let (&head, rest) = bytes.split_first().ok_or(DecodeError::Truncated)?;
         let width = if head & xt::LARGE == 0 { 3 } else { 7 };
         let mut length = [0_u8; 8];
@@ -97,42 +113,50 @@ impl Decoder {
         let length =
             usize::try_from(u64::from_le_bytes(length)).map_err(|_| DecodeError::Truncated)?;
         let rest = &rest[width..];
-        let mut content = rest.get(..length).ok_or(DecodeError::Truncated)?;
-        let after = &rest[length..];
+        let content = rest.get(..length).ok_or(DecodeError::Truncated)?;
+        Ok((
+            self.headed(head & !xt::LARGE, content, depth)?,
+            &rest[length..],
+        ))
+    }
 
+    /// The value whose header says `head`, and which has this content.
+    pub(crate) fn headed(
+        &mut self,
+        head: u8,
+        mut content: &[u8],
+        depth: usize,
+    ) -> Result<Value, DecodeError> {
+        self.enter(depth)?;
         let mut attributes = Attributes::new();
         if head & xt::HAS_ATTR != 0 {
             let (list, behind) = self.value(content, depth + 1)?;
             content = behind;
-            if let Data::Pairs(items) = list.data {
-                attributes = items
-                    .into_iter()
-                    .filter_map(|(tag, v)| tag.map(|t| (t, v)))
-                    .collect();
-            }
+            attributes = named(list);
         }
-        let data = self.content(head & !(xt::LARGE | xt::HAS_ATTR), content, depth)?;
-        Ok((Value { data, attributes }, after))
+        let data = self.content(head & !xt::HAS_ATTR, content, depth)?;
+        Ok(Value { data, attributes })
     }
 
-    fn content(&mut self, kind: u8, bytes: &[u8], depth: usize) -> Result<Data, DecodeError> {
+    /// Content without attributes.
+    pub(crate) fn content(
+        &mut self,
+        kind: u8,
+        bytes: &[u8],
+        depth: usize,
+    ) -> Result<Data, DecodeError> {
         Ok(match kind {
             xt::NULL => Data::Null,
-            xt::S4 => Data::Opaque(25),
-            xt::CLOS => Data::Opaque(3),
+            xt::S4 => Data::S4,
             xt::UNKNOWN => Data::Opaque(bytes.first_chunk().map_or(0, |b| u32::from_le_bytes(*b))),
             xt::INT | xt::ARRAY_INT => Data::Integer(words(kind, bytes)?.map(integer).collect()),
             xt::DOUBLE | xt::ARRAY_DOUBLE => Data::Double(doubles(kind, bytes)?.collect()),
             xt::ARRAY_CPLX => {
-                if !bytes.len().is_multiple_of(16) {
+                let (numbers, rest) = bytes.as_chunks::<16>();
+                if !rest.is_empty() {
                     return Err(DecodeError::BadLength(kind));
                 }
-                let mut parts = doubles(kind, bytes)?;
-                let mut numbers = Vec::with_capacity(bytes.len() / 16);
-                while let (Some(re), Some(im)) = (parts.next(), parts.next()) {
-                    numbers.push(Complex { re, im });
-                }
-                Data::Complex(numbers)
+                Data::Complex(numbers.iter().map(complex).collect())
             }
             xt::BOOL | xt::ARRAY_BOOL_UA => {
                 Data::Logical(bytes.iter().map(|&b| logical(b)).collect())
@@ -150,11 +174,7 @@ impl Decoder {
                 Data::Symbol(name) => Data::Symbol(name),
                 _ => return Err(DecodeError::BadLength(kind)),
             },
-            xt::VECTOR | xt::VECTOR_EXP | xt::VECTOR_STR => Data::List(self.values(bytes, depth)?),
-            xt::LIST_NOTAG => Data::Pairs(untagged(self.values(bytes, depth)?)),
-            xt::LANG_NOTAG => Data::Language(untagged(self.values(bytes, depth)?)),
-            xt::LIST_TAG => Data::Pairs(tagged(self.values(bytes, depth)?)),
-            xt::LANG_TAG => Data::Language(tagged(self.values(bytes, depth)?)),
+            kind if is_made_of_values(kind) => assembled(kind, self.values(bytes, depth)?)?,
             other => return Err(DecodeError::UnknownType(other)),
         })
     }
@@ -173,12 +193,63 @@ impl Decoder {
     fn strings(&mut self, mut bytes: &[u8]) -> Result<Vec<Option<String>>, DecodeError> {
         let mut strings = Vec::new();
         while let Some(end) = bytes.iter().position(|&b| b == 0) {
-            self.count()?;
+            self.count(1)?;
             strings.push(string(&bytes[..end]));
             bytes = &bytes[end + 1..];
         }
         Ok(strings)
     }
+}
+
+/// The attributes that a decoded pairlist stands for.
+pub(crate) fn named(list: Value) -> Attributes {
+    match list.data {
+        Data::Pairs(items) => items
+            .into_iter()
+            .filter_map(|(tag, value)| tag.map(|tag| (tag, value)))
+            .collect(),
+        _ => Attributes::new(),
+    }
+}
+
+/// Whether the content of this type is values, one after the other.
+pub(crate) fn is_made_of_values(kind: u8) -> bool {
+    matches!(
+        kind,
+        xt::VECTOR
+            | xt::VECTOR_EXP
+            | xt::VECTOR_STR
+            | xt::CLOS
+            | xt::LIST_NOTAG
+            | xt::LIST_TAG
+            | xt::LANG_NOTAG
+            | xt::LANG_TAG
+    )
+}
+
+/// The content of this type, of which [`is_made_of_values`] holds.
+pub(crate) fn assembled(kind: u8, values: Vec<Value>) -> Result<Data, DecodeError> {
+    Ok(match kind {
+        xt::VECTOR_EXP => Data::Expression(values),
+        // Old Rserves: a character vector as strings of their own.
+        xt::VECTOR_STR => {
+            let one = |value: Value| match value.data {
+                Data::Text(mut texts) if texts.len() == 1 => Ok(texts.pop().flatten()),
+                _ => Err(DecodeError::BadLength(kind)),
+            };
+            Data::Text(values.into_iter().map(one).collect::<Result<_, _>>()?)
+        }
+        xt::LIST_NOTAG => Data::Pairs(untagged(values)),
+        xt::LANG_NOTAG => Data::Language(untagged(values)),
+        xt::LIST_TAG => Data::Pairs(tagged(values)),
+        xt::LANG_TAG => Data::Language(tagged(values)),
+        xt::CLOS => {
+            let [formals, body] =
+                <[Value; 2]>::try_from(values).map_err(|_| DecodeError::BadLength(kind))?;
+            Data::Closure(Box::new(Closure { formals, body }))
+        }
+        _ => Data::List(values),
+    })
 }
 
 fn words(kind: u8, bytes: &[u8]) -> Result<impl Iterator<Item = [u8; 4]> + '_, DecodeError> {
@@ -199,11 +270,11 @@ fn doubles(kind: u8, bytes: &[u8]) -> Result<impl Iterator<Item = f64> + '_, Dec
     }
 }
 
-fn integer(bytes: [u8; 4]) -> Option<i32> {
+pub(crate) fn integer(bytes: [u8; 4]) -> Option<i32> {
     Some(i32::from_le_bytes(bytes)).filter(|&x| x != i32::MIN)
 }
 
-fn logical(byte: u8) -> Option<bool> {
+pub(crate) fn logical(byte: u8) -> Option<bool> {
     match byte {
         0 => Some(false),
         1 => Some(true),
@@ -218,6 +289,10 @@ fn counted(kind: u8, bytes: &[u8]) -> Result<&[u8], DecodeError> {
         .ok_or(DecodeError::BadLength(kind))?;
     let count =
         usize::try_from(u32::from_le_bytes(*count)).map_err(|_| DecodeError::BadLength(kind))?;
+    // The count has 32 bits only: of a longer vector Rserve sends its lower half.
+    if rest.len().saturating_sub(count) > MAX_PADDING {
+        return Err(DecodeError::BadLength(kind));
+    }
     rest.get(..count).ok_or(DecodeError::BadLength(kind))
 }
 
@@ -225,8 +300,16 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|&b| b == 0).next().unwrap_or_default()
 }
 
-/// One string: a lone 0xff is NA, a leading 0xff is doubled. Bytes that are not UTF-8 are replaced.
-fn string(bytes: &[u8]) -> Option<String> {
+pub(crate) fn complex(bytes: &[u8; 16]) -> Complex {
+    let (parts, _) = bytes.as_chunks::<8>();
+    Complex {
+        re: f64::from_le_bytes(parts[0]),
+        im: f64::from_le_bytes(parts[1]),
+    }
+}
+
+/// One string: a lone 0xff is NA, a leading 0xff is doubled. Bytes that are not UTF-8 become U+FFFD.
+pub(crate) fn string(bytes: &[u8]) -> Option<String> {
     match bytes {
         [0xff] => None,
         [0xff, rest @ ..] => Some(String::from_utf8_lossy(rest).into_owned()),
@@ -244,8 +327,8 @@ fn tagged(values: Vec<Value>) -> Vec<(Option<String>, Value)> {
     let mut values = values.into_iter();
     while let Some(value) = values.next() {
         let tag = match values.next().map(|t| t.data) {
-            Some(Data::Symbol(name)) => Some(name),
-            Some(Data::Text(mut names)) => names.pop().flatten(),
+            Some(Data::Symbol(name)) => Some(name).filter(|name| !name.is_empty()),
+            Some(Data::Text(mut names)) => names.pop().flatten().filter(|name| !name.is_empty()),
             _ => None,
         };
         items.push((tag, value));

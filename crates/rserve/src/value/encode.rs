@@ -7,16 +7,23 @@ use super::{Data, Value};
 const MAX_DEPTH: usize = 100;
 
 /// Encodes `value`, or says why R could not take it.
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn encode(value: &Value) -> Result<Vec<u8>, &'static str> {
     let mut out = Vec::with_capacity(256);
     put(value, &mut out, 0)?;
     Ok(out)
 }
 
+/// As [`encode`], behind what `out` already holds.
+pub(crate) fn encode_into(value: &Value, out: &mut Vec<u8>) -> Result<(), &'static str> {
+    put(value, out, 0)
+}
+
 fn put(value: &Value, out: &mut Vec<u8>, depth: usize) -> Result<(), &'static str> {
     if depth > MAX_DEPTH {
         return Err("the value is nested too deep");
     }
+    check(value)?;
     let start = out.len();
     // The long header always: the length is then known after the fact without moving bytes. Short
     // content gets the short header below, which is what R's own encoder would send.
@@ -28,6 +35,47 @@ fn put(value: &Value, out: &mut Vec<u8>, depth: usize) -> Result<(), &'static st
     }
     put_content(&value.data, out, depth)?;
     close(kind, start, out);
+    Ok(())
+}
+
+/// Whether R can take the value without harm: Rserve sets attributes unseen, so those that R itself
+/// would refuse would make an object that brings the session down later.
+fn check(value: &Value) -> Result<(), &'static str> {
+    let bare = value.attributes.is_empty();
+    match &value.data {
+        // One object in R for all uses of it.
+        Data::Null | Data::Symbol(_) if !bare => {
+            return Err("NULL and symbols cannot have attributes");
+        }
+        Data::Pairs(items) if items.is_empty() && !bare => {
+            return Err("an empty pairlist is NULL in R and cannot have attributes");
+        }
+        Data::Language(items) if items.is_empty() => return Err("a call names no function"),
+        Data::S4 if value.attribute("class").is_none() => {
+            return Err("an S4 object has no class");
+        }
+        _ => {}
+    }
+    let vector = !matches!(value.data, Data::S4 | Data::Pairs(_) | Data::Language(_));
+    for (name, attribute) in &value.attributes {
+        let fits = match (name.as_str(), &attribute.data) {
+            ("class", Data::Text(classes)) => !classes.is_empty() && !classes.contains(&None),
+            ("class", _) => false,
+            ("names", Data::Text(names)) if vector => names.len() == value.len(),
+            ("dim", Data::Integer(dim)) if vector => {
+                let cells = dim.iter().try_fold(1_usize, |cells, extent| {
+                    cells.checked_mul(usize::try_from((*extent)?).ok()?)
+                });
+                !dim.is_empty() && cells == Some(value.len())
+            }
+            ("dimnames", Data::List(_)) if vector => value.attribute("dim").is_some(),
+            ("names" | "dim" | "dimnames", _) => !vector,
+            _ => true,
+        };
+        if !fits {
+            return Err("an attribute (class, names, dim or dimnames) does not fit its value");
+        }
+    }
     Ok(())
 }
 
@@ -48,7 +96,8 @@ fn close(kind: u8, start: usize, out: &mut Vec<u8>) {
 
 fn kind_of(data: &Data) -> u8 {
     match data {
-        Data::Null | Data::Opaque(_) => xt::NULL,
+        Data::Null | Data::Closure(_) | Data::Opaque(_) => xt::NULL,
+        Data::S4 => xt::S4,
         Data::Logical(_) => xt::ARRAY_BOOL,
         Data::Integer(_) => xt::ARRAY_INT,
         Data::Double(_) => xt::ARRAY_DOUBLE,
@@ -56,6 +105,7 @@ fn kind_of(data: &Data) -> u8 {
         Data::Text(_) => xt::ARRAY_STR,
         Data::Raw(_) => xt::RAW,
         Data::List(_) => xt::VECTOR,
+        Data::Expression(_) => xt::VECTOR_EXP,
         Data::Pairs(items) if items.iter().all(|(tag, _)| tag.is_none()) => xt::LIST_NOTAG,
         Data::Pairs(_) => xt::LIST_TAG,
         Data::Language(items) if items.iter().all(|(tag, _)| tag.is_none()) => xt::LANG_NOTAG,
@@ -99,19 +149,26 @@ fn put_symbol_text(name: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
 
 fn put_content(data: &Data, out: &mut Vec<u8>, depth: usize) -> Result<(), &'static str> {
     match data {
-        Data::Null => {}
-        Data::Opaque(_) => return Err("functions, environments and S4 objects cannot be sent"),
+        Data::Null | Data::S4 => {}
+        Data::Closure(_) => {
+            return Err("functions cannot be sent as values; send their code and evaluate it");
+        }
+        Data::Opaque(_) => {
+            return Err("environments, external pointers and bytecode cannot be sent");
+        }
         Data::Logical(flags) => {
             put_counted(flags.len(), out)?;
             out.extend(flags.iter().map(|f| f.map_or(2, u8::from)));
             out.resize(out.len() + (4 - flags.len() % 4) % 4, 0xff);
         }
         Data::Integer(numbers) => {
+            out.reserve(numbers.len() * 4);
             for number in numbers {
                 out.extend_from_slice(&number.unwrap_or(i32::MIN).to_le_bytes());
             }
         }
         Data::Double(numbers) => {
+            out.reserve(numbers.len() * 8);
             for number in numbers {
                 out.extend_from_slice(&number.to_le_bytes());
             }
@@ -128,7 +185,7 @@ fn put_content(data: &Data, out: &mut Vec<u8>, depth: usize) -> Result<(), &'sta
             out.extend_from_slice(bytes);
             out.resize(out.len() + (4 - bytes.len() % 4) % 4, 0);
         }
-        Data::List(values) => {
+        Data::List(values) | Data::Expression(values) => {
             for value in values {
                 put(value, out, depth + 1)?;
             }

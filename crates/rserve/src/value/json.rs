@@ -7,26 +7,30 @@
 //!
 //! | R | JSON |
 //! |---|---|
-//! | data frame | `{"type":"data.frame","rows":2,"columns":{"x":[1,2]}}`, with `row_names` if they are texts |
-//! | factor | `{"type":"factor","levels":["a","b"],"values":["a",null]}` |
-//! | matrix, array | `{"type":"matrix","dim":[2,2],"values":[1,2,3,4]}`, column by column, with `dimnames` |
-//! | Date | `"2026-11-22"`; date-times `"2026-11-22T20:00:00.000Z"` (UTC) |
+//! | data frame | `{"type":"data.frame","rows":2,"columns":{"x":[1,2]}}`, with `row_names` if they are not 1 to n, and `names` if those of the columns repeat or lack |
+//! | factor | `{"type":"factor","levels":["a","b"],"values":["a",null]}`, with `"ordered":true` |
+//! | matrix, array | `{"type":"matrix","dim":[2,2],"values":[1,2,3,4]}`, column by column, with `dimnames`, and their names as `axes` |
+//! | Date | `"2026-11-22"`; date-times `"2026-11-22T20:00:00.000Z"` (UTC), without `Z` if R does not tell the zone |
+//! | difftime | `{"type":"difftime","units":"mins","values":[1,null]}` |
 //! | complex | `{"type":"complex","re":[…],"im":[…]}` |
 //! | raw | `{"type":"raw","hex":"00ff"}` |
-//! | names that repeat or lack | `{"type":"named","names":[…],"values":[…]}` |
+//! | names that repeat or lack, or of the vectors above | `{"type":"named","names":[…],"values":…}` |
 //! | call, symbol | `{"type":"language","text":"f(x)"}` |
-//! | function, environment, S4 | `{"type":"opaque","what":"environment"}`, with `text` where R can print it |
+//! | function, environment, external pointer, bytecode, … | `{"type":"opaque","what":"environment"}`, with `text` where there is one |
+//! | S4 object | `{"type":"opaque","what":"S4 object","class":"P","slots":{…}}` |
 //!
 //! JSON to R: every number becomes a double (R then never overflows an integer); an array of
 //! scalars of one kind an atomic vector, in which `null` is NA; any other array a list; an object a
-//! named list, unless its `type` is one of the above.
+//! named list, unless its `type` is one of the above. Dates come back as texts.
 
 use serde_json::{Map, Number, Value as Json, json};
 
 use super::{Complex, Data, NA_REAL, Value, is_na};
 
+mod deparse;
 mod forms;
 mod from;
+mod shapes;
 mod time;
 
 pub use from::FromJsonError;
@@ -34,7 +38,7 @@ pub use from::FromJsonError;
 impl Value {
     /// The value as JSON, by the rules of this module.
     pub fn to_json(&self) -> Json {
-        to_json(self, false)
+        to_json(self, false, 0)
     }
 }
 
@@ -42,47 +46,56 @@ impl Value {
 /// only R can describe.
 const FORM: &str = "gridhelm_form";
 
-/// `boxed`: keep a vector of length one an array (columns of a data frame).
-fn to_json(value: &Value, boxed: bool) -> Json {
+/// Deepest nesting of JSON that is made: below serde's limit of 128 for reading it.
+const MAX_LEVELS: usize = 110;
+
+/// What a vector becomes: JSON of its elements, or one object for all of them.
+enum Elements {
+    Each(Vec<Json>),
+    Whole(Json),
+}
+
+/// `boxed`: keep a vector of length one an array (columns of a data frame). `levels`: how deep in
+/// JSON this is.
+fn to_json(value: &Value, boxed: bool, levels: usize) -> Json {
+    if levels > MAX_LEVELS {
+        return json!({"type": "opaque", "what": "deeply nested list"});
+    }
     if let Data::List(parts) = &value.data
         && value.inherits(FORM)
     {
-        let names = value
-            .attribute("names")
-            .map(Value::as_texts)
-            .unwrap_or_default();
-        return Json::Object(
-            names
-                .into_iter()
-                .zip(parts.iter().map(|p| to_json(p, false)))
-                .collect(),
-        );
-    }
-    if let Data::Integer(codes) = &value.data
-        && value.inherits("factor")
-        && let Some(levels) = value.attribute("levels")
-    {
-        return factor(codes, levels);
+        let names = names_of(value, parts.len());
+        let parts = parts.iter().map(|p| to_json(p, false, levels + 1));
+        return Json::Object(names.into_iter().flatten().zip(parts).collect());
     }
     if let Data::List(columns) = &value.data
         && value.inherits("data.frame")
     {
-        return data_frame(value, columns);
+        return shapes::data_frame(value, columns, levels);
     }
-    let Some(items) = items(value) else {
-        return single(value);
+    let Some(elements) = elements(value, levels) else {
+        return single(value, levels);
     };
-    if let Some(Data::Integer(dim)) = value.attribute("dim").map(|d| &d.data) {
-        return matrix(value, dim, items);
+    let attribute = |name| value.attribute(name).map(|a| &a.data);
+    if let Some(Data::Integer(dim)) = attribute("dim") {
+        return shapes::matrix(value, dim, elements, levels);
     }
-    if let Some(Data::Text(names)) = value.attribute("names").map(|n| &n.data)
-        && names.len() == items.len()
+    if let Some(Data::Text(names)) = attribute("names")
         && !boxed
+        && !value.inherits("POSIXlt")
     {
-        return named(names, items);
+        return named(names, elements);
     }
-    let list = matches!(value.data, Data::List(_) | Data::Pairs(_));
-    unboxed(items, list || boxed)
+    match elements {
+        Elements::Whole(json) => json,
+        Elements::Each(items) => {
+            let list = matches!(
+                value.data,
+                Data::List(_) | Data::Expression(_) | Data::Pairs(_)
+            ) && !value.inherits("POSIXlt");
+            unboxed(items, list || boxed)
+        }
+    }
 }
 
 fn unboxed(mut items: Vec<Json>, boxed: bool) -> Json {
@@ -94,57 +107,89 @@ fn unboxed(mut items: Vec<Json>, boxed: bool) -> Json {
 }
 
 /// The elements of a vector or list; `None` for what is not made of elements.
-fn items(value: &Value) -> Option<Vec<Json>> {
+fn elements(value: &Value, levels: usize) -> Option<Elements> {
+    let list = |items: &[Value]| {
+        Elements::Each(
+            items
+                .iter()
+                .map(|x| to_json(x, false, levels + 2))
+                .collect(),
+        )
+    };
+    if matches!(value.data, Data::Integer(_) | Data::Double(_))
+        && let Some(form) = shapes::classed(value)
+    {
+        return Some(form);
+    }
     Some(match &value.data {
-        Data::Logical(v) => v.iter().map(|x| x.map_or(Json::Null, Json::Bool)).collect(),
-        Data::Integer(v) if value.inherits("Date") => v
-            .iter()
-            .map(|x| x.map_or(Json::Null, |d| time::date(f64::from(d))))
-            .collect(),
-        Data::Integer(v) => v.iter().map(|x| x.map_or(Json::Null, Json::from)).collect(),
-        Data::Double(v) if value.inherits("Date") => v.iter().map(|&x| time::date(x)).collect(),
-        Data::Double(v) if value.inherits("POSIXct") => {
-            v.iter().map(|&x| time::date_time(x)).collect()
+        Data::Logical(v) => {
+            Elements::Each(v.iter().map(|x| x.map_or(Json::Null, Json::Bool)).collect())
         }
-        Data::Double(v) => v.iter().map(|&x| number(x)).collect(),
-        Data::Text(v) => v
-            .iter()
-            .map(|x| x.as_ref().map_or(Json::Null, |t| Json::String(t.clone())))
-            .collect(),
-        Data::List(v) => v.iter().map(|x| to_json(x, false)).collect(),
-        Data::Pairs(v) if v.iter().all(|(tag, _)| tag.is_none()) => {
-            v.iter().map(|(_, x)| to_json(x, false)).collect()
+        Data::Integer(v) => {
+            Elements::Each(v.iter().map(|x| x.map_or(Json::Null, Json::from)).collect())
         }
+        Data::Double(v) => Elements::Each(v.iter().map(|&x| number(x)).collect()),
+        Data::Text(v) => Elements::Each(texts(v)),
+        Data::Complex(v) => Elements::Whole(complex(v)),
+        Data::Raw(bytes) => Elements::Whole(json!({"type": "raw", "hex": hex(bytes)})),
+        Data::List(v) if value.inherits("POSIXlt") => Elements::Each(
+            time::broken_down(value)
+                .unwrap_or_else(|| v.iter().map(|x| to_json(x, false, levels + 2)).collect()),
+        ),
+        Data::List(v) | Data::Expression(v) => list(v),
+        Data::Pairs(v) if v.iter().all(|(tag, _)| tag.is_none()) => Elements::Each(
+            v.iter()
+                .map(|(_, x)| to_json(x, false, levels + 2))
+                .collect(),
+        ),
         _ => return None,
     })
 }
 
-fn single(value: &Value) -> Json {
+fn texts(texts: &[Option<String>]) -> Vec<Json> {
+    let text = |x: &Option<String>| x.as_ref().map_or(Json::Null, |t| Json::String(t.clone()));
+    texts.iter().map(text).collect()
+}
+
+fn single(value: &Value, levels: usize) -> Json {
     match &value.data {
-        Data::Complex(v) => complex(v),
-        Data::Raw(bytes) => json!({"type": "raw", "hex": hex(bytes)}),
         Data::Symbol(_) | Data::Language(_) => {
-            json!({"type": "language", "text": deparse(value, 0)})
+            json!({"type": "language", "text": deparse::deparse(value)})
+        }
+        Data::Closure(_) => {
+            json!({"type": "opaque", "what": "function", "text": deparse::deparse(value)})
+        }
+        Data::S4 => {
+            let class = value
+                .attribute("class")
+                .and_then(|c| c.as_texts().into_iter().next());
+            let slots = value.attributes.iter().filter(|(name, _)| name != "class");
+            let slots: Map<String, Json> = slots
+                .map(|(name, slot)| (name.clone(), to_json(slot, false, levels + 2)))
+                .collect();
+            json!({"type": "opaque", "what": "S4 object", "class": class, "slots": slots})
         }
         Data::Pairs(items) => {
             let names: Vec<_> = items
                 .iter()
                 .map(|(tag, _)| Some(tag.clone().unwrap_or_default()))
                 .collect();
-            named(
-                &names,
-                items.iter().map(|(_, v)| to_json(v, false)).collect(),
-            )
+            let items = items.iter().map(|(_, v)| to_json(v, false, levels + 2));
+            named(&names, Elements::Each(items.collect()))
         }
-        Data::Opaque(kind) => json!({"type": "opaque", "what": match kind {
-            3 => "function",
-            4 => "environment",
-            8 => "builtin function",
-            25 => "S4 object",
-            _ => "object",
-        }}),
+        Data::Opaque(kind) => json!({"type": "opaque", "what": shapes::type_name(*kind)}),
         _ => Json::Null,
     }
+}
+
+/// The names of a value with so many elements; `None` where one lacks.
+fn names_of(value: &Value, length: usize) -> Vec<Option<String>> {
+    let mut names = match value.attribute("names").map(|n| &n.data) {
+        Some(Data::Text(names)) => names.clone(),
+        _ => Vec::new(),
+    };
+    names.resize(length, None);
+    names
 }
 
 pub(super) fn number(x: f64) -> Json {
@@ -178,126 +223,29 @@ fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn factor(codes: &[Option<i32>], levels: &Value) -> Json {
-    let levels = levels.as_texts();
-    let label = |code: &Option<i32>| {
-        let at = code
-            .and_then(|c| usize::try_from(c).ok())
-            .and_then(|c| c.checked_sub(1));
-        at.and_then(|at| levels.get(at))
-            .map_or(Json::Null, |l| Json::String(l.clone()))
+fn named(names: &[Option<String>], elements: Elements) -> Json {
+    let items = match elements {
+        Elements::Each(items) if items.len() == names.len() => items,
+        Elements::Each(items) => return json!({"type": "named", "names": names, "values": items}),
+        Elements::Whole(json) => return json!({"type": "named", "names": names, "values": json}),
     };
-    let values: Vec<Json> = codes.iter().map(label).collect();
-    json!({"type": "factor", "levels": levels, "values": values})
-}
-
-fn data_frame(value: &Value, columns: &[Value]) -> Json {
-    let names = value
-        .attribute("names")
-        .map(Value::as_texts)
-        .unwrap_or_default();
-    let mut object = Map::new();
-    for (at, column) in columns.iter().enumerate() {
-        let name = names
-            .get(at)
-            .filter(|n| !n.is_empty() && !object.contains_key(n.as_str()));
-        let name = name
-            .cloned()
-            .unwrap_or_else(|| format!("column {}", at + 1));
-        object.insert(name, to_json(column, true));
-    }
-    let row_names = value.attribute("row.names");
-    let rows = match row_names.map(|r| &r.data) {
-        // The compact form c(NA, -n), or c(NA, n).
-        Some(Data::Integer(v)) => match v[..] {
-            [None, Some(n)] => n.unsigned_abs() as usize,
-            _ => v.len(),
-        },
-        Some(Data::Text(v)) => v.len(),
-        _ => columns.first().map_or(0, Value::len),
-    };
-    let mut frame = json!({"type": "data.frame", "rows": rows, "columns": object});
-    if let (Some(Data::Text(names)), Some(frame)) =
-        (row_names.map(|r| &r.data), frame.as_object_mut())
-    {
-        frame.insert("row_names".to_owned(), json!(names));
-    }
-    frame
-}
-
-fn matrix(value: &Value, dim: &[Option<i32>], items: Vec<Json>) -> Json {
-    let mut object = Map::new();
-    object.insert("type".to_owned(), Json::from("matrix"));
-    object.insert("dim".to_owned(), json!(dim));
-    if let Some(names) = value.attribute("dimnames") {
-        let names: Vec<Json> = names
-            .as_list()
-            .iter()
-            .map(|n| to_json(n, !matches!(n.data, Data::Null)))
-            .collect();
-        object.insert("dimnames".to_owned(), Json::Array(names));
-    }
-    object.insert("values".to_owned(), Json::Array(items));
-    Json::Object(object)
-}
-
-fn named(names: &[Option<String>], items: Vec<Json>) -> Json {
     let mut object = Map::with_capacity(names.len());
     let unique = names.iter().all(|n| {
         n.as_ref()
             .is_some_and(|n| !n.is_empty() && object.insert(n.clone(), Json::Null).is_none())
     });
+    if !unique {
+        return json!({"type": "named", "names": names, "values": items});
+    }
     // An object that happens to have a `type` of ours would be read back as something else.
-    let ours = object.contains_key("type");
-    if unique && !ours {
-        return Json::Object(names.iter().flatten().cloned().zip(items).collect());
+    let kind = names.iter().position(|n| n.as_deref() == Some("type"));
+    let ours = kind
+        .and_then(|at| items.get(at)?.as_str())
+        .is_some_and(|kind| from::TYPES.contains(&kind));
+    if ours {
+        return json!({"type": "named", "names": names, "values": items});
     }
-    if unique && ours {
-        let plain: Map<String, Json> = names
-            .iter()
-            .flatten()
-            .cloned()
-            .zip(items.iter().cloned())
-            .collect();
-        if plain
-            .get("type")
-            .and_then(Json::as_str)
-            .is_none_or(|t| !from::TYPES.contains(&t))
-        {
-            return Json::Object(plain);
-        }
-    }
-    json!({"type": "named", "names": names, "values": items})
-}
-
-/// A call or symbol as text: enough to recognise it, not R's own formatting.
-fn deparse(value: &Value, depth: usize) -> String {
-    if depth > 20 {
-        return "…".to_owned();
-    }
-    match &value.data {
-        Data::Symbol(name) => name.clone(),
-        Data::Language(items) => {
-            let mut parts = items.iter().map(|(tag, v)| match tag {
-                Some(tag) => format!("{tag} = {}", deparse(v, depth + 1)),
-                None => deparse(v, depth + 1),
-            });
-            let function = parts.next().unwrap_or_default();
-            let arguments: Vec<String> = parts.collect();
-            match (&arguments[..], function.as_str()) {
-                (
-                    [a, b],
-                    "+" | "-" | "*" | "/" | "^" | "~" | "<-" | "=" | "==" | "<" | ">" | "<=" | ">="
-                    | "!=" | "$" | "&&" | "||",
-                ) => {
-                    format!("{a} {function} {b}")
-                }
-                ([a], "-" | "~" | "!") => format!("{function}{a}"),
-                _ => format!("{function}({})", arguments.join(", ")),
-            }
-        }
-        _ => to_json(value, false).to_string(),
-    }
+    Json::Object(names.iter().flatten().cloned().zip(items).collect())
 }
 
 fn missing_number() -> f64 {

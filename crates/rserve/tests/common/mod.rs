@@ -132,6 +132,11 @@ impl Drop for Node {
     }
 }
 
+/// Lets the node's user read what a test made.
+pub fn open_to_all(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
 fn spawn(dir: &Path, port: u16, extra: &str) -> Child {
     let conf = format!(
         "port {port}\nremote disable\ndaemon disable\nauth required\nplaintext enable\npwdfile {0}/pwd\n\

@@ -16,6 +16,23 @@ const LIMIT: Duration = Duration::from_secs(3);
 /// How many nodes are named that do not answer.
 const NAMED: usize = 5;
 
+/// How long before its end the certificate for nodes is worth a word, milliseconds.
+const ENDING: i64 = 30 * DAY;
+const DAY: i64 = 86_400_000;
+
+/// What to say of a certificate for nodes that ends in so many milliseconds.
+fn ending(left: i64) -> Option<String> {
+    let days = left / DAY;
+    match left {
+        ..0 => Some("The certificate that it shows to nodes has expired.".to_owned()),
+        0..ENDING => Some(format!(
+            "The certificate that it shows to nodes ends in {days} day{}.",
+            if days == 1 { "" } else { "s" }
+        )),
+        _ => None,
+    }
+}
+
 impl Grid {
     /// Whether every enabled node answers a heartbeat of this server.
     pub(crate) async fn reach_nodes(&self) -> Check {
@@ -62,12 +79,23 @@ impl Grid {
             };
         }
         if silent.is_empty() {
+            let evidence = format!("{total} of {total} answered {}.", self.server);
+            let ends = self.provider.certificate_ends();
+            let ending = ends.and_then(|ends| ending(ends - clock::now()));
             return Check {
                 id,
                 title,
-                outcome: Outcome::Pass,
-                evidence: format!("{total} of {total} answered {}.", self.server),
-                repair: None,
+                outcome: match ending {
+                    Some(_) => Outcome::Warn,
+                    None => Outcome::Pass,
+                },
+                evidence: match &ending {
+                    Some(words) => format!("{evidence} {words}"),
+                    None => evidence,
+                },
+                repair: ending.map(|_| {
+                    "Give this server a new certificate for nodes ([nodes.tls]); it is taken up within seconds.".to_owned()
+                }),
             };
         }
         let more = silent.len().saturating_sub(NAMED);

@@ -1,6 +1,7 @@
 //! Sessions on plain Rserve: the first implementation of the seam.
 
 mod held;
+mod protection;
 mod test;
 mod words;
 
@@ -16,6 +17,7 @@ use gridhelm_rserve::run::{self, SessionInfo};
 use gridhelm_rserve::watch::{self, Probe};
 use gridhelm_rserve::{Connection, Error, Options};
 use held::{RserveSession, RserveWatch};
+pub use protection::{Protection, TlsFiles};
 use std::time::Duration;
 use words::{credentials, endpoint, facts, found, marker_text, of, row, to_target, unsigned};
 
@@ -34,6 +36,7 @@ const REMOVE_WORK_DIR: &str =
 pub struct RserveProvider {
     group: String,
     options: Options,
+    protection: Protection,
 }
 
 impl RserveProvider {
@@ -42,7 +45,14 @@ impl RserveProvider {
         Self {
             group: group.into(),
             options: Options::default(),
+            protection: Protection::none(),
         }
+    }
+
+    /// The same, with connections protected so.
+    #[must_use]
+    pub fn protected(self, protection: Protection) -> Self {
+        Self { protection, ..self }
     }
 
     pub(super) fn options(&self) -> &Options {
@@ -53,7 +63,8 @@ impl RserveProvider {
     pub(super) async fn connect(&self, node: &StoredNode) -> Result<Connection, Error> {
         let endpoint = endpoint(node);
         let credentials = credentials(node);
-        Connection::open(&endpoint, credentials.as_ref(), &self.options).await
+        let options = self.protection.options(&self.options, node);
+        Connection::open(&endpoint, credentials.as_ref(), &options).await
     }
 
     /// A session with its marker.
@@ -153,9 +164,14 @@ impl SessionProvider for RserveProvider {
         }))
     }
 
+    fn certificate_ends(&self) -> Option<i64> {
+        self.protection.ends()
+    }
+
     async fn heartbeat(&self, node: &StoredNode) -> Result<Duration, SessionError> {
         let credentials = credentials(node);
-        watch::heartbeat(&endpoint(node), credentials.as_ref(), &self.options)
+        let options = self.protection.options(&self.options, node);
+        watch::heartbeat(&endpoint(node), credentials.as_ref(), &options)
             .await
             .map_err(of)
     }

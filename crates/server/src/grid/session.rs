@@ -148,6 +148,11 @@ pub trait SessionProvider: Send + Sync + 'static {
         marker: &Marker,
     ) -> Result<Box<dyn Watch>, SessionError>;
 
+    /// When the certificate that this server shows to nodes ends, milliseconds since 1970; `None` if it shows none.
+    fn certificate_ends(&self) -> Option<i64> {
+        None
+    }
+
     /// A full heartbeat: connect, handshake, tiny evaluation; how long it took.
     async fn heartbeat(&self, node: &StoredNode) -> Result<Duration, SessionError>;
 

@@ -9,3 +9,4 @@ mod running;
 mod speed;
 mod stopping;
 mod takeover;
+mod tls;

@@ -19,10 +19,17 @@ pub(crate) struct RNode {
     pub(crate) port: u16,
     dir: tempfile::TempDir,
     child: Child,
+    /// Where it speaks TLS, if it does.
+    pub(crate) tls_port: Option<u16>,
 }
 
 impl RNode {
     pub(crate) async fn start(name: &str) -> Self {
+        Self::start_with(name, |_| None).await
+    }
+
+    /// Starts one whose folder `prepare` may fill; it answers the port at which the node speaks TLS.
+    pub(crate) async fn start_with(name: &str, prepare: impl FnOnce(&Path) -> Option<u16>) -> Self {
         assert!(
             Path::new(BINARY).exists(),
             "Rserve is not installed; run: {INSTALL}"
@@ -39,6 +46,7 @@ impl RNode {
         fs::write(dir.path().join("pwd"), "grid secret\n").unwrap();
         let preload = gridhelm_rserve::run::preload_source();
         fs::write(dir.path().join("preload.R"), preload).unwrap();
+        let tls_port = prepare(dir.path());
         let port = free_port();
         let child = spawn(dir.path(), port);
         let mut node = Self {
@@ -46,6 +54,7 @@ impl RNode {
             port,
             dir,
             child,
+            tls_port,
         };
         // Another process may take the port before Rserve does: then the next one is tried.
         for _ in 0..5 {
@@ -86,6 +95,11 @@ impl RNode {
             labels: Vec::new(),
             intent: Intent::Enabled,
         }
+    }
+
+    /// The folder with its files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Session directories on its disk.
@@ -170,11 +184,12 @@ pub(crate) fn free_port() -> u16 {
 
 fn spawn(dir: &Path, port: u16) -> Child {
     let place = dir.display();
+    let more = fs::read_to_string(dir.join("more.conf")).unwrap_or_default();
     let conf = format!(
         "port {port}\nremote disable\ndaemon disable\nauth required\nplaintext enable\n\
          pwdfile {place}/pwd\ncachepwd indefinitely\nmaxinbuf 65536\nmaxsendbuf 0\nencoding utf8\n\
          interactive no\noob enable\nfileio enable\nshutdown disable\nkeep.alive enable\n\
-         workdir {place}/work\nworkdir.mode 0777\ntag.argv yes\nsource {place}/preload.R\n"
+         workdir {place}/work\nworkdir.mode 0777\ntag.argv yes\nsource {place}/preload.R\n{more}"
     );
     fs::write(dir.join("Rserv.conf"), conf).unwrap();
     let root = fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0);

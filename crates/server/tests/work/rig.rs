@@ -4,7 +4,7 @@ use crate::node::RNode;
 use gridhelm_api::group::{ServerRole, ServerStatus};
 use gridhelm_api::node::{Health, Node, NodeDraft};
 use gridhelm_api::task::{ConsoleChunk, Source, Task, TaskRequest, TaskState};
-use gridhelm_server::grid::rserve::RserveProvider;
+use gridhelm_server::grid::rserve::{Protection, RserveProvider};
 use gridhelm_server::grid::{Grid, GridOptions};
 use gridhelm_server::group::{Duties as _, Standing};
 use gridhelm_server::hub::Hub;
@@ -42,6 +42,22 @@ impl Rig {
         options: GridOptions,
         nodes: &[(&RNode, u32)],
     ) -> Self {
+        let drafts: Vec<NodeDraft> = nodes.iter().map(|(n, slots)| n.draft(*slots)).collect();
+        let rig = Self::with_drafts(database, server, options, &drafts, Protection::none()).await;
+        for draft in &drafts {
+            rig.until_health(&draft.name, Health::Healthy).await;
+        }
+        rig
+    }
+
+    /// As `active`; registers these nodes first, and reaches them so.
+    pub(crate) async fn with_drafts(
+        database: &Path,
+        server: &str,
+        options: GridOptions,
+        drafts: &[NodeDraft],
+        protection: Protection,
+    ) -> Self {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(database, GROUP).unwrap());
         let owner = Owner {
             server: server.to_owned(),
@@ -60,8 +76,8 @@ impl Rig {
             epoch: row.epoch,
             boot: owner.boot.clone(),
         };
-        for (node, slots) in nodes {
-            create(&store, &fence, &node.draft(*slots)).await;
+        for draft in drafts {
+            create(&store, &fence, draft).await;
         }
         let (standing, seen) = watch::channel(Standing {
             status: ServerStatus {
@@ -79,7 +95,7 @@ impl Rig {
         let grid = Grid::with_options(
             Arc::clone(&store),
             hub.clone(),
-            Arc::new(RserveProvider::new(GROUP)),
+            Arc::new(RserveProvider::new(GROUP).protected(protection)),
             GROUP.to_owned(),
             server.to_owned(),
             options,
@@ -87,18 +103,14 @@ impl Rig {
         let tasks = Tasks::new(Arc::clone(&store), hub, seen, Arc::clone(&grid));
         let work = Work::new(Arc::clone(&grid), Arc::clone(&tasks));
         work.take_up(fence.clone()).await;
-        let rig = Self {
+        Self {
             store,
             grid,
             tasks,
             work,
             fence,
             standing,
-        };
-        for (node, _) in nodes {
-            rig.until_health(&node.name, Health::Healthy).await;
         }
-        rig
     }
 
     pub(crate) async fn node(&self, name: &str) -> Node {

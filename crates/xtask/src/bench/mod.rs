@@ -6,6 +6,7 @@ pub mod ha;
 pub mod stats;
 pub mod switch;
 pub mod tasks;
+pub mod values;
 
 use serde::Serialize;
 

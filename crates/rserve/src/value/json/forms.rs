@@ -52,6 +52,20 @@ pub(super) fn typed(
                 _ => Err(FromJsonError::BadForm("raw")),
             }
         }
+        "difftime" => {
+            let bad = FromJsonError::BadForm("difftime");
+            let units = object.get("units").and_then(Json::as_str);
+            let (Some(values), Some(units)) = (reals(object.get("values")), units) else {
+                return Err(bad);
+            };
+            Ok(Value {
+                data: Data::Double(values),
+                attributes: vec![
+                    ("class".to_owned(), Value::text("difftime")),
+                    ("units".to_owned(), Value::text(checked(units)?)),
+                ],
+            })
+        }
         "named" => named(object, depth),
         // What has only a text form stays what it is: a list that says so.
         _ => {
@@ -94,43 +108,43 @@ fn named(object: &Map<String, Json>, depth: usize) -> Result<Value, FromJsonErro
 
 fn factor(object: &Map<String, Json>) -> Result<Value, FromJsonError> {
     let bad = || FromJsonError::BadForm("factor");
-    let levels = object
-        .get("levels")
-        .and_then(Json::as_array)
-        .ok_or_else(bad)?;
-    let levels: Vec<&str> = levels
+    let items = |name| object.get(name).and_then(Json::as_array).ok_or_else(bad);
+    let text = |json: &Json| match json {
+        Json::Null => Ok(None),
+        other => other
+            .as_str()
+            .ok_or_else(bad)
+            .and_then(checked)
+            .map(|t| Some(t.to_owned())),
+    };
+    let levels: Vec<Option<String>> = items("levels")?
         .iter()
-        .map(Json::as_str)
-        .collect::<Option<_>>()
-        .ok_or_else(bad)?;
+        .map(text)
+        .collect::<Result<_, _>>()?;
     let mut positions = std::collections::HashMap::with_capacity(levels.len());
     for (at, level) in levels.iter().enumerate() {
         let at = i32::try_from(at + 1).map_err(|_| bad())?;
-        if positions.insert(checked(level)?, at).is_some() {
+        if positions.insert(level.clone(), at).is_some() {
             return Err(bad());
         }
     }
     let mut codes = Vec::new();
-    for value in object
-        .get("values")
-        .and_then(Json::as_array)
-        .ok_or_else(bad)?
-    {
-        codes.push(match value {
-            Json::Null => None,
-            other => Some(
-                *other
-                    .as_str()
-                    .and_then(|t| positions.get(t))
-                    .ok_or_else(bad)?,
-            ),
-        });
+    for value in items("values")? {
+        let code = positions.get(&text(value)?).copied();
+        if code.is_none() && !value.is_null() {
+            return Err(bad());
+        }
+        codes.push(code);
     }
+    let class: &[&str] = match object.get("ordered") {
+        Some(Json::Bool(true)) => &["ordered", "factor"],
+        _ => &["factor"],
+    };
     Ok(Value {
         data: Data::Integer(codes),
         attributes: vec![
-            ("levels".to_owned(), Value::texts(levels)),
-            ("class".to_owned(), Value::text("factor")),
+            ("levels".to_owned(), Data::Text(levels).into()),
+            ("class".to_owned(), Value::texts(class.iter().copied())),
         ],
     })
 }
@@ -168,9 +182,24 @@ fn matrix(object: &Map<String, Json>, depth: usize) -> Result<Value, FromJsonErr
                 _ => return Err(bad()),
             }
         }
-        value
-            .attributes
-            .push(("dimnames".to_owned(), Data::List(sides).into()));
+        let mut sides: Value = Data::List(sides).into();
+        if let Some(Json::Array(axes)) = object.get("axes") {
+            let axes: Vec<&str> = axes
+                .iter()
+                .map(Json::as_str)
+                .collect::<Option<_>>()
+                .ok_or_else(bad)?;
+            if axes.len() != sides.len() {
+                return Err(bad());
+            }
+            for axis in &axes {
+                checked(axis)?;
+            }
+            sides
+                .attributes
+                .push(("names".to_owned(), Value::texts(axes)));
+        }
+        value.attributes.push(("dimnames".to_owned(), sides));
     }
     // R checks dimnames against dim when it sets them, so dim goes first.
     value.attributes.insert(
@@ -203,17 +232,31 @@ fn data_frame(object: &Map<String, Json>, depth: usize) -> Result<Value, FromJso
         names.push(checked(name)?.to_owned());
         values.push(value);
     }
+    let names = match object
+        .get("names")
+        .map(|n| from_json(n, depth + 1))
+        .transpose()?
+    {
+        // What R called the columns, if that cannot name them in an object.
+        Some(real) if matches!(real.data, Data::Text(_)) && real.len() == names.len() => real,
+        Some(_) => return Err(bad()),
+        None => Value::texts(names),
+    };
     let rows = i32::try_from(rows.unwrap_or(0)).map_err(|_| bad())?;
     let row_names = match object
         .get("row_names")
         .map(|n| from_json(n, depth + 1))
         .transpose()?
     {
-        Some(texts)
-            if matches!(texts.data, Data::Text(_)) && i32::try_from(texts.len()) == Ok(rows) =>
-        {
-            texts
-        }
+        Some(names) if i32::try_from(names.len()) == Ok(rows) => match names.data {
+            Data::Text(_) => names,
+            Data::Double(numbers) => {
+                let numbers: Option<Vec<_>> =
+                    numbers.into_iter().map(|x| whole(x).map(Some)).collect();
+                Data::Integer(numbers.ok_or_else(bad)?).into()
+            }
+            _ => return Err(bad()),
+        },
         Some(_) => return Err(bad()),
         // R's compact form of 1..n.
         None => Data::Integer(vec![None, Some(-rows)]).into(),
@@ -221,7 +264,7 @@ fn data_frame(object: &Map<String, Json>, depth: usize) -> Result<Value, FromJso
     Ok(Value {
         data: Data::List(values),
         attributes: vec![
-            ("names".to_owned(), Value::texts(names)),
+            ("names".to_owned(), names),
             ("row.names".to_owned(), row_names),
             ("class".to_owned(), Value::text("data.frame")),
         ],
@@ -244,7 +287,12 @@ fn reals(json: Option<&Json>) -> Option<Vec<f64>> {
 }
 
 fn array(json: Option<&Json>, depth: usize) -> Result<Option<Value>, FromJsonError> {
-    json.filter(|j| j.is_array())
+    // Vectors that have a form of their own count as arrays.
+    let form = |j: &Json| {
+        let kind = j.get("type").and_then(Json::as_str);
+        matches!(kind, Some("complex" | "raw" | "factor" | "difftime"))
+    };
+    json.filter(|j| j.is_array() || form(j))
         .map(|j| from_json(j, depth + 1))
         .transpose()
 }

@@ -6,10 +6,11 @@ use super::{forms, missing_number};
 use crate::value::{Data, Value};
 
 /// The `type` names that mean something: an object with another `type` is a plain named list.
-pub(super) const TYPES: [&str; 8] = [
+pub(super) const TYPES: [&str; 9] = [
     "data.frame",
     "factor",
     "matrix",
+    "difftime",
     "complex",
     "raw",
     "named",

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{is_na, number};
+use crate::value::{Data, Value};
 
 /// Days since 1970-01-01 as `YYYY-MM-DD`; numbers outside the years 0 to 9999 stay numbers.
 pub(super) fn date(days: f64) -> Json {
@@ -36,6 +37,78 @@ pub(super) fn date_time(seconds: f64) -> Json {
     Json::from(format!(
         "{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{ms:03}Z"
     ))
+}
+
+/// The date-times of a `POSIXlt`, whose parts R keeps in vectors of their own; `None` when they are not
+/// all there. Where R does not know the distance to UTC, the texts are local and have no `Z`.
+pub(super) fn broken_down(value: &Value) -> Option<Vec<Json>> {
+    let part = |name: &str| value.get(name).filter(|part| !part.is_empty());
+    let parts = ["sec", "min", "hour", "mday", "mon", "year"].map(part);
+    let length = value
+        .as_list()
+        .iter()
+        .map(Value::len)
+        .max()
+        .unwrap_or_default();
+    if parts.contains(&None) {
+        return (value.get("sec")?.is_empty()).then(Vec::new);
+    }
+    let utc = value.attribute("tzone").is_some_and(|zone| {
+        matches!(
+            zone.as_texts().first().map(String::as_str),
+            Some("UTC" | "GMT")
+        )
+    });
+    let show = |at: usize| {
+        let [sec, min, hour, mday, mon, year] =
+            parts.map(|part| part.map_or(f64::NAN, |part| element(part, at)));
+        let months = year * 12.0 + mon;
+        let days =
+            day_number(1900.0 + (months / 12.0).floor(), months.rem_euclid(12.0))? + mday - 1.0;
+        let seconds = days * 86_400.0 + hour * 3600.0 + min * 60.0 + sec;
+        let offset = part("gmtoff").map_or(f64::NAN, |part| element(part, at));
+        if utc || !offset.is_nan() {
+            let offset = if utc { 0.0 } else { offset };
+            return Some(date_time(seconds - offset));
+        }
+        Some(match date_time(seconds) {
+            Json::String(text) => Json::from(text.trim_end_matches('Z')),
+            other => other,
+        })
+    };
+    Some(
+        (0..length)
+            .map(|at| show(at).unwrap_or(Json::Null))
+            .collect(),
+    )
+}
+
+/// One element of a vector that R recycles; NaN for NA.
+fn element(part: &Value, at: usize) -> f64 {
+    match &part.data {
+        Data::Double(v) => v.get(at % v.len().max(1)).copied().unwrap_or(f64::NAN),
+        Data::Integer(v) => v
+            .get(at % v.len().max(1))
+            .copied()
+            .flatten()
+            .map_or(f64::NAN, f64::from),
+        _ => f64::NAN,
+    }
+}
+
+/// Days from 1970-01-01 to the first of a month (0 to 11): Hinnant's `days_from_civil`.
+fn day_number(year: f64, month: f64) -> Option<f64> {
+    if !(year.abs() < 1e6 && (0.0..12.0).contains(&month)) {
+        return None;
+    }
+    #[allow(clippy::cast_possible_truncation)] // in range by the test above
+    let (year, month) = (year as i64, month as i64 + 1);
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let yoe = year.rem_euclid(400);
+    let doy = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5;
+    let doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
+    Some((era * 146_097 + doe - 719_468) as f64)
 }
 
 /// Year, month and day of a day number (Howard Hinnant's `civil_from_days`), for the years 0 to 9999.

@@ -21,7 +21,7 @@ pub(super) fn of(error: Error) -> SessionError {
             Code::NodeSilent
         }
         Error::NotRserve { .. } => Code::NodeNotRserve,
-        Error::SignInRefused { .. } => Code::NodeSignInRefused,
+        Error::SignInRefused { .. } | Error::Crypt { .. } => Code::NodeSignInRefused,
         _ => Code::NodeFailed,
     };
     let quit = matches!(
