@@ -108,14 +108,10 @@ fn unboxed(mut items: Vec<Json>, boxed: bool) -> Json {
 
 /// The elements of a vector or list; `None` for what is not made of elements.
 fn elements(value: &Value, levels: usize) -> Option<Elements> {
-    let list = |items: &[Value]| {
-        Elements::Each(
-            items
-                .iter()
-                .map(|x| to_json(x, false, levels + 2))
-                .collect(),
-        )
-    };
+    // Names and the like may need an object around the elements.
+    let inner = levels + if value.attributes.is_empty() { 1 } else { 2 };
+    let list =
+        |items: &[Value]| Elements::Each(items.iter().map(|x| to_json(x, false, inner)).collect());
     if matches!(value.data, Data::Integer(_) | Data::Double(_))
         && let Some(form) = shapes::classed(value)
     {
@@ -134,14 +130,12 @@ fn elements(value: &Value, levels: usize) -> Option<Elements> {
         Data::Raw(bytes) => Elements::Whole(json!({"type": "raw", "hex": hex(bytes)})),
         Data::List(v) if value.inherits("POSIXlt") => Elements::Each(
             time::broken_down(value)
-                .unwrap_or_else(|| v.iter().map(|x| to_json(x, false, levels + 2)).collect()),
+                .unwrap_or_else(|| v.iter().map(|x| to_json(x, false, inner)).collect()),
         ),
         Data::List(v) | Data::Expression(v) => list(v),
-        Data::Pairs(v) if v.iter().all(|(tag, _)| tag.is_none()) => Elements::Each(
-            v.iter()
-                .map(|(_, x)| to_json(x, false, levels + 2))
-                .collect(),
-        ),
+        Data::Pairs(v) if v.iter().all(|(tag, _)| tag.is_none()) => {
+            Elements::Each(v.iter().map(|(_, x)| to_json(x, false, inner)).collect())
+        }
         _ => return None,
     })
 }
