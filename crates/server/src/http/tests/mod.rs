@@ -5,12 +5,14 @@ mod access;
 mod accounts;
 mod files;
 mod joining;
+mod limits;
 mod metrics;
 mod nodes;
 mod problems;
 mod relay;
 mod stream;
 mod tasks;
+mod tls;
 
 #[path = "../../../../rserve/tests/common/mod.rs"]
 mod node;
@@ -127,7 +129,11 @@ impl Server {
         Api {
             base: self.url(),
             token: None,
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            client: reqwest::Client::builder()
+                .no_proxy()
+                .tls_certs_only([])
+                .build()
+                .unwrap(),
         }
     }
 
