@@ -70,6 +70,9 @@ struct Run {
     /// Which database the groups have.
     #[arg(long, value_enum, default_value_t)]
     database: Database,
+    /// Speak HTTPS everywhere, by certificates made for this start.
+    #[arg(long)]
+    tls: bool,
     /// Put the parts on the hosts that this file names; for drills.
     #[arg(long, hide = true)]
     network: Option<PathBuf>,
@@ -103,6 +106,7 @@ fn main() -> ExitCode {
             dir,
             ports_from,
             database,
+            tls,
             network,
             ready_file,
             no_build,
@@ -112,6 +116,7 @@ fn main() -> ExitCode {
             dir,
             ports_from,
             database,
+            tls,
             network,
             ready_file,
             no_build,
