@@ -95,7 +95,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_reads_is_written_to_and_who_does_not_is_left() {
         let (mut reader, writer) = tokio::io::duplex(8);
-        let mut writer = Unstalled::new(writer, Duration::from_secs(60));
+        let mut writer = Unstalled::new(writer, Duration::from_mins(1));
         writer.write_all(b"12345678").await.unwrap();
         let began = Instant::now();
         let slow = async {

@@ -56,7 +56,9 @@ impl Tls {
             .map(|server| (server.name, &*server.host));
         for (name, host) in hosts.chain([(haproxy::NAME, plan.balancer_host())]) {
             let (certificate, key) = issue(&root, name, host).map_err(failed)?;
-            write_with_mode(&tls.certificate(name), &certificate, 0o644)?;
+            // The root goes along: a browser finds its pin in what it is shown, and nowhere else.
+            let chain = format!("{certificate}{}", root.pem());
+            write_with_mode(&tls.certificate(name), &chain, 0o644)?;
             write_with_mode(&tls.key(name), &key, 0o600)?;
         }
         // HAProxy wants both in one file.
