@@ -63,7 +63,7 @@ fn advice(error: &Error) -> &'static str {
             }
             Code::EpochMismatch => "Look at who is active now, then decide again.",
             Code::QueueFull => "Wait until the queue is shorter.",
-            Code::TooManyAttempts => "Wait before the next try.",
+            Code::TooManyAttempts | Code::TooManyRequests => "Wait before the next try.",
             Code::DatabaseUnavailable => "Look at the group's database; nothing was written.",
             Code::Internal => "Look up the request id in the server's log.",
             _ => "",

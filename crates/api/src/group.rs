@@ -49,6 +49,19 @@ pub struct ServerStatus {
     pub boot: String,
     /// When the process started.
     pub started_at: Millis,
+    /// The certificate that it shows; absent where it does not speak TLS itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
+}
+
+/// A server's certificate, as everyone who connects sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Until when it is good.
+    pub not_after: Millis,
+    /// Whether its files were changed to something that cannot be used: it is shown on until they are mended.
+    #[serde(default)]
+    pub stale: bool,
 }
 
 /// A server of the group as the database knows it.
@@ -89,8 +102,8 @@ pub struct Group {
     pub members: Vec<Member>,
     /// The database in words: `SQLite, one host`.
     pub database: String,
-    /// What the answering server finds of the database itself: whether one host takes writes, whether it keeps what it
-    /// acknowledged. Empty where neither can be in doubt.
+    /// What the answering server finds of the database itself (whether one host takes writes, whether it keeps what it
+    /// acknowledged) and of the servers' certificates. Empty where none of it can be in doubt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub database_checks: Vec<Check>,
     /// Who decides that an active server that is gone is replaced.

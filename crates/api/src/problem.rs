@@ -25,6 +25,12 @@ pub enum Code {
     Forbidden,
     /// Too many failed sign-ins from this address or for this name. 429
     TooManyAttempts,
+    /// More requests, or more event streams, than one address or account may have. 429
+    TooManyRequests,
+    /// The body came too slowly, or stood still. 408
+    TooSlow,
+    /// Plain HTTP where the server speaks HTTPS. 400
+    TlsRequired,
     /// No such route. 404
     UnknownRoute,
     /// The route exists, but not with this method. 405
@@ -82,7 +88,7 @@ impl Code {
     /// The HTTP status that goes with the code.
     pub const fn status(self) -> u16 {
         match self {
-            Self::MalformedBody => 400,
+            Self::MalformedBody | Self::TlsRequired => 400,
             Self::WrongCredentials
             | Self::MissingToken
             | Self::InvalidToken
@@ -106,7 +112,8 @@ impl Code {
             | Self::NodeSignInRefused
             | Self::NodeFailed => 422,
             Self::VersionRequired => 428,
-            Self::TooManyAttempts => 429,
+            Self::TooSlow => 408,
+            Self::TooManyAttempts | Self::TooManyRequests => 429,
             Self::NotActive | Self::Fenced | Self::QueueFull | Self::DatabaseUnavailable => 503,
             Self::Internal | Self::Unknown => 500,
         }
@@ -124,6 +131,9 @@ impl Code {
             Self::RevokedToken => "The sign-in was ended",
             Self::Forbidden => "Your role does not allow this",
             Self::TooManyAttempts => "Too many attempts",
+            Self::TooManyRequests => "Too many requests",
+            Self::TooSlow => "The request came too slowly",
+            Self::TlsRequired => "This address speaks HTTPS",
             Self::UnknownRoute => "No such address",
             Self::MethodNotAllowed => "The method is not allowed here",
             Self::NotFound => "Not found",

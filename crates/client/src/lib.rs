@@ -20,5 +20,7 @@ use web as platform;
 pub use error::{Error, Result};
 pub use json::{from_value, read};
 pub use methods::{Client, EventQuery, EventStream, TaskQuery};
+#[cfg(not(target_arch = "wasm32"))]
+pub use native::{TrustError, trust};
 pub use request::{Answer, Body, Method, Token};
 pub use sse::{Message, Parser, TooLong};

@@ -6,11 +6,39 @@ use std::time::Duration;
 use crate::error::{Error, Result, bare};
 use crate::request::{Answer, Body, Method, Request};
 
+/// Whose certificates are trusted; nobody's when that was never said.
+static ROOTS: OnceLock<Vec<reqwest::Certificate>> = OnceLock::new();
+
+/// Why certificates cannot be trusted: what is wrong with the text, or with the moment.
+#[derive(Debug, thiserror::Error)]
+#[error("the certificates to trust cannot be used: {0}")]
+pub struct TrustError(String);
+
+/// Trusts servers whose certificates those in this PEM text signed, and no others. Once in a process, before its first
+/// request: without it, only `http://` addresses can be called.
+///
+/// # Errors
+/// [`TrustError`]: the text is not PEM, holds no certificate, or this comes too late.
+pub fn trust(pem: &[u8]) -> core::result::Result<(), TrustError> {
+    let roots = reqwest::Certificate::from_pem_bundle(pem)
+        .map_err(|cause| TrustError(cause.to_string()))?;
+    if roots.is_empty() {
+        return Err(TrustError("it holds no certificate (PEM)".to_owned()));
+    }
+    ROOTS
+        .set(roots)
+        .map_err(|_| TrustError("it was said before, or a request was made".to_owned()))
+}
+
 fn http() -> &'static reqwest::Client {
     // One pool of connections for the process. Redirects are not followed: the API sends none, and a token must not travel.
     static HTTP: OnceLock<reqwest::Client> = OnceLock::new();
     HTTP.get_or_init(|| {
+        // An error says that the process has chosen one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let roots = ROOTS.get_or_init(Vec::new);
         reqwest::Client::builder()
+            .tls_certs_only(roots.iter().cloned())
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .tcp_nodelay(true)

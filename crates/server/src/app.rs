@@ -6,12 +6,15 @@ use crate::config::{Config, ConfigError, Database};
 use crate::grid::rserve::RserveProvider;
 use crate::grid::{Grid, GridOptions};
 use crate::group::{Keeper, KeeperParts, PeerToken, Standing};
+use crate::http::Gate;
 use crate::http::leave::Leave;
 use crate::hub::Hub;
 use crate::identity;
 use crate::store::{PostgresOptions, PostgresStore, SqliteStore, Store, StoreError};
 use crate::tasks::Tasks;
+use crate::tls::{Tls, follow};
 use crate::work::Work;
+use gridhelm_api::switch::Outcome;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +46,8 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     /// This process's random id: the first half of event ids.
     pub boot: String,
+    /// What it shows and whom it trusts.
+    pub tls: Tls,
     /// How it leaves its load balancers after a switchover.
     pub(crate) leave: Leave,
     /// Cancelled when the server stops: streams end then.
@@ -73,6 +78,9 @@ pub enum StartError {
     /// The database's address or password cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The certificate, its key or the trusted ones cannot be used.
+    #[error("{0}. Mend the file, or [tls] in the configuration.")]
+    Tls(String),
     /// The group's accounts cannot be read or made.
     #[error("cannot prepare the group's accounts: {0}")]
     Accounts(#[from] AccountError),
@@ -121,6 +129,9 @@ impl Running {
 /// # Errors
 /// [`StartError`], for a person to mend.
 pub async fn run(mut config: Config) -> Result<Running, StartError> {
+    crate::tls::provide();
+    let tls = open_tls(&config)?;
+    let gate = Gate::new(&config, tls.acceptor().map_err(StartError::Tls)?);
     let listen = config.listen;
     let cannot_listen = |error: std::io::Error| StartError::Listen {
         address: listen,
@@ -175,6 +186,7 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         peer_token: peer_token(&accounts, &config.name),
         balancer: config.balancer.clone(),
         limit: config.failover,
+        tls: tls.clone(),
     });
     if let Some(balancer) = config.balancer.clone() {
         let (name, group) = (config.name.clone(), config.group.clone());
@@ -190,6 +202,7 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         tasks,
         accounts,
         boot,
+        tls,
         leave: Leave::default(),
         stopping: CancellationToken::new(),
     });
@@ -201,7 +214,13 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
     ));
     let router = crate::http::router(Arc::clone(&app))
         .map_err(|error| StartError::Calls(error.to_string()))?;
-    let http = tokio::spawn(crate::http::serve(listener, router, app.stopping.clone()));
+    let http = tokio::spawn(crate::http::serve(
+        listener,
+        router,
+        gate,
+        app.stopping.clone(),
+    ));
+    tokio::spawn(follow(Arc::clone(&app)));
     tracing::info!(name = app.config.name, group = app.config.group, %address, "listening");
     Ok(Running {
         app,
@@ -210,6 +229,18 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         http,
         fresh,
     })
+}
+
+/// Reads the certificates that the configuration names, and says when the one to show is not good.
+fn open_tls(config: &Config) -> Result<Tls, StartError> {
+    let tls = Tls::open(&config.tls).map_err(StartError::Tls)?;
+    if let Some(certificate) = tls.certificate() {
+        let check = crate::tls::check(&config.name, &certificate, crate::clock::now());
+        if check.outcome != Outcome::Pass {
+            tracing::warn!("{}", check.evidence);
+        }
+    }
+    Ok(tls)
 }
 
 /// Opens the group's database, as the process with this random id.

@@ -1,10 +1,14 @@
 //! Configuration: a TOML file, then environment, then flags.
 
 mod database;
+mod limits;
 mod nodes;
+mod tls;
 
 pub use database::{Database, Password};
+pub use limits::Limits;
 pub use nodes::{Nodes, NodesTls};
+pub use tls::{PlainHttp, TlsConfig};
 
 use crate::balancer::{BalancerConfig, is_backend};
 use crate::group::hold::FailoverLimit;
@@ -56,7 +60,7 @@ pub struct Config {
     pub group: String,
     /// Where it listens.
     pub listen: SocketAddr,
-    /// How browsers and the group's other servers reach it: `http://host:port`.
+    /// How browsers and the group's other servers reach it: `http://host:port`, or `https://host:port`.
     pub public_url: String,
     /// A folder with the built console, served at `/`.
     #[serde(default)]
@@ -91,6 +95,12 @@ pub struct Config {
     /// How often automatic failover may follow on itself before it leaves the decision to a person.
     #[serde(default)]
     pub failover: FailoverLimit,
+    /// The certificate that it shows, and which ones it trusts.
+    #[serde(default)]
+    pub tls: TlsConfig,
+    /// How much of the server one caller may have.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 /// What can be set of the grid.
@@ -168,7 +178,8 @@ impl Config {
     /// Reads the file, lays the environment over it (`GRIDHELM_LISTEN`, `GRIDHELM_PUBLIC_URL`,
     /// `GRIDHELM_DATABASE_PATH`, `GRIDHELM_DATABASE_URL`, `GRIDHELM_DATABASE_PASSWORD_FILE`,
     /// `GRIDHELM_DATABASE_PASSWORD`, `GRIDHELM_CONSOLE_DIR`, `GRIDHELM_SESSIONS_AHEAD`, `GRIDHELM_BALANCER=off`,
-    /// `GRIDHELM_FAILOVER_MOST`, `GRIDHELM_LOG`) and checks
+    /// `GRIDHELM_FAILOVER_MOST`, `GRIDHELM_LOG`, `GRIDHELM_TLS_CERTIFICATE`, `GRIDHELM_TLS_KEY`, `GRIDHELM_TLS_CA`,
+    /// `GRIDHELM_TLS_PLAIN_HTTP`) and checks
     /// the whole.
     ///
     /// # Errors
@@ -200,6 +211,7 @@ impl Config {
             self.public_url = url;
         }
         self.database.overlay(env);
+        self.tls.overlay(env)?;
         if let Some(folder) = env("GRIDHELM_CONSOLE_DIR") {
             self.console_dir = Some(folder.into());
         }
@@ -239,7 +251,7 @@ impl Config {
             return Err(unusable(
                 "public_url",
                 format!(
-                    "\"{}\" is not an address; give http://host:port without a path",
+                    "\"{}\" is not an address; give http(s)://host:port without a path",
                     self.public_url
                 ),
             ));
@@ -262,6 +274,7 @@ impl Config {
                 format!("\"{name}\" is not a backend's name; give letters, digits, - _ . and :"),
             ));
         }
+        self.tls.check(&self.public_url)?;
         self.database.check()?;
         self.nodes.protection()?;
         Ok(self)

@@ -19,6 +19,7 @@ pub mod repository;
 mod retention;
 pub mod store;
 pub mod tasks;
+pub mod tls;
 pub mod work;
 
 pub use app::{App, Running, StartError, run};

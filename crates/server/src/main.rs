@@ -9,6 +9,7 @@ use gridhelm_server::join::JoinOptions;
 use gridhelm_server::notify;
 use gridhelm_server::run;
 use gridhelm_server::store::{failpoint, look_at_postgres};
+use gridhelm_server::tls::Tls;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +37,15 @@ struct Start {
     /// Listen here instead of where the configuration says.
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<String>,
+    /// Show this certificate (PEM) instead of the configuration's.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Its private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// Trust what these certificates (PEM) signed instead of the configuration's, when calling the group's other servers.
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
     /// Check the configuration and end.
     #[arg(long)]
     check: bool,
@@ -69,9 +79,21 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Join {
-    /// A server of the group: http://host:port.
+    /// A server of the group: https://host:port.
     #[arg(long, value_name = "URL")]
     server: String,
+    /// The certificates (PEM) that signed the server's; the new server trusts them, too.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The certificate (PEM) that the new server shows.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Its private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// Ask over plain HTTP, although the answer holds the database's password and goes over the network.
+    #[arg(long)]
+    plain_http: bool,
     /// The token; it works once. Better in the environment than where other users of the host see it.
     #[arg(long, env = "GRIDHELM_JOIN_TOKEN", hide_env_values = true)]
     token: String,
@@ -103,12 +125,30 @@ fn main() -> ExitCode {
 }
 
 fn load(file: Option<PathBuf>) -> Result<Config, ConfigError> {
+    load_with(file, &[])
+}
+
+/// The configuration, with flags over the environment variables whose names they stand by.
+fn load_with(
+    file: Option<PathBuf>,
+    flags: &[(&str, Option<String>)],
+) -> Result<Config, ConfigError> {
     let file = file.unwrap_or_else(|| PathBuf::from("/etc/gridhelm/server.toml"));
-    Config::load(&file, &|name| std::env::var(name).ok())
+    Config::load(&file, &|name| {
+        let flag = flags.iter().find(|(flag, _)| *flag == name);
+        let given = flag.and_then(|(_, value)| value.clone());
+        given.or_else(|| std::env::var(name).ok())
+    })
 }
 
 fn start(start: Start) -> ExitCode {
-    let configured = load(start.config).and_then(|mut config| {
+    let file = |file: Option<PathBuf>| file.map(|file| file.display().to_string());
+    let flags = [
+        ("GRIDHELM_TLS_CERTIFICATE", file(start.tls_certificate)),
+        ("GRIDHELM_TLS_KEY", file(start.tls_key)),
+        ("GRIDHELM_TLS_CA", file(start.tls_ca)),
+    ];
+    let configured = load_with(start.config, &flags).and_then(|mut config| {
         if let Some(listen) = start.listen {
             config.listen = parse_listen("--listen", &listen)?;
         }
@@ -123,6 +163,14 @@ fn start(start: Start) -> ExitCode {
             "{} of group {} at {}: the configuration is good",
             config.name, config.group, config.listen
         ));
+        match Tls::open(&config.tls) {
+            Ok(tls) => {
+                if let Some(told) = tls.told() {
+                    say(&format!("tls: {told}"));
+                }
+            }
+            Err(why) => return fail(&why, BAD_CONFIG),
+        }
         return match runtime() {
             Ok(runtime) => runtime.block_on(check_database(&config.database)),
             Err(error) => fail(&error, 1),
@@ -272,6 +320,9 @@ fn join_group(join: Join) -> ExitCode {
     let options = match listen {
         Ok(listen) => JoinOptions {
             server: join.server,
+            ca: join.ca,
+            certificate: join.tls_certificate.zip(join.tls_key),
+            plain: join.plain_http,
             token: join.token,
             name: join.name,
             listen,

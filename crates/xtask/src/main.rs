@@ -79,6 +79,9 @@ struct Run {
     /// Which database the groups have.
     #[arg(long, value_enum, default_value_t)]
     database: Database,
+    /// Speak HTTPS everywhere, by certificates made for this start.
+    #[arg(long)]
+    tls: bool,
     /// Put the parts on the hosts that this file names; for drills.
     #[arg(long, hide = true)]
     network: Option<PathBuf>,
@@ -112,6 +115,7 @@ fn main() -> ExitCode {
             dir,
             ports_from,
             database,
+            tls,
             network,
             ready_file,
             no_build,
@@ -121,6 +125,7 @@ fn main() -> ExitCode {
             dir,
             ports_from,
             database,
+            tls,
             network,
             ready_file,
             no_build,

@@ -4,9 +4,11 @@
 use super::keeper::Keeper;
 use super::lease::LAPSE_AFTER;
 use crate::clock::Moment;
+use crate::tls;
 use futures_util::future::join_all;
 use gridhelm_api::event::Severity;
 use gridhelm_api::group::ServerRole;
+use gridhelm_api::switch::Check;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -34,10 +36,21 @@ impl Others {
 }
 
 impl Keeper {
+    /// This server's certificate, and those of the others as far as it looks at them.
+    pub(super) fn certificates(&self) -> Vec<Check> {
+        let mine = self.parts.tls.certificate();
+        let me = &self.parts.me.server;
+        let mine = mine.map(|mine| tls::check(me, &mine, crate::clock::now()));
+        mine.into_iter()
+            .chain(self.state().certificates.clone())
+            .collect()
+    }
+
     /// Asks the group's other servers what they are; only the active server does.
     pub(super) async fn look_for_another(&self, others: &mut Others) {
         if !self.held() {
             others.0.clear();
+            self.state().certificates.clear();
             return;
         }
         let Ok(group) = self.parts.store.group().await else {
@@ -53,6 +66,14 @@ impl Keeper {
             (&member.name, self.peers.status(&member.url, ASK).await)
         }))
         .await;
+        let certificates = said.iter().filter_map(|(name, said)| match said {
+            Ok((status, _)) => {
+                let certificate = status.certificate.as_ref()?;
+                Some(tls::check(name, certificate, crate::clock::now()))
+            }
+            Err(why) => Some(tls::untrusted(name, me, tls::distrust(why)?)),
+        });
+        self.state().certificates = certificates.collect();
         for (name, said) in said {
             let epoch = said
                 .ok()

@@ -14,6 +14,7 @@ use crate::balancer::BalancerConfig;
 use crate::clock::Moment;
 use crate::hub::Hub;
 use crate::store::{Fence, Owner, Store, StoreError};
+use crate::tls::Tls;
 use gridhelm_api::Millis;
 use gridhelm_api::group::{Group, ServerRole, ServerStatus};
 use gridhelm_api::switch::{Check, SwitchRecord};
@@ -53,6 +54,8 @@ pub struct KeeperParts {
     pub balancer: Option<BalancerConfig>,
     /// How often automatic failover may follow on itself.
     pub limit: FailoverLimit,
+    /// What this server shows, and whom it trusts when it calls the others.
+    pub tls: Tls,
 }
 
 impl KeeperParts {
@@ -92,7 +95,7 @@ impl Keeper {
     /// Starts to keep.
     pub fn start(parts: KeeperParts) -> Arc<Self> {
         let keeper = Arc::new(Self {
-            peers: Peers::new(Arc::clone(&parts.peer_token)),
+            peers: Peers::new(Arc::clone(&parts.peer_token), &parts.tls),
             turn: Arc::default(),
             wake: Notify::new(),
             ended: CancellationToken::new(),
@@ -146,6 +149,8 @@ impl Keeper {
     pub async fn group(&self) -> Result<Group, StoreError> {
         let mut group = self.parts.store.group().await?;
         group.database_checks.clone_from(&self.state().database);
+        let certificates = self.certificates();
+        group.database_checks.extend(certificates);
         if group.active.is_some() && group.active != self.status().active {
             let state = self.state();
             let same = state.row.as_ref().is_some_and(|r| r.epoch == group.epoch);

@@ -11,6 +11,7 @@
 //! subject is `server:NAME` and which lives for seconds. They only make a switch faster and its checks
 //! better: what makes it safe is the epoch in the database.
 
+use crate::tls::Tls;
 use gridhelm_api::Problem;
 use gridhelm_api::group::ServerStatus;
 use gridhelm_api::switch::{Check, SwitchRecord};
@@ -61,6 +62,8 @@ pub(super) struct Met {
 
 /// How long a connection to a server of the group may take to open.
 const CONNECT: Duration = Duration::from_millis(700);
+/// How long an unused connection is kept: less than a server keeps it.
+const IDLE: Duration = Duration::from_secs(10);
 /// The largest answer that is read, bytes.
 const MAX_ANSWER: usize = 256 * 1024;
 
@@ -71,11 +74,11 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    pub(super) fn new(token: PeerToken) -> Self {
-        let http = reqwest::Client::builder()
-            .no_proxy()
+    pub(super) fn new(token: PeerToken, tls: &Tls) -> Self {
+        let http = tls
+            .caller()
             .connect_timeout(CONNECT)
-            .redirect(reqwest::redirect::Policy::none())
+            .pool_idle_timeout(IDLE)
             .build()
             .unwrap_or_default();
         Self { http, token }

@@ -1,4 +1,4 @@
-//! The look before a switchover: eight checks with their evidence.
+//! The look before a switchover: eight checks with their evidence, and one more where the standby shows a certificate.
 
 mod lines;
 
@@ -6,6 +6,7 @@ use super::peer::{Met, Peers};
 use super::{Duties, Keeper, SwitchError};
 use crate::clock;
 use crate::clock::Moment;
+use crate::tls;
 use gridhelm_api::group::Member;
 use gridhelm_api::switch::{Check, Outcome, Preflight};
 use gridhelm_api::task::TaskState;
@@ -43,7 +44,13 @@ impl Keeper {
             self.balancer_check(from.as_deref(), Some(to)),
             self.database_check(read),
         );
-        let checks = vec![
+        let shown = match &said {
+            _ if mine => self.parts.tls.certificate(),
+            Ok(met) => met.status.certificate.clone(),
+            Err(_) => None,
+        };
+        let certificate = shown.map(|shown| tls::check(&member.name, &shown, clock::now()));
+        let mut checks = vec![
             standby_ready(&member, &self.parts.group, row.epoch, &said, ready),
             same_version(&member.name, &self.status().version, &said),
             database,
@@ -53,6 +60,7 @@ impl Keeper {
             balancer,
             lines::clocks(&member.name, &said),
         ];
+        checks.extend(certificate);
         Ok(Preflight {
             from,
             to: to.to_owned(),

@@ -47,6 +47,8 @@ pub(super) struct State {
     pub(super) away_since: Option<Moment>,
     /// What was last found of the database itself.
     pub(super) database: Vec<Check>,
+    /// What the other servers' certificates are worth, as the active server finds them.
+    pub(super) certificates: Vec<Check>,
     /// Under which epoch it was told that nobody takes over by itself.
     pub(super) refusal_told: Option<i64>,
     /// Under which epoch the silence of the active server was told.
@@ -77,6 +79,7 @@ impl State {
             alert_until: None,
             away_since: None,
             database: Vec::new(),
+            certificates: Vec::new(),
             refusal_told: None,
             silent_told: None,
             resting_told: None,

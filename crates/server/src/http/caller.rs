@@ -18,6 +18,9 @@ pub(crate) struct Caller {
     pub(crate) agent: Arc<str>,
     /// Whether another server relayed it: it is not relayed again.
     pub(crate) relayed: bool,
+    /// Whether its requests count against its address: not where the address is a proxy's, nor where the server that
+    /// relays has counted them.
+    pub(crate) counted: bool,
 }
 
 impl Caller {
@@ -27,6 +30,7 @@ impl Caller {
             address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             agent: "".into(),
             relayed: false,
+            counted: true,
         })
     }
 }

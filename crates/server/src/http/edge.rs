@@ -32,6 +32,8 @@ pub(crate) const RELAY: HeaderName = HeaderName::from_static("x-gridhelm-relay")
 /// The client's address, on a request that is relayed.
 pub(crate) const CLIENT: HeaderName = HeaderName::from_static("x-gridhelm-client");
 
+/// What the console's files are counted under.
+const NO_ROUTE: &str = "(none)";
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// Wraps every request.
@@ -48,7 +50,7 @@ pub(crate) async fn edge(
     let route = request
         .extensions()
         .get::<MatchedPath>()
-        .map_or_else(|| "(none)".to_owned(), |p| p.as_str().to_owned());
+        .map_or_else(|| NO_ROUTE.to_owned(), |p| p.as_str().to_owned());
     request.extensions_mut().insert(caller.clone());
 
     let result = AssertUnwindSafe(next.run(request)).catch_unwind().await;
@@ -62,10 +64,12 @@ pub(crate) async fn edge(
         let text = "The server failed while it handled this request; its log has the request's id.";
         Refusal::new(Code::Internal, text).into_response()
     });
-    if let Some(Refused(problem)) = response.extensions_mut().remove::<Refused>() {
+    let refused = response.extensions_mut().remove::<Refused>();
+    let strict = is_api || route != NO_ROUTE || refused.is_some();
+    if let Some(Refused(problem)) = refused {
         response = written(&http, &caller, problem, response);
     }
-    set_headers(&http, &caller, is_api, response.headers_mut());
+    set_headers(&http, &caller, is_api, strict, response.headers_mut());
 
     let status = response.status().as_u16();
     let took = started.elapsed();
@@ -107,13 +111,15 @@ fn caller(http: &Http, request: &Request) -> Caller {
     } else {
         (None, None)
     };
+    let trusted = &http.app.config.trusted_proxies;
+    let address = told.0.unwrap_or_else(|| {
+        let forwarded = request.headers().get_all(FORWARDED).iter();
+        client_of(peer, trusted, forwarded.filter_map(|v| v.to_str().ok()))
+    });
     Caller {
         request_id: told.1.map_or_else(new_request_id, Arc::from),
-        address: told.0.unwrap_or_else(|| {
-            let trusted = &http.app.config.trusted_proxies;
-            let forwarded = request.headers().get_all(FORWARDED).iter();
-            client_of(peer, trusted, forwarded.filter_map(|v| v.to_str().ok()))
-        }),
+        address,
+        counted: !from_server && !trusted.iter().any(|net| net.contains(&address)),
         agent: agent(text(header::USER_AGENT)),
         relayed: relay.is_some(),
     }
@@ -181,7 +187,8 @@ fn written(http: &Http, caller: &Caller, mut problem: Problem, from: Response) -
     HttpResponse::from_parts(parts, Body::from(body))
 }
 
-fn set_headers(http: &Http, caller: &Caller, is_api: bool, headers: &mut HeaderMap) {
+/// `strict`: the answer is no file of the console, so nothing in it may run.
+fn set_headers(http: &Http, caller: &Caller, is_api: bool, strict: bool, headers: &mut HeaderMap) {
     let mut put = |name: HeaderName, text: &str| {
         if let Ok(value) = HeaderValue::from_str(text) {
             headers.insert(name, value);
@@ -210,6 +217,8 @@ fn set_headers(http: &Http, caller: &Caller, is_api: bool, headers: &mut HeaderM
     default(header::X_FRAME_OPTIONS, "DENY");
     if is_api {
         default(header::CACHE_CONTROL, "no-store");
+    }
+    if strict {
         default(
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; frame-ancestors 'none'; sandbox",

@@ -1,5 +1,6 @@
 //! What handlers take out of a request, each with its own refusal.
 
+use super::pace::TooSlow;
 use super::refusal::Refusal;
 use super::routes::Rule;
 use crate::store::Expect;
@@ -21,7 +22,13 @@ pub(crate) async fn read(body: Body, limit: u64) -> Result<Bytes, Refusal> {
     let mut first: Option<Bytes> = None;
     let mut all: Vec<u8> = Vec::new();
     while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|_| broken_off())?;
+        let piece = piece.map_err(|error| {
+            if TooSlow::is(&error) {
+                TooSlow::refusal()
+            } else {
+                broken_off()
+            }
+        })?;
         if all.len() + first.as_ref().map_or(0, Bytes::len) + piece.len() > limit_here {
             return Err(Refusal::too_large(limit));
         }
@@ -91,6 +98,8 @@ fn malformed(path: &str, error: &serde_json::Error) -> Refusal {
             "{field} (at {place}): {}.",
             what_is_wrong(&error.to_string())
         )
+    } else if error.to_string().starts_with("recursion limit") {
+        format!("The JSON is nested deeper than 128 levels, at {place}.")
     } else if error.is_eof() {
         format!("The JSON ends too early, at {place}.")
     } else {

@@ -22,7 +22,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) async fn server(State(http): State<Arc<Http>>) -> Answered<ServerStatus> {
-    Answered(http.app.standing.borrow().status.clone())
+    let status = http.app.standing.borrow().status.clone();
+    Answered(ServerStatus {
+        certificate: http.app.tls.certificate(),
+        ..status
+    })
 }
 
 pub(crate) async fn group(State(http): State<Arc<Http>>) -> Answer<Answered<Group>> {

@@ -1,6 +1,7 @@
 //! Events and audit rows as lists, newest first.
 
 use super::Http;
+use super::caller::Caller;
 use super::extract::Params;
 use super::refusal::{Answer, Refusal};
 use super::stream;
@@ -46,6 +47,7 @@ pub(crate) struct EventQuery {
 pub(crate) async fn events(
     State(http): State<Arc<Http>>,
     Extension(claims): Extension<Claims>,
+    caller: Caller,
     headers: HeaderMap,
     Params(query): Params<EventQuery>,
 ) -> Answer<Response> {
@@ -54,7 +56,7 @@ pub(crate) async fn events(
         .and_then(|v| v.to_str().ok())
         .is_some_and(|v| v.contains("text/event-stream"));
     if wants_stream {
-        return stream::open(http, claims, &headers).await;
+        return stream::open(http, claims, &caller, &headers).await;
     }
     let filter = EventFilter {
         before: query.before,

@@ -3,6 +3,7 @@
 
 use super::Http;
 use super::refusal::{Answer, Refusal};
+use crate::tls::Tls;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -61,6 +62,7 @@ pub(crate) struct Metrics {
     ready: Gauge,
     epoch: Gauge,
     commit: Number,
+    certificate: Number,
     refused: Gauge,
     streams: Gauge,
     files: Gauge,
@@ -71,7 +73,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(server: &str, group: &str) -> Self {
+    pub(crate) fn new(server: &str, group: &str, tls: &Tls) -> Self {
         let mut registry = Registry::with_prefix("gridhelm");
         let metrics = Self {
             requests: Family::default(),
@@ -80,6 +82,7 @@ impl Metrics {
             ready: Gauge::default(),
             epoch: Gauge::default(),
             commit: Number::default(),
+            certificate: Number::default(),
             refused: Gauge::default(),
             streams: Gauge::default(),
             files: Gauge::default(),
@@ -130,6 +133,14 @@ impl Metrics {
             Unit::Seconds,
             metrics.heartbeats.clone(),
         );
+        if tls.certificate().is_some() {
+            registry.register_with_unit(
+                "certificate_not_after",
+                "Until when the certificate that this server shows is good, seconds since 1970",
+                Unit::Seconds,
+                metrics.certificate.clone(),
+            );
+        }
         Self {
             registry,
             ..metrics
@@ -198,6 +209,9 @@ pub(crate) async fn scrape(State(http): State<Arc<Http>>) -> Answer<Response> {
         .set(i64::try_from(refused).unwrap_or(i64::MAX));
     if let Some(commit) = app.keeper.last_commit() {
         metrics.commit.set(commit.as_secs_f64());
+    }
+    if let Some(certificate) = app.tls.certificate() {
+        metrics.certificate.set(certificate.not_after as f64 / 1e3);
     }
     metrics.tasks.clear();
     if active {

@@ -1,6 +1,7 @@
 //! The HTTP interface: translates, and decides nothing.
 
 mod assets;
+mod bounds;
 mod caller;
 mod changesets;
 mod cors;
@@ -13,10 +14,12 @@ mod health;
 mod join;
 mod journal;
 pub(crate) mod leave;
+mod limits;
 mod links;
 mod metrics;
 mod nodes;
 mod openapi;
+mod pace;
 mod place;
 mod policy;
 mod refusal;
@@ -24,6 +27,7 @@ mod repository;
 mod routes;
 mod serve;
 mod session;
+mod stall;
 mod stream;
 mod tasks;
 #[cfg(test)]
@@ -31,15 +35,17 @@ mod tests;
 mod users;
 
 pub use routes::{Access, Place, Route, Rule};
-pub use serve::serve;
+pub use serve::{Gate, serve};
 
 use crate::app::App;
 use crate::repository::{Repository, Uploads};
 use axum::{Router, middleware};
 use gridhelm_api::account::Role;
 use gridhelm_api::repository::MAX_FILE;
+use limits::Rates;
 use place::Relay;
 use routes::Routes;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -55,6 +61,9 @@ pub(crate) struct Http {
     snapshot: tokio::sync::Mutex<Option<stream::Shared>>,
     metrics: metrics::Metrics,
     described: openapi::Described,
+    rates: Rates<Option<IpAddr>>,
+    rates_of_users: Rates<String>,
+    streams_of: stream::Bounds,
 }
 
 /// What the handlers of a server reach.
@@ -67,8 +76,11 @@ fn parts(app: Arc<App>) -> Result<Arc<Http>, reqwest::Error> {
         ),
         uploads: Uploads::default(),
         links: links::Links::default(),
-        metrics: metrics::Metrics::new(&app.config.name, &app.config.group),
-        relay: Relay::new()?,
+        metrics: metrics::Metrics::new(&app.config.name, &app.config.group, &app.tls),
+        relay: Relay::new(&app.tls)?,
+        rates: Rates::new(app.config.limits.requests_per_address),
+        rates_of_users: Rates::new(app.config.limits.requests_per_user),
+        streams_of: stream::Bounds::new(app.config.limits),
         assets: assets::Assets::new(&app.config),
         described: openapi::Described::default(),
         streams: Arc::new(Semaphore::new(stream::STREAMS)),
@@ -98,6 +110,10 @@ pub fn router(app: Arc<App>) -> Result<Router, reqwest::Error> {
         .fallback(assets::file)
         .method_not_allowed_fallback(edge::wrong_method)
         .with_state(Arc::clone(&http))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&http),
+            bounds::bound,
+        ))
         .layer(cors)
         .layer(middleware::from_fn_with_state(http, edge::edge)))
 }

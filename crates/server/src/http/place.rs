@@ -7,6 +7,7 @@ use super::edge::{CLIENT, EPOCH, GROUP, RELAY, REQUEST_ID, SERVER};
 use super::refusal::{Answer, Refusal, Refused, is_not_active};
 use super::routes::{Place, Rule};
 use crate::group::{NotActive, Standing};
+use crate::tls::Tls;
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, Response as HttpResponse, StatusCode, header};
@@ -56,12 +57,11 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    pub(crate) fn new() -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
+    pub(crate) fn new(tls: &Tls) -> Result<Self, reqwest::Error> {
+        let client = tls
+            .caller()
             .connect_timeout(Duration::from_secs(1))
-            .pool_idle_timeout(Duration::from_secs(20))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
+            .pool_idle_timeout(Duration::from_secs(10))
             .build()?;
         Ok(Self {
             client,

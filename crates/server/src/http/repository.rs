@@ -3,6 +3,7 @@
 use super::Http;
 use super::extract::{IfMatch, Json, Params, Precondition};
 use super::given::{self, Given};
+use super::pace::TooSlow;
 use super::refusal::{Answer, Refusal};
 use super::routes::{Rule, announced};
 use crate::accounts::Actor;
@@ -12,11 +13,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::{Extension, Json as Answered};
+use futures_util::TryStreamExt as _;
 use gridhelm_api::repository::{FileId, FileMeta, FileVersion, MAX_FILE};
 use gridhelm_api::task::OneTimeLink;
 use gridhelm_api::{Code, Page};
 use serde::Deserialize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 impl From<RepositoryError> for Refusal {
@@ -176,11 +179,14 @@ pub(crate) async fn upload(
 ) -> Answer<crate::repository::Upload> {
     let rule = request.extensions().get::<Rule>().map_or(limit, |r| r.body);
     let announced = announced(request.headers());
-    let stream = Body::into_data_stream(request.into_body());
-    Ok(http
-        .uploads
-        .take(stream, announced, limit.min(rule))
-        .await?)
+    let slow = AtomicBool::new(false);
+    let stream = Body::into_data_stream(request.into_body())
+        .inspect_err(|error| slow.store(TooSlow::is(error), Ordering::Relaxed));
+    let taken = http.uploads.take(stream, announced, limit.min(rule)).await;
+    match taken {
+        Err(RepositoryError::BrokenOff) if slow.load(Ordering::Relaxed) => Err(TooSlow::refusal()),
+        taken => Ok(taken?),
+    }
 }
 
 pub(crate) async fn delete(

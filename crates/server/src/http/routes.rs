@@ -4,8 +4,10 @@
 //! runs, so that none can be forgotten.
 
 use super::Http;
+use super::bounds::too_many;
 use super::caller::Caller;
 use super::extract::{JSON_LIMIT, read};
+use super::pace::paced;
 use super::place;
 use super::refusal::{Answer, Refusal};
 use crate::accounts::{Actor, Claims, TokenError};
@@ -21,7 +23,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use gridhelm_api::Code;
 use gridhelm_api::account::Role;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,7 +209,7 @@ async fn guard(
     if let Err(refusal) = admit(&http, rule, &mut parts).await {
         return refusal.into_response();
     }
-    let request = Request::from_parts(parts, body);
+    let request = Request::from_parts(parts, paced(body));
     let _under_way = must_end(rule).then(|| http.app.leave.begin());
     let work = async {
         match rule.place {
@@ -236,6 +238,12 @@ async fn admit(http: &Http, rule: Rule, request: &mut Parts) -> Answer<()> {
     if rule.access != Access::Open {
         let claims = authenticate(http, request).await?;
         let caller = Caller::of(&request.extensions);
+        // What servers tell each other is not held up.
+        if claims.server().is_none()
+            && let Err(wait) = http.rates_of_users.take(&claims.sub, Instant::now())
+        {
+            return Err(too_many(&claims.sub, wait));
+        }
         let actor = Actor {
             name: claims.sub.clone(),
             role: claims.role,

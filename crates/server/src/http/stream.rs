@@ -9,8 +9,11 @@
 //! a moment together with the deltas since.
 
 use super::Http;
+use super::caller::Caller;
+use super::limits::{Place, Places, of_address};
 use super::refusal::{Answer, Refusal};
 use crate::accounts::Claims;
+use crate::config::Limits;
 use crate::group::Standing;
 use crate::hub::{Published, Subscription, frame};
 use crate::store::{EventFilter, StoreError};
@@ -23,6 +26,7 @@ use gridhelm_api::stream::{Delta, Snapshot};
 use gridhelm_api::task::{Task, TaskState};
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast::Receiver;
@@ -49,8 +53,52 @@ pub(crate) struct Shared {
     frame: Bytes,
 }
 
+/// How many streams one caller may have.
+pub(crate) struct Bounds {
+    addresses: Places<Option<IpAddr>>,
+    users: Places<String>,
+}
+
+/// One stream's places.
+type Held = (Option<Place<Option<IpAddr>>>, Place<String>);
+
+impl Bounds {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            addresses: Places::new(limits.streams_per_address),
+            users: Places::new(limits.streams_per_user),
+        }
+    }
+
+    fn take(&self, caller: &Caller, user: &str) -> Answer<Held> {
+        let full = |whose: &str, most: usize| {
+            let text = format!(
+                "{most} event streams of {whose} are open at this server, which is the most. Close some, or share one."
+            );
+            Refusal::new(Code::TooManyRequests, text).retry_after(Duration::from_secs(5))
+        };
+        let address = if caller.counted {
+            let place = self.addresses.take(&of_address(caller.address));
+            Some(place.ok_or_else(|| full("this address", self.addresses.most()))?)
+        } else {
+            None
+        };
+        let of_user = self.users.take(&user.to_owned());
+        Ok((
+            address,
+            of_user.ok_or_else(|| full(user, self.users.most()))?,
+        ))
+    }
+}
+
 /// Opens a stream.
-pub(crate) async fn open(http: Arc<Http>, claims: Claims, headers: &HeaderMap) -> Answer<Response> {
+pub(crate) async fn open(
+    http: Arc<Http>,
+    claims: Claims,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Answer<Response> {
+    let held = http.streams_of.take(caller, &claims.sub)?;
     let permit = Arc::clone(&http.streams).try_acquire_owned().map_err(|_| {
         let text = format!("{STREAMS} streams are open at this server, which is its limit.");
         Refusal::new(Code::QueueFull, text).retry_after(Duration::from_secs(5))
@@ -73,7 +121,7 @@ pub(crate) async fn open(http: Arc<Http>, claims: Claims, headers: &HeaderMap) -
         standing,
         claims,
         http,
-        _permit: permit,
+        _permits: (permit, held),
     };
     match last.and_then(|after| Some((after, client.http.app.hub.resume(after)?))) {
         Some((after, subscription)) => client.follow(after, subscription),
@@ -115,7 +163,7 @@ struct Client {
     /// It lags more than is kept and needs a snapshot.
     lags: bool,
     looked: Instant,
-    _permit: OwnedSemaphorePermit,
+    _permits: (OwnedSemaphorePermit, Held),
 }
 
 impl Client {

@@ -1,8 +1,9 @@
 //! `gridhelm-server join`: asks a server of the group for what a new one needs, and writes its configuration.
 
-use super::file::{ids_of, keep, writable};
-use crate::config::ConfigError;
+use super::file::{Own, ids_of, keep, writable};
+use crate::config::{ConfigError, TlsConfig};
 use crate::identity;
+use crate::tls::{self, Tls};
 use gridhelm_api::Problem;
 use gridhelm_api::join::{JoinRequest, Joined};
 use std::net::{IpAddr, SocketAddr};
@@ -23,8 +24,14 @@ const MAX_ANSWER: usize = 1024 * 1024;
 /// What the command line says.
 #[derive(Debug, Clone)]
 pub struct JoinOptions {
-    /// The address of a server of the group: `http://host:port`.
+    /// The address of a server of the group: `https://host:port`; `http://` only on this host, or with `plain`.
     pub server: String,
+    /// The certificates (PEM) that signed the server's; the new server trusts them, too.
+    pub ca: Option<PathBuf>,
+    /// The certificate that the new server shows, and its key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Ask in plain HTTP over the network all the same: whoever listens on the way reads the database's password.
+    pub plain: bool,
     /// The token.
     pub token: String,
     /// The new server's name; the group gives one when absent.
@@ -43,8 +50,18 @@ pub struct JoinOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
     /// The address is not one.
-    #[error("--server {0}: give http://host:port of a server of the group")]
+    #[error("--server {0}: give https://host:port of a server of the group")]
     Address(String),
+    /// The answer would travel in plain words.
+    #[error(
+        "--server {0}: the answer holds what opens the group's database, its password included, and would travel in plain \
+         words. Give the https:// address of a server, or run the command on its host; --plain-http does it all the same, \
+         for a network that nobody else reads"
+    )]
+    Plain(String),
+    /// The certificates cannot be used.
+    #[error("{0}")]
+    Tls(String),
     /// The server does not answer.
     #[error(
         "{url} does not answer: {why}. Check the address, and that a server of the group runs there."
@@ -94,6 +111,11 @@ pub enum JoinError {
 pub async fn join(options: JoinOptions) -> Result<Vec<String>, JoinError> {
     let server = options.server.trim_end_matches('/').to_owned();
     let target = server_address(&server)?;
+    if !options.plain && !is_private(&server, &target) {
+        return Err(JoinError::Plain(server));
+    }
+    let tls = tls_of(&options)?;
+    let trusted = Tls::open(&tls).map_err(JoinError::Tls)?;
     let owner = options.user.as_deref().map(ids_of).transpose()?;
     if let Some(file) = &options.config {
         writable(file)?;
@@ -106,10 +128,10 @@ pub async fn join(options: JoinOptions) -> Result<Vec<String>, JoinError> {
         Some(listen) => listen,
         None => free_port(local_address(&target, &server).await?)?,
     };
-    let public_url = options
-        .public_url
-        .clone()
-        .unwrap_or_else(|| format!("http://{listen}"));
+    let public_url = options.public_url.clone().unwrap_or_else(|| {
+        let scheme = if tls.is_on() { "https" } else { "http" };
+        format!("{scheme}://{listen}")
+    });
     let request = JoinRequest {
         token: options.token.trim().to_owned(),
         name: options.name.clone(),
@@ -119,9 +141,14 @@ pub async fn join(options: JoinOptions) -> Result<Vec<String>, JoinError> {
             )
         })?,
     };
-    let joined = ask(&server, &request).await?;
+    let joined = ask(&server, &request, &trusted).await?;
     let file = options.config.unwrap_or_else(|| default_file(&joined.name));
-    keep(&file, &joined, listen, &public_url, owner).map_err(|source| JoinError::After {
+    let own = Own {
+        listen,
+        public_url: &public_url,
+        tls: &tls,
+    };
+    keep(&file, &joined, &own, owner).map_err(|source| JoinError::After {
         source: Box::new(source),
     })?;
     Ok(told(&file, &joined, listen))
@@ -157,7 +184,11 @@ fn default_file(name: &str) -> PathBuf {
 /// `host:port` of an address without a path.
 fn server_address(url: &str) -> Result<String, JoinError> {
     let wrong = || JoinError::Address(url.to_owned());
-    let host = url.strip_prefix("http://").ok_or_else(wrong)?;
+    let (port, host) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(host), _) => (443, host),
+        (None, Some(host)) => (80, host),
+        (None, None) => return Err(wrong()),
+    };
     if host.is_empty() || host.contains(['/', '@', '?', '#']) {
         return Err(wrong());
     }
@@ -167,7 +198,32 @@ fn server_address(url: &str) -> Result<String, JoinError> {
     Ok(if has_port {
         host.to_owned()
     } else {
-        format!("{host}:80")
+        format!("{host}:{port}")
+    })
+}
+
+/// Whether nobody on the way can read along: by TLS, or because there is no way.
+fn is_private(url: &str, target: &str) -> bool {
+    let host = target.rsplit_once(':').map_or(target, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let address = host.parse::<IpAddr>();
+    url.starts_with("https://") || host == "localhost" || address.is_ok_and(|ip| ip.is_loopback())
+}
+
+/// `[tls]` of the new server: by whole paths, as it may be started anywhere.
+fn tls_of(options: &JoinOptions) -> Result<TlsConfig, JoinError> {
+    let whole = |file: &PathBuf| {
+        std::path::absolute(file).map_err(|error| JoinError::Tls(error.to_string()))
+    };
+    let (certificate, key) = match &options.certificate {
+        Some((certificate, key)) => (Some(whole(certificate)?), Some(whole(key)?)),
+        None => (None, None),
+    };
+    Ok(TlsConfig {
+        certificate,
+        key,
+        ca: options.ca.as_ref().map(whole).transpose()?,
+        ..TlsConfig::default()
     })
 }
 
@@ -199,20 +255,19 @@ fn free_port(ip: IpAddr) -> Result<SocketAddr, JoinError> {
         })
 }
 
-async fn ask(server: &str, request: &JoinRequest) -> Result<Joined, JoinError> {
+async fn ask(server: &str, request: &JoinRequest, tls: &Tls) -> Result<Joined, JoinError> {
     let silent = |error: &dyn core::fmt::Display| JoinError::Silent {
         url: server.to_owned(),
         why: error.to_string(),
     };
-    let http = reqwest::Client::builder()
-        .no_proxy()
+    let http = tls
+        .caller()
         .timeout(PATIENCE)
-        .redirect(reqwest::redirect::Policy::none())
         .build()
         .map_err(|error| JoinError::System(error.to_string()))?;
     let address = format!("{server}/api/v1/group/join");
     let answer = http.post(&address).json(request).send().await;
-    let answer = answer.map_err(|error| silent(&error))?;
+    let answer = answer.map_err(|error| silent(&innermost(&error)))?;
     let status = answer.status();
     let body = answer.bytes().await.map_err(|error| silent(&error))?;
     if body.len() > MAX_ANSWER {
@@ -240,6 +295,19 @@ async fn ask(server: &str, request: &JoinRequest) -> Result<Joined, JoinError> {
     }
 }
 
+/// "Connection refused", not "error sending request"; with what helps where a certificate is not trusted.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn core::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let said = cause.to_string();
+    if tls::distrust(&said).is_some() {
+        return format!("{said}; name the certificate that signed the server's with --ca");
+    }
+    said
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -250,8 +318,30 @@ mod tests {
         assert_eq!(server_address("http://a:8101").unwrap(), "a:8101");
         assert_eq!(server_address("http://[::1]:8101").unwrap(), "[::1]:8101");
         assert_eq!(server_address("http://a").unwrap(), "a:80");
-        for wrong in ["a:8101", "https://a", "http://", "http://a/x", "http://u@a"] {
+        assert_eq!(server_address("https://a").unwrap(), "a:443");
+        for wrong in ["a:8101", "ftp://a", "http://", "https://a/x", "http://u@a"] {
             assert!(server_address(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_travels_in_plain_words_is_refused() {
+        let private = |url: &str| is_private(url, &server_address(url).unwrap());
+        for url in [
+            "https://a",
+            "http://127.0.0.1:8101",
+            "http://localhost",
+            "http://[::1]:1",
+        ] {
+            assert!(private(url), "{url}");
+        }
+        for url in [
+            "http://a",
+            "http://10.0.0.1:8101",
+            "http://localhost.example.org",
+            "http://[fd00::1]:1",
+        ] {
+            assert!(!private(url), "{url}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Writing a new server's configuration: for its owner alone, and never over what is there.
 
 use super::JoinError;
-use crate::config::Config;
+use crate::config::{Config, TlsConfig};
 use gridhelm_api::join::{Joined, JoinedDatabase};
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -30,12 +30,18 @@ pub(super) fn writable(file: &Path) -> Result<(), JoinError> {
         .map_err(|error| failed(format!("{}: {error}", folder.display())))
 }
 
+/// What the new server does not learn from the group.
+pub(super) struct Own<'a> {
+    pub(super) listen: SocketAddr,
+    pub(super) public_url: &'a str,
+    pub(super) tls: &'a TlsConfig,
+}
+
 /// Writes the configuration, and the password beside it, and reads them back as a server does.
 pub(super) fn keep(
     file: &Path,
     joined: &Joined,
-    listen: SocketAddr,
-    public_url: &str,
+    own: &Own<'_>,
     owner: Option<(u32, u32)>,
 ) -> Result<(), JoinError> {
     let secret = file.with_extension("database-password");
@@ -47,7 +53,7 @@ pub(super) fn keep(
     {
         write_new(&secret, &format!("{password}\n"), owner)?;
     }
-    let text = configuration(joined, listen, public_url, &secret);
+    let text = configuration(joined, own, &secret);
     if let Err(error) = write_new(file, &text, owner) {
         let _ = std::fs::remove_file(&secret);
         return Err(error);
@@ -56,7 +62,7 @@ pub(super) fn keep(
     Ok(())
 }
 
-fn configuration(joined: &Joined, listen: SocketAddr, public_url: &str, secret: &Path) -> String {
+fn configuration(joined: &Joined, own: &Own<'_>, secret: &Path) -> String {
     let string = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let database = match &joined.database {
         JoinedDatabase::Sqlite { path } => format!("path = {}\n", string(path)),
@@ -70,17 +76,34 @@ fn configuration(joined: &Joined, listen: SocketAddr, public_url: &str, secret: 
             format!("url = {}\n{file}", string(url))
         }
     };
+    let files = [
+        ("certificate", &own.tls.certificate),
+        ("key", &own.tls.key),
+        ("ca", &own.tls.ca),
+    ];
+    let mut tls = String::new();
+    for (name, file) in files {
+        if let Some(file) = file {
+            tls.push_str(&format!(
+                "{name} = {}\n",
+                string(&file.display().to_string())
+            ));
+        }
+    }
+    if !tls.is_empty() {
+        tls = format!("\n[tls]\n{tls}");
+    }
     let origins: Vec<_> = joined.allowed_origins.iter().map(|o| string(o)).collect();
     format!(
         "# A server that joined its group by `gridhelm-server join`.\n\
          name = {}\ngroup = {}\nlisten = {}\n\
          # How browsers and the group's other servers reach it.\n\
          public_url = {}\n\
-         allowed_origins = [{}]\n\n[database]\n{database}",
+         allowed_origins = [{}]\n\n[database]\n{database}{tls}",
         string(&joined.name),
         string(&joined.group),
-        string(&listen.to_string()),
-        string(public_url),
+        string(&own.listen.to_string()),
+        string(own.public_url),
         origins.join(", ")
     )
 }
@@ -149,7 +172,18 @@ mod tests {
             password: Some("hu\"sh".into()),
         });
         let listen = "10.0.0.3:8101".parse().unwrap();
-        keep(&file, &with_password, listen, "http://10.0.0.3:8101", None).unwrap();
+        let tls = TlsConfig {
+            certificate: Some("/c.pem".into()),
+            key: Some("/k\"ey.pem".into()),
+            ca: Some("/ca.pem".into()),
+            ..TlsConfig::default()
+        };
+        let own = Own {
+            listen,
+            public_url: "https://10.0.0.3:8101",
+            tls: &tls,
+        };
+        keep(&file, &with_password, &own, None).unwrap();
         let config = Config::load(&file, &|_| None).unwrap();
         assert_eq!((config.name.as_str(), config.listen), ("east-3", listen));
         assert_eq!(
@@ -157,6 +191,7 @@ mod tests {
             Some("hu\"sh")
         );
         assert_eq!(config.allowed_origins, ["http://c:1"]);
+        assert_eq!(config.tls, tls);
         for kept in [&file, &dir.path().join("east-3.database-password")] {
             let mode = std::fs::metadata(kept).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{}", kept.display());
@@ -164,6 +199,6 @@ mod tests {
         assert!(!std::fs::read_to_string(&file).unwrap().contains("hu\"sh"));
         // What is there is never overwritten.
         assert!(matches!(writable(&file), Err(JoinError::File { .. })));
-        keep(&file, &with_password, listen, "http://10.0.0.3:8101", None).unwrap_err();
+        keep(&file, &with_password, &own, None).unwrap_err();
     }
 }

@@ -118,10 +118,12 @@ pub async fn make(
         .store
         .create_join_token(&stored, by.notes(audit, event))
         .await?;
-    let command = format!(
-        "gridhelm-server join --server {} --token {token}",
-        app.config.public_url
-    );
+    let url = &app.config.public_url;
+    let ca = match &app.config.tls.ca {
+        Some(file) if url.starts_with("https://") => format!(" --ca {}", file.display()),
+        _ => String::new(),
+    };
+    let command = format!("gridhelm-server join --server {url}{ca} --token {token}");
     Ok((
         JoinTokenMade {
             token,

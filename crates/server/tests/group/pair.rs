@@ -16,6 +16,7 @@ use gridhelm_server::group::{
 use gridhelm_server::hub::Hub;
 use gridhelm_server::identity;
 use gridhelm_server::store::{AuditDraft, EventFilter, Fence, SqliteStore, Store};
+use gridhelm_server::tls::Tls;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -170,6 +171,7 @@ impl Server {
             peer_token: Arc::new(|| Ok("token".into())),
             balancer: None,
             limit: FailoverLimit::default(),
+            tls: Tls::default(),
         });
         let app = (Arc::clone(&keeper), standing.clone());
         let router = axum::Router::new()

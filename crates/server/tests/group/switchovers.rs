@@ -90,7 +90,10 @@ impl Asking {
             .collect();
         let told = Arc::clone(&stop);
         let task = tokio::spawn(async move {
-            let http = reqwest::Client::new();
+            let http = gridhelm_server::tls::Tls::default()
+                .caller()
+                .build()
+                .unwrap();
             let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
             while !told.load(Ordering::SeqCst) {
                 for url in &urls {

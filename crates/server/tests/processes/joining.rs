@@ -100,12 +100,26 @@ fn what_cannot_be_joined_is_named() {
         "{}",
         words(&silent)
     );
-    let https = join("https://127.0.0.1:1", "ghj_x", &file, &[]);
+    let no_address = join("127.0.0.1:1", "ghj_x", &file, &[]);
     assert!(
-        words(&https).contains("http://host:port"),
+        words(&no_address).contains("https://host:port"),
         "{}",
-        words(&https)
+        words(&no_address)
     );
+    // The answer would hold the database's password: nobody on the way may read it, unless that is said.
+    let plain = "http://192.0.2.1:1";
+    let refused = join(plain, "ghj_x", &file, &[]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        words(&refused).contains("password") && words(&refused).contains("--plain-http"),
+        "{}",
+        words(&refused)
+    );
+    let more = ["--plain-http", "--user", "no-such-user"];
+    let said = join(plain, "ghj_x", &file, &more);
+    assert!(words(&said).contains("no-such-user"), "{}", words(&said));
+    let ca = join("https://127.0.0.1:1", "ghj_x", &file, &["--ca", "/no.pem"]);
+    assert!(words(&ca).contains("/no.pem"), "{}", words(&ca));
     let folder = join(
         "http://127.0.0.1:1",
         "ghj_x",

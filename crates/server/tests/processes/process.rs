@@ -73,7 +73,10 @@ impl Place {
             name: name.to_owned(),
             url: format!("http://127.0.0.1:{port}"),
             config,
-            http: reqwest::Client::new(),
+            http: gridhelm_server::tls::Tls::default()
+                .caller()
+                .build()
+                .unwrap(),
             child: None,
         }
     }
@@ -119,7 +122,10 @@ impl Server {
         Self {
             name: name.to_owned(),
             url: url.unwrap().trim_matches('"').to_owned(),
-            http: reqwest::Client::new(),
+            http: gridhelm_server::tls::Tls::default()
+                .caller()
+                .build()
+                .unwrap(),
             config,
             child: None,
         }

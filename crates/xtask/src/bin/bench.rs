@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use xtask::bench::{first, ha, values};
 
 fn main() -> ExitCode {
+    xtask::harness::provide();
     let name = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "first".to_owned());

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use xtask::drill::{self, DRILLS};
 
 fn main() -> ExitCode {
+    xtask::harness::provide();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

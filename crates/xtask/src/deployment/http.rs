@@ -1,10 +1,12 @@
 //! A small blocking client of the servers' API, for starting up and seeding.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use ureq::Agent;
+use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::error::Error;
 
@@ -36,7 +38,18 @@ pub struct Answer {
 impl Client {
     /// A client of the server at `base` (`http://host:port`). Proxies named in the environment are not asked: all is local.
     pub fn new(base: &str) -> Self {
+        Self::trusting(base, None)
+    }
+
+    /// The same for a server at `https://host:port` whose certificate one of these roots signed.
+    pub fn trusting(base: &str, roots: Option<RootCerts>) -> Self {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = TlsConfig::builder()
+            .root_certs(roots.unwrap_or(RootCerts::Specific(Arc::default())))
+            .unversioned_rustls_crypto_provider(provider)
+            .build();
         let config = Agent::config_builder()
+            .tls_config(tls)
             .timeout_connect(Some(Duration::from_secs(1)))
             .timeout_global(Some(Duration::from_secs(10)))
             .http_status_as_error(false)

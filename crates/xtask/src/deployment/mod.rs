@@ -17,6 +17,7 @@ pub mod seed;
 pub mod server;
 pub mod start;
 pub mod sweep;
+pub mod tls;
 
 /// The environment variable by which every process of a deployment is known; its value is the deployment's folder.
 pub const MARK: &str = "GRIDHELM_DEPLOYMENT";

@@ -24,13 +24,19 @@ pub struct Server {
     pub host: String,
     /// Where it listens.
     pub port: u16,
+    /// Whether it speaks HTTPS.
+    pub tls: bool,
 }
 
 impl Server {
     /// Its address for browsers and other servers.
     pub fn url(&self) -> String {
-        format!("http://{}:{}", self.host, self.port)
+        format!("{}://{}:{}", scheme(self.tls), self.host, self.port)
     }
+}
+
+const fn scheme(tls: bool) -> &'static str {
+    if tls { "https" } else { "http" }
 }
 
 /// One R node.
@@ -61,6 +67,8 @@ pub struct Plan {
     pub patroni: Option<Patroni>,
     /// The hosts of the parts, where they have some.
     pub network: Network,
+    /// Whether servers and load balancer speak HTTPS.
+    pub tls: bool,
 }
 
 /// A PostgreSQL of three members, kept by Patroni with etcd.
@@ -129,6 +137,7 @@ impl Plan {
             group,
             host: HOST.to_owned(),
             port: ports_from + offset,
+            tls: false,
         };
         let node = |name, group, offset| Node {
             name,
@@ -152,6 +161,7 @@ impl Plan {
             postgres: None,
             patroni: None,
             network: Network::default(),
+            tls: false,
         })
     }
 
@@ -175,6 +185,16 @@ impl Plan {
             patroni,
             ..self
         }
+    }
+
+    /// The same plan, with HTTPS or without.
+    #[must_use]
+    pub fn secured(mut self, tls: bool) -> Self {
+        for server in &mut self.servers {
+            server.tls = tls;
+        }
+        self.tls = tls;
+        self
     }
 
     /// The same plan with the parts on hosts of their own.
@@ -221,7 +241,12 @@ impl Plan {
 
     /// The load balancer's address.
     pub fn balancer_url(&self) -> String {
-        format!("http://{}:{}", self.balancer_host(), self.ports_from)
+        format!(
+            "{}://{}:{}",
+            scheme(self.tls),
+            self.balancer_host(),
+            self.ports_from
+        )
     }
 
     /// The console's address: the first server's, not the load balancer's, whose answer depends on a group being active.
@@ -272,7 +297,10 @@ impl Plan {
             .map(|offset| self.ports_from + offset);
         own.chain(OTHER_ORIGIN_PORTS)
             .chain(spare)
-            .flat_map(|port| [HOST, "localhost"].map(|host| format!("http://{host}:{port}")))
+            .flat_map(|port| {
+                let scheme = scheme(self.tls);
+                [HOST, "localhost"].map(|host| format!("{scheme}://{host}:{port}"))
+            })
             .collect()
     }
 
@@ -390,6 +418,17 @@ mod tests {
             "http://127.0.0.1:8102"
         );
         assert_eq!(file["groups"][1]["name"], "west");
+    }
+
+    #[test]
+    fn with_tls_every_address_is_https() {
+        let plan = Plan::new(8100).unwrap().secured(true);
+        let file = serde_json::to_string(&plan.deployment_file()).unwrap();
+        let origins = format!("{:?}{}", plan.allowed_origins(), plan.console_url());
+        assert!(
+            !format!("{file}{origins}").contains("http://"),
+            "{file}{origins}"
+        );
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub struct Ready {
     /// PostgreSQL, where the groups have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postgres: Option<ReadyPostgres>,
+    /// The certificate that signed those of servers and load balancer, where HTTPS is spoken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
     /// The members of the database's cluster, where the groups have one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<ReadyMember>,
@@ -133,6 +136,9 @@ impl Ready {
             dir.join("admin-password").display()
         ));
         say::result(format_args!("  Load balancer  {}", self.load_balancer));
+        if let Some(ca) = &self.ca {
+            say::result(format_args!("  Root           {ca}, for browsers to trust"));
+        }
         if let Some(node) = node {
             say::result(format_args!(
                 "  Spare R node   {}:{}, to register; user {}, password in {}",
@@ -204,6 +210,7 @@ mod tests {
             servers: vec![server],
             nodes: vec![node],
             postgres: None,
+            ca: None,
             members: Vec::new(),
         };
         ready.write(&path).unwrap();

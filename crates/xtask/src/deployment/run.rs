@@ -13,6 +13,7 @@ use super::patroni;
 use super::plan::{Database, HOST, Plan};
 use super::start::Start;
 use super::sweep::Sweep;
+use super::tls::Tls;
 use crate::build;
 use crate::error::Error;
 use crate::process::TICK;
@@ -39,6 +40,8 @@ pub struct Options {
     pub ports_from: u16,
     /// Which database the groups have.
     pub database: Database,
+    /// Whether servers and load balancer speak HTTPS, by certificates made for this start.
+    pub tls: bool,
     /// A file that names the hosts of the parts; all on the loopback when absent.
     pub network: Option<PathBuf>,
     /// A file to write when all is ready.
@@ -58,6 +61,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
     let network = options.network.as_deref().map(Network::read).transpose()?;
     let plan = Plan::new(options.ports_from)?
         .on(options.database)
+        .secured(options.tls)
         .across(network.unwrap_or_default());
     match deploy(options, &workspace, &plan, &stop) {
         Err(Error::Stopped) => Ok(()),
@@ -88,6 +92,7 @@ fn deploy(options: &Options, workspace: &Workspace, plan: &Plan, stop: &Stop) ->
     let mut children = Children::default();
     let dist = workspace.dist();
     let samples = workspace.root.join("deploy/examples/scripts");
+    let tls = plan.tls.then(|| Tls::make(&folder, plan)).transpose()?;
     let start = Start {
         folder: &folder,
         plan,
@@ -95,6 +100,7 @@ fn deploy(options: &Options, workspace: &Workspace, plan: &Plan, stop: &Stop) ->
         console: dist.join("index.html").is_file().then_some(dist.as_path()),
         samples: &samples,
         failpoints: options.failpoints.as_deref(),
+        tls: tls.as_ref(),
         stop,
     };
     let outcome = start.run(&mut children).and_then(|ready| {

@@ -6,11 +6,12 @@ use super::MARK;
 use super::folder::{Folder, private_folder, write_with_mode};
 use super::plan::{Plan, Server};
 use super::script::Script;
+use super::tls::Tls;
 use super::{patroni, postgres};
 use crate::error::Error;
 
 /// What would override a server's configuration file: set for one server, it must not reach all of them.
-const OVERRIDES: [&str; 8] = [
+const OVERRIDES: [&str; 11] = [
     "GRIDHELM_CONFIG",
     "GRIDHELM_LISTEN",
     "GRIDHELM_PUBLIC_URL",
@@ -19,6 +20,9 @@ const OVERRIDES: [&str; 8] = [
     "GRIDHELM_DATABASE_PASSWORD",
     "GRIDHELM_DATABASE_PASSWORD_FILE",
     "GRIDHELM_CONSOLE_DIR",
+    "GRIDHELM_TLS_CERTIFICATE",
+    "GRIDHELM_TLS_KEY",
+    "GRIDHELM_TLS_CA",
 ];
 
 /// `HAProxy`'s socket from the server's folder: a whole path may be longer than a socket's may be (107 bytes).
@@ -33,6 +37,8 @@ pub struct Programs<'a> {
     pub console: Option<&'a Path>,
     /// Where it looks for orders to stop before a commit; for drills.
     pub failpoints: Option<&'a Path>,
+    /// The certificates, where HTTPS is spoken.
+    pub tls: Option<&'a Tls>,
 }
 
 /// Writes what starting the server needs and gives its start script.
@@ -55,6 +61,8 @@ pub fn prepare(
         (!plan.network.is_real()).then_some(Path::new(BALANCER_SOCKET)),
         programs.console,
     );
+    let tls = programs.tls.map(|tls| tls.configuration(server.name));
+    let text = tls.map_or(text.clone(), |tls| format!("{text}\n{tls}"));
     write_with_mode(&configuration, &text, 0o600)?;
     let log = folder.log(server.name);
     let script = Script {

@@ -12,6 +12,7 @@ use super::plan::{Database, GROUPS, Plan, Server};
 use super::ready::{Ready, ReadyMember, ReadyNode, ReadyPostgres, ReadyServer};
 use super::script::Script;
 use super::seed::{ADMIN, Seed};
+use super::tls::Tls;
 use super::{MARK, haproxy, patroni, postgres, server};
 use crate::error::Error;
 use crate::process;
@@ -38,6 +39,8 @@ pub struct Start<'a> {
     pub samples: &'a Path,
     /// Where the servers look for orders to stop before a commit; for drills.
     pub failpoints: Option<&'a Path>,
+    /// The certificates, where HTTPS is spoken.
+    pub tls: Option<&'a Tls>,
     /// Whether to stop.
     pub stop: &'a Stop,
 }
@@ -46,6 +49,10 @@ pub struct Start<'a> {
 type Started = BTreeMap<String, (u32, PathBuf)>;
 
 impl Start<'_> {
+    fn client(&self, base: &str) -> Client {
+        Client::trusting(base, self.tls.map(Tls::roots))
+    }
+
     /// Starts everything and waits until all is ready. What was started is in `children`, whatever the outcome.
     pub fn run(&self, children: &mut Children) -> Result<Ready, Error> {
         let admin_password = self.folder.secret("admin-password")?;
@@ -79,7 +86,7 @@ impl Start<'_> {
             children.wait_for(node.name, PATIENCE, self.stop, ready)?;
         }
         self.seed(&admin_password, &node_password)?;
-        let balancer = Client::new(&self.plan.balancer_url());
+        let balancer = self.client(&self.plan.balancer_url());
         children.wait_for(haproxy::NAME, PATIENCE, self.stop, || {
             answers(&balancer, "/health/active")
         })?;
@@ -128,6 +135,7 @@ impl Start<'_> {
                         server: self.server,
                         console: self.console,
                         failpoints: self.failpoints,
+                        tls: self.tls,
                     },
                 )?,
             );
@@ -165,7 +173,7 @@ impl Start<'_> {
         }
         for server in later {
             if let Some(first) = self.plan.servers_of(server.group).next() {
-                let client = Client::new(&first.url());
+                let client = self.client(&first.url());
                 children.wait_for(first.name, PATIENCE, self.stop, || {
                     answers(&client, "/health/active")
                 })?;
@@ -180,10 +188,15 @@ impl Start<'_> {
         let configuration = home.join("haproxy.cfg");
         // The socket's address is relative: a whole path may be longer than a socket's may be (107 bytes).
         let bind = format!("{}:{}", self.plan.balancer_host(), self.plan.ports_from);
+        let secure = self.tls.map(|tls| haproxy::Secure {
+            certificate: tls.balancer(),
+            ca: tls.ca(),
+        });
         let text = haproxy::configuration(
             &bind,
             Path::new("unix@admin.sock"),
             &haproxy::groups(self.plan),
+            secure.as_ref(),
         );
         write_with_mode(&configuration, &text, 0o600)?;
         let log = self.fresh_log(haproxy::NAME)?;
@@ -217,7 +230,7 @@ impl Start<'_> {
     /// Every server ready, exactly one of each group active.
     fn await_groups(&self, children: &mut Children) -> Result<(), Error> {
         for server in &self.plan.servers {
-            let client = Client::new(&server.url());
+            let client = self.client(&server.url());
             children.wait_for(server.name, PATIENCE, self.stop, || {
                 answers(&client, "/health/ready")
             })?;
@@ -237,7 +250,7 @@ impl Start<'_> {
         let active: Vec<_> = self
             .plan
             .servers_of(group)
-            .filter(|server| answers(&Client::new(&server.url()), "/health/active").is_ok())
+            .filter(|server| answers(&self.client(&server.url()), "/health/active").is_ok())
             .collect();
         match active.as_slice() {
             [one] => Ok(one),
@@ -262,7 +275,7 @@ impl Start<'_> {
                 last,
                 tail: String::new(),
             })?;
-            let mut client = Client::new(&active.url());
+            let mut client = self.client(&active.url());
             client.sign_in(ADMIN, admin_password)?;
             seed.run(&client, node_password, self.stop)
         };
@@ -346,6 +359,7 @@ impl Start<'_> {
             }
         });
         Ready {
+            ca: self.tls.map(|tls| tls.ca().display().to_string()),
             postgres,
             members: members.collect(),
             console: self.plan.console_url(),

@@ -3,6 +3,7 @@
 
 use super::{HarnessError, Result};
 use serde_json::Value;
+use std::path::Path;
 use std::time::Duration;
 
 /// One signed-in caller at one server.
@@ -24,15 +25,39 @@ pub struct Answer {
     pub etag: Option<String>,
 }
 
+/// An HTTP client that trusts what the certificates in this PEM file signed, and nothing else.
+///
+/// # Errors
+/// When the file holds none.
+pub fn client(ca: Option<&Path>) -> Result<reqwest::ClientBuilder> {
+    super::provide();
+    let roots = match ca {
+        Some(file) => reqwest::Certificate::from_pem_bundle(&std::fs::read(file)?)?,
+        None => Vec::new(),
+    };
+    Ok(reqwest::Client::builder().tls_certs_only(roots))
+}
+
 impl Api {
     /// Signs in at a server.
     ///
     /// # Errors
     /// When the server does not answer or refuses.
     pub async fn sign_in(base: &str, user: &str, password: &str) -> Result<Self> {
-        let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(90))
-            .build()?;
+        Self::sign_in_trusting(base, user, password, None).await
+    }
+
+    /// Signs in at a server whose certificate the one in this PEM file signed.
+    ///
+    /// # Errors
+    /// When the server does not answer or refuses.
+    pub async fn sign_in_trusting(
+        base: &str,
+        user: &str,
+        password: &str,
+        ca: Option<&Path>,
+    ) -> Result<Self> {
+        let http = client(ca)?.timeout(Duration::from_secs(90)).build()?;
         let body = serde_json::json!({ "username": user, "password": password });
         let answer = http
             .post(format!("{base}/api/v1/session"))

@@ -39,6 +39,16 @@ impl Browser {
     /// # Errors
     /// When either is missing or does not start.
     pub async fn start(window: Window) -> Result<Self> {
+        Self::start_trusting(window, None).await
+    }
+
+    /// The same, trusting certificates that a root with this public key signed: the content of `ca.spki-sha256` in a
+    /// deployment's folder.
+    ///
+    /// # Errors
+    /// As [`Browser::start`].
+    pub async fn start_trusting(window: Window, pin: Option<&str>) -> Result<Self> {
+        super::provide();
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let profile =
             std::env::temp_dir().join(format!("gridhelm-chromium-{}-{port}", std::process::id()));
@@ -75,6 +85,9 @@ impl Browser {
             "--force-color-profile=srgb",
         ] {
             caps.add_arg(arg)?;
+        }
+        if let Some(pin) = pin {
+            caps.add_arg(&format!("--ignore-certificate-errors-spki-list={pin}"))?;
         }
         caps.add_arg(&format!("--window-size={},{}", window.width, window.height))?;
         caps.add_arg(&format!("--user-data-dir={}", profile.display()))?;

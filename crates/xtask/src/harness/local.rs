@@ -35,6 +35,9 @@ pub struct Ready {
     /// The members of the database's cluster, where the groups have one.
     #[serde(default)]
     pub members: Vec<Member>,
+    /// The certificate that signed those of servers and load balancer, where HTTPS is spoken.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
 }
 
 /// The groups' PostgreSQL.
@@ -144,6 +147,15 @@ impl Local {
         )
     }
 
+    /// As [`Local::start`], with more words for `cargo xtask run`.
+    ///
+    /// # Errors
+    /// As [`Local::start`].
+    pub fn start_as(label: &str, more: &[&str]) -> Result<Self> {
+        let database = std::env::var(DATABASE).ok();
+        Self::start_on(&fresh_dir(label)?, true, database.as_deref(), &[], more)
+    }
+
     /// As [`Local::start_with`], on this database whatever the environment says, and with more words for
     /// `cargo xtask run`.
     ///
@@ -197,6 +209,7 @@ impl Local {
         remove_dir: bool,
         environment: &[(&str, &str)],
     ) -> Result<Self> {
+        super::provide();
         std::fs::create_dir_all(dir)?;
         let ready_file = dir.join("ready.json");
         let log = std::fs::File::create(dir.join("run.log"))?;

@@ -53,6 +53,13 @@ impl From<reqwest::Error> for HarnessError {
     }
 }
 
+/// Makes `ring` what HTTP clients do TLS with: one must be chosen even for plain HTTP. Called by what everything here
+/// begins with, a deployment or a browser.
+pub fn provide() {
+    // An error says that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// What the harness answers.
 pub type Result<T> = core::result::Result<T, HarnessError>;
 

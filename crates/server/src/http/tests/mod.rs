@@ -6,6 +6,7 @@ mod accounts;
 mod examples;
 mod files;
 mod joining;
+mod limits;
 mod metrics;
 mod nodes;
 mod openapi;
@@ -13,6 +14,7 @@ mod problems;
 mod relay;
 mod stream;
 mod tasks;
+mod tls;
 
 #[path = "../../../../rserve/tests/common/mod.rs"]
 mod node;
@@ -129,7 +131,11 @@ impl Server {
         Api {
             base: self.url(),
             token: None,
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            client: reqwest::Client::builder()
+                .no_proxy()
+                .tls_certs_only([])
+                .build()
+                .unwrap(),
         }
     }
 
