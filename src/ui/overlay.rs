@@ -186,6 +186,22 @@ pub fn Dialog(
     over(portal.into_any())
 }
 
+/// A box above the page that is neither drawer nor dialog. It holds the focus; Esc and a click beside it close it. Render it while it is open.
+pub fn layer(
+    class: &'static str,
+    name: &'static str,
+    on_close: Callback<()>,
+    content: AnyView,
+) -> AnyView {
+    let root = NodeRef::new();
+    let on_key = hold_focus(root, on_close);
+    let portal = view! {
+        <div class="scrim" on:click=move |_| on_close.run(())></div>
+        <div class=class role="dialog" aria-modal="true" aria-label=name node_ref=root on:keydown=on_key>{content}</div>
+    };
+    over(portal.into_any())
+}
+
 /// Puts a view beside the shell, outside of what becomes inert.
 fn over(content: AnyView) -> AnyView {
     let Some(place) = document().get_element_by_id("overlays") else {
