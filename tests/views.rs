@@ -2,7 +2,10 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use reqwest::Method;
 use serde_json::json;
+use xtask::harness::api::Api;
+use xtask::harness::axe::Axe;
 use xtask::harness::browser::{Browser, Window};
 use xtask::harness::local::Local;
 use xtask::harness::page::Page;
@@ -30,6 +33,7 @@ async fn every_view_can_be_used_by_everyone() {
 async fn all(local: &Local, browser: &Browser, page: &Page) -> Result<()> {
     views::sign_in(local, page).await?;
     on_a_phone(local, browser, page).await?;
+    first_steps(local, browser, page).await?;
     let (found, looks) = views::axe_everywhere(local, browser, page).await?;
     eprintln!("axe looked {looks} times");
     if found.is_empty() {
@@ -40,6 +44,45 @@ async fn all(local: &Local, browser: &Browser, page: &Page) -> Result<()> {
         found.len(),
         found.join("\n")
     )))
+}
+
+/// A group that has lost its only node is shown what to do first; closed, the list stays away.
+async fn first_steps(local: &Local, browser: &Browser, page: &Page) -> Result<()> {
+    let url = &local.server("west-1")?.url;
+    let west = Api::sign_in(url, &local.ready.user, &local.ready.password).await?;
+    let disable = json!({ "intent": "disabled", "reason": "it goes away" });
+    for (method, path, body) in [
+        (Method::POST, "nodes/west-r01/intent", Some(disable)),
+        (Method::DELETE, "nodes/west-r01", None),
+    ] {
+        let version = west.get("nodes/west-r01").await?.etag.unwrap_or_default();
+        let answer = west
+            .send(method, path, body, &[("if-match", version.as_str())])
+            .await?;
+        assert!(
+            answer.status < 300,
+            "{path}: {} {}",
+            answer.status,
+            answer.body
+        );
+    }
+    page.goto(&format!("{}?page=overview", local.ready.console))
+        .await?;
+    page.sees("First steps of west").await?;
+    page.sees("1 of 3 done").await?;
+    assert!(!page.text().await?.contains("First steps of east"));
+    let found = Axe::allow(browser).await?.look_at(page).await?;
+    assert!(found.is_empty(), "{found:?}");
+    page.click("link", "New account").await?;
+    page.sees("First password").await?;
+    page.goto(&local.ready.console).await?;
+    page.click("button", "Close the list").await?;
+    page.goto(&local.ready.console).await?;
+    page.sees("Recent events").await?;
+    // Gone, and not merely late: what comes after it stands.
+    page.sees("west-1").await?;
+    assert!(!page.text().await?.contains("First steps of west"));
+    Ok(())
 }
 
 /// What is wider than the page, and what of the main controls is smaller than a thumb, WCAG 2.5.5: 44 pixels. Links within a sentence may be smaller.

@@ -6,9 +6,9 @@ use crate::ui::view;
 use gridhelm_api::event::{Event, Severity};
 use leptos::prelude::*;
 
-use super::lazy::{Part, foresee, lazy};
+use super::lazy::{Part, lazy};
 use crate::deployment::{Deployment, Group};
-use crate::ui::{Button, Dialog, Icon};
+use crate::ui::{Button, Dialog, Icon, icon};
 
 /// Something beside the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,25 +216,15 @@ fn missing(_: Part, fault: AnyView) -> AnyView {
     view! { <Dialog title="Not loaded" on_close=Callback::new(move |()| tools.close()) footer=footer>{fault}</Dialog> }.into_any()
 }
 
-/// The field of the top bar that opens the palette; an icon on a phone.
-pub(super) fn search(wide: bool) -> AnyView {
+/// What opens the palette: a field in the top bar, an icon on a phone.
+pub(super) fn search(class: &'static str) -> AnyView {
     let tools = use_tools();
-    let open = move |_| tools.open(Tool::Palette);
-    let ahead = move || foresee(Part::Palette);
-    if wide {
-        let mac = window()
-            .navigator()
-            .platform()
-            .is_ok_and(|platform| platform.starts_with("Mac"));
-        let keys = if mac { "\u{2318}K" } else { "Ctrl K" };
-        return view! {
-            <button class="searchbtn" type="button" aria-haspopup="dialog" aria-keyshortcuts="Control+K Meta+K" on:click=open on:pointerenter=move |_| ahead() on:focus=move |_| ahead()>
-                {crate::ui::icon(Icon::Search)}"Search, or run a command"<kbd>{keys}</kbd>
-            </button>
-        }
-        .into_any();
+    view! {
+        <button class=class type="button" aria-haspopup="dialog" on:click=move |_| tools.open(Tool::Palette)>
+            {icon(Icon::Search)}<span>"Search, or run a command"</span><kbd>"Ctrl K"</kbd>
+        </button>
     }
-    view! { <button class="btn btn--ghost btn--icon" type="button" aria-label="Search, or run a command" aria-haspopup="dialog" on:click=open>{crate::ui::icon(Icon::Search)}</button> }.into_any()
+    .into_any()
 }
 
 /// The bell, with how many notices are not read.
@@ -261,8 +251,8 @@ pub(super) fn bell(deployment: &'static Deployment) -> AnyView {
         (number > 0).then(|| view! { <span class="bell-n" aria-hidden="true">{shown}</span> })
     };
     view! {
-        <button class="btn btn--ghost btn--icon bell" type="button" aria-label=name aria-haspopup="dialog" on:click=move |_| tools.open(Tool::Notices) on:pointerenter=move |_| foresee(Part::Notices) on:focus=move |_| foresee(Part::Notices)>
-            {crate::ui::icon(Icon::Bell)}{badge}
+        <button class="btn btn--ghost btn--icon bell" type="button" aria-label=name aria-haspopup="dialog" on:click=move |_| tools.open(Tool::Notices)>
+            {icon(Icon::Bell)}{badge}
         </button>
     }
     .into_any()

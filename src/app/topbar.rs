@@ -17,7 +17,7 @@ pub(super) fn topbar(deployment: Option<&'static Deployment>) -> AnyView {
     view! {
         <header class="topbar">
             {deployment.map(scope)}
-            {deployment.map(|_| tools::search(true))}
+            {deployment.map(|_| tools::search("searchbtn"))}
             <span class="grow"></span>
             {match deployment {
                 Some(deployment) => live(deployment, true),
@@ -37,7 +37,7 @@ pub(super) fn phone_top(deployment: Option<&'static Deployment>) -> AnyView {
             <b class="strong">{deployment.map_or("Gridhelm", |deployment| deployment.name.as_str())}</b>
             <span class="grow"></span>
             {deployment.map(|deployment| live(deployment, false))}
-            {deployment.map(|_| tools::search(false))}
+            {deployment.map(|_| tools::search("btn btn--ghost btn--icon searchicon"))}
             {deployment.map(tools::bell)}
             {deployment.map(|deployment| account(deployment, "account-menu-small"))}
         </header>

@@ -17,9 +17,9 @@ pub(crate) struct Fit {
 /// What a letter is worth that begins a word of the name.
 const BEGINS: i32 = 10;
 /// What a letter is worth that follows the one before it.
-const FOLLOWS: i32 = 8;
+const FOLLOWS: i32 = 12;
 /// What the very first letter of the name is worth beside that.
-const FIRST: i32 = 4;
+const FIRST: i32 = 1;
 /// No way leads here.
 const NONE: i32 = i32::MIN / 2;
 
