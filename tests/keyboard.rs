@@ -82,12 +82,12 @@ async fn register(local: &Local, page: &Page, keys: &Keyboard, east: &Api) -> Re
     let spare = local.ready.nodes.iter().find(|node| node.group.is_none());
     let spare = spare.expect("an unregistered node");
     keys.enter("button", "Register node").await?;
-    keys.has_focus("heading", "Register node").await?;
-    keys.fill("textbox", "Name", "east-r03").await?;
-    keys.fill("textbox", "Host", &spare.host).await?;
-    keys.fill("spinbutton", "Rserve port", &spare.port.to_string())
+    // The name is suggested: the first thing to type is the host.
+    keys.has_focus("textbox", "Host").await?;
+    keys.press(spare.host.as_str()).await?;
+    keys.fill("textbox", "Rserve port", &spare.port.to_string())
         .await?;
-    keys.fill("spinbutton", "Slots", "3").await?;
+    keys.fill("textbox", "Slots", "3").await?;
     keys.fill("textbox", "User at Rserve", &local.ready.node_user)
         .await?;
     keys.fill("textbox", "Password", &local.ready.node_password)
@@ -140,7 +140,7 @@ async fn notifications(page: &Page, keys: &Keyboard) -> Result<()> {
     keys.has_focus("heading", "Notifications").await?;
     page.sees("drained: its last task has ended").await?;
     // It leads to the node, whose details are open; the page is the same, so the focus goes back.
-    keys.enter("link", "Not read. …").await?;
+    keys.enter("link", "Not read. pass: east-r02").await?;
     page.sees("Actions").await?;
     keys.enter("button", "Notifications…").await?;
     keys.enter("button", "Mark all as read").await?;
