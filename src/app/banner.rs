@@ -4,7 +4,7 @@ use crate::reactive::{Callback, Memo};
 use crate::ui::view;
 use leptos::prelude::*;
 
-use super::lazy::{Part, lazy};
+use super::tools::{Tool, tool};
 use crate::deployment::{Connection, Deployment, Group};
 use crate::ui::format::age;
 use crate::ui::{Button, Glyph, glyph, use_clock};
@@ -123,7 +123,7 @@ pub(super) fn banner(deployment: &'static Deployment) -> AnyView {
     let versions = move || {
         skewed
             .get()
-            .then(|| untrack(|| lazy(Part::Versions, |_| ().into_any(), |_, _| ().into_any())))
+            .then(|| tool(Tool::Versions, |_, _| ().into_any()))
     };
     view! { <div class="sr" role="status">{move || spoken.get()}</div>{content}{versions} }
         .into_any()

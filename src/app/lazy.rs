@@ -76,11 +76,7 @@ parts! {
     Events: pages::events::Page in watch,
     Accounts: pages::accounts::Page in watch,
     NodeForm: pages::grid::NodeForm in register,
-    Palette: tools::palette::Palette in tools,
-    Notices: tools::notices::Notices in tools,
-    Shortcuts: tools::shortcuts::Shortcuts in tools,
-    Versions: tools::versions::Versions in tools,
-    FirstSteps: tools::first_steps::FirstSteps in tools,
+    Tool: tools::any::Any in tools,
 }
 
 impl Part {

@@ -19,16 +19,18 @@ pub(crate) enum Tool {
     Notices,
     /// The keys, and whether single ones count.
     Shortcuts,
+    /// That console and servers are of different versions; stands below the banner.
+    Versions,
+    /// The first steps of a new group; stand on the overview.
+    FirstSteps,
 }
 
-impl Tool {
-    const fn part(self) -> Part {
-        match self {
-            Self::Palette => Part::Palette,
-            Self::Notices => Part::Notices,
-            Self::Shortcuts => Part::Shortcuts,
-        }
-    }
+/// A tool where one stands. `missing` is shown when its code does not come.
+pub(crate) fn tool(which: Tool, missing: fn(Part, AnyView) -> AnyView) -> AnyView {
+    untrack(|| {
+        provide_context(which);
+        lazy(Part::Tool, |_| ().into_any(), missing)
+    })
 }
 
 /// Which of it is open, and what was read. A small handle, made once; take it with [`use_tools`].
@@ -199,12 +201,7 @@ pub(super) fn place(deployment: &'static Deployment) -> AnyView {
             }
         }
     });
-    let content = move || {
-        tools
-            .open
-            .get()
-            .map(|tool| untrack(|| lazy(tool.part(), |_| ().into_any(), missing)))
-    };
+    let content = move || tools.open.get().map(|which| tool(which, missing));
     view! { {content} }.into_any()
 }
 

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::Overview;
-use crate::app::lazy::{Part, lazy};
+use crate::app::tools::{Tool, tool};
 use crate::deployment::Group;
 use crate::reactive::Memo;
 use crate::ui::view;
@@ -66,9 +66,6 @@ pub(crate) fn place(page: Overview) -> AnyView {
                 .zip(&kept)
                 .any(|(group, kept)| wanted(group, *kept))
     });
-    let content = move || {
-        any.get()
-            .then(|| untrack(|| lazy(Part::FirstSteps, |_| ().into_any(), |_, fault| fault)))
-    };
+    let content = move || any.get().then(|| tool(Tool::FirstSteps, |_, fault| fault));
     view! { {content} }.into_any()
 }

@@ -84,7 +84,7 @@ pub const PAGES: [View; 8] = [
     page(
         "repository",
         "repository&group=east&file=admin/regression/linear-fit.R",
-        "Versions",
+        "SHA-256",
     ),
     page(
         "replicate",
@@ -92,7 +92,7 @@ pub const PAGES: [View; 8] = [
         "To do",
     ),
     page("switch", "switch&group=east&to=east-2", "Clocks agree"),
-    page("events", "events", "node.registered"),
+    page("events", "events", "registered at"),
     page("accounts", "accounts&group=east", "May sign in"),
 ];
 
@@ -107,7 +107,7 @@ pub const MORE: [View; 24] = [
     page(
         "task-plots",
         "tasks&group=east&task={task}&tab=plots",
-        "Plot 1",
+        "plot001.png",
     ),
     page("tasks-none", "tasks&q=nothing-is-called-that", "No task"),
     page("files", "repository&group=east", "Choose a file"),
@@ -149,7 +149,7 @@ pub const MORE: [View; 24] = [
         "overview",
         "Recent events",
         Open::Palette(""),
-        "Keyboard shortcuts",
+        "All shortcuts",
     ),
     opened(
         "palette-found",
@@ -266,7 +266,7 @@ pub async fn axe_everywhere(
 ) -> Result<(Vec<String>, usize)> {
     let axe = Axe::allow(browser).await?;
     let task = a_task(local).await?;
-    let (mut found, mut looks) = (Vec::new(), 0);
+    let (mut found, mut looks, mut missed) = (Vec::new(), 0, Vec::new());
     let mut look = async |name: &str, theme: &str| -> Result<()> {
         let lines = axe.look_at(signed_in).await?;
         found.extend(
@@ -280,13 +280,17 @@ pub async fn axe_everywhere(
     for theme in ["light", "dark"] {
         browser.prefer(theme).await?;
         for view in PAGES.iter().chain(&MORE) {
-            open(local, signed_in, view, &task).await?;
-            look(view.name, theme).await?;
+            match open(local, signed_in, view, &task).await {
+                Ok(()) => look(view.name, theme).await?,
+                Err(error) => missed.push(format!("{theme}: {}", first_line(&error))),
+            }
         }
         browser.resize(PHONE).await?;
         for view in &PAGES {
-            open(local, signed_in, view, &task).await?;
-            look(&format!("{} on a phone", view.name), theme).await?;
+            match open(local, signed_in, view, &task).await {
+                Ok(()) => look(&format!("{} on a phone", view.name), theme).await?,
+                Err(error) => missed.push(format!("{theme}, on a phone: {}", first_line(&error))),
+            }
         }
         browser.resize(Window::default()).await?;
     }
@@ -298,5 +302,16 @@ pub async fn axe_everywhere(
         browser.prefer(theme).await?;
         look("sign-in", theme).await?;
     }
-    Ok((found, looks))
+    if missed.is_empty() {
+        return Ok((found, looks));
+    }
+    Err(HarnessError(format!(
+        "not looked at:\n{}\nfound in the others:\n{}",
+        missed.join("\n"),
+        found.join("\n")
+    )))
+}
+
+fn first_line(error: &HarnessError) -> &str {
+    error.0.lines().next().unwrap_or_default()
 }
