@@ -143,7 +143,10 @@ async fn notifications(page: &Page, keys: &Keyboard) -> Result<()> {
     keys.enter("link", "Not read. pass: east-r02").await?;
     page.sees("Actions").await?;
     keys.enter("button", "Notifications…").await?;
-    keys.enter("button", "Mark all as read").await?;
+    // Whatever else happened meanwhile; when nothing did, the button is off and says so.
+    if page.text().await?.contains("not read in this tab") {
+        keys.enter("button", "Mark all as read").await?;
+    }
     page.sees("All read.").await?;
     keys.press(Key::Escape).await?;
     // The focus is back where it came from, and nothing is new.
