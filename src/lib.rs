@@ -1,12 +1,13 @@
 //! The Gridhelm console: a single-page app that talks to every server of a deployment by itself.
 //!
 //! `app` is the shell, `deployment` the live state (and the only part that touches the network), `pages` one folder a page,
-//! `ui` the widgets, `reactive` the signals.
+//! `tools` what stands beside the pages, `ui` the widgets, `reactive` the signals.
 
 pub mod app;
 pub mod deployment;
 pub mod pages;
 pub mod reactive;
+pub mod tools;
 pub mod ui;
 
 /// Mounts the console in the page, in place of the still picture that was painted first.

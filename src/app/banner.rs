@@ -4,6 +4,7 @@ use crate::reactive::{Callback, Memo};
 use crate::ui::view;
 use leptos::prelude::*;
 
+use super::tools::{Tool, tool};
 use crate::deployment::{Connection, Deployment, Group};
 use crate::ui::format::age;
 use crate::ui::{Button, Glyph, glyph, use_clock};
@@ -109,7 +110,23 @@ pub(super) fn banner(deployment: &'static Deployment) -> AnyView {
     let spoken =
         Memo::new(move |_| word.with(|word| word.as_ref().map(headline).unwrap_or_default()));
     let content = move || word.get().map(|word| show(deployment, word));
-    view! { <div class="sr" role="status">{move || spoken.get()}</div>{content} }.into_any()
+    let skewed = Memo::new(move |_| {
+        let mut servers = deployment.groups.iter().flat_map(|group| &group.servers);
+        servers.any(|server| {
+            server.status.with(|status| {
+                status
+                    .as_ref()
+                    .is_some_and(|status| status.version != env!("CARGO_PKG_VERSION"))
+            })
+        })
+    });
+    let versions = move || {
+        skewed
+            .get()
+            .then(|| tool(Tool::Versions, |_, _| ().into_any()))
+    };
+    view! { <div class="sr" role="status">{move || spoken.get()}</div>{content}{versions} }
+        .into_any()
 }
 
 fn headline(word: &Word) -> String {

@@ -32,12 +32,12 @@ impl From<wasm_split_helpers::SplitLoaderError> for Missing {
 
 /// A part: its name, its component, and the piece that holds what only parts of that piece reach.
 macro_rules! parts {
-    ($($part:ident: $folder:ident::$view:ident in $piece:ident),* $(,)?) => {
+    ($($part:ident: $place:ident::$folder:ident::$view:ident in $piece:ident),* $(,)?) => {
         /// A part of the console whose code comes when it is first needed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Part {
             $(
-                #[doc = concat!("`pages::", stringify!($folder), "::", stringify!($view), "`.")]
+                #[doc = concat!("`", stringify!($place), "::", stringify!($folder), "::", stringify!($view), "`.")]
                 $part,
             )*
         }
@@ -48,7 +48,7 @@ macro_rules! parts {
             $(
                 #[cfg_attr(feature = "split", wasm_split_helpers::wasm_split($piece, fallible))]
                 pub(super) fn $folder() -> Result<Make, Missing> {
-                    Ok(|| crate::ui::view! { <crate::pages::$folder::$view/> }.into_any())
+                    Ok(|| crate::ui::view! { <crate::$place::$folder::$view/> }.into_any())
                 }
             )*
         }
@@ -69,13 +69,14 @@ macro_rules! parts {
 
 // Few pieces: what two of them share becomes a file more. `public/boot.js` knows which page is in which.
 parts! {
-    Tasks: tasks::Page in work,
-    Repository: repository::Page in work,
-    Replicate: replicate::Page in work,
-    Switch: switch::Page in watch,
-    Events: events::Page in watch,
-    Accounts: accounts::Page in watch,
-    NodeForm: grid::NodeForm in register,
+    Tasks: pages::tasks::Page in work,
+    Repository: pages::repository::Page in work,
+    Replicate: pages::replicate::Page in work,
+    Switch: pages::switch::Page in watch,
+    Events: pages::events::Page in watch,
+    Accounts: pages::accounts::Page in watch,
+    NodeForm: pages::grid::NodeForm in register,
+    Tool: tools::any::Any in tools,
 }
 
 impl Part {

@@ -1,12 +1,13 @@
 //! The shell: what is around every page.
 
 mod banner;
-mod keys;
+pub(crate) mod keys;
 pub(crate) mod lazy;
 mod nav;
 pub mod route;
 mod router;
-mod theme;
+pub(crate) mod theme;
+pub(crate) mod tools;
 mod topbar;
 
 use crate::reactive::{Effect, Memo, RwSignal};
@@ -38,9 +39,10 @@ pub fn App() -> AnyView {
     provide_context(Router::start());
     provide_context(Clock::start());
     provide_context(Toasts::start());
+    provide_context(tools::Tools::start());
+    provide_context(theme::Theme::start());
     let overlays = Overlays::start();
     provide_context(overlays);
-    theme::follow_system();
     let start = RwSignal::new(Start::Loading);
     spawn_local(async move {
         let found = deployment::start().await;
@@ -77,7 +79,8 @@ fn ready(deployment: &'static Deployment) -> AnyView {
     let anyone = Memo::new(move |_| deployment.groups.iter().any(deployment::Group::signed_in));
     let content = move || {
         if anyone.get() {
-            view! { <Frame deployment=Some(deployment)><Pages/></Frame> }.into_any()
+            view! { <Frame deployment=Some(deployment)><Pages/></Frame>{tools::place(deployment)} }
+                .into_any()
         } else {
             view! { <pages::sign_in::Page/> }.into_any()
         }
@@ -108,10 +111,14 @@ fn Frame(deployment: Option<&'static Deployment>, children: Children) -> AnyView
 fn Pages() -> AnyView {
     let router = use_router();
     let page = Memo::new(move |_| router.page());
+    // The title that is spoken; nothing at first, when the browser reads the whole page.
+    let spoken = RwSignal::new("");
     Effect::new(move |before: Option<Option<Page>>| {
         let page = page.get();
-        document().set_title(&[page.map_or("Not found", Page::title), " · Gridhelm"].concat());
+        let title = page.map_or("Not found", Page::title);
+        document().set_title(&[title, " · Gridhelm"].concat());
         if before.is_some_and(|before| before != page) {
+            spoken.set(title);
             // After the new page stands.
             request_animation_frame(focus_title);
         }
@@ -131,7 +138,7 @@ fn Pages() -> AnyView {
         .into_any(),
     }
     };
-    view! { {content} }.into_any()
+    view! { <div class="sr" aria-live="polite">{move || spoken.get()}</div>{content} }.into_any()
 }
 
 fn focus_title() {

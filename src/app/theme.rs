@@ -35,30 +35,42 @@ fn show(theme: &str) {
     }
 }
 
-/// Follows the system while the choice is to follow it.
-pub(super) fn follow_system() {
-    let Some(query) = system() else { return };
-    let change = Closure::<dyn FnMut()>::new(|| show(&kept()));
-    let _ = query.add_event_listener_with_callback("change", change.as_ref().unchecked_ref());
-    // Listens as long as the page lives.
-    change.forget();
-}
+/// The chosen theme: `light`, `dark` or `auto`. A small handle, made once.
+#[derive(Clone, Copy)]
+pub(crate) struct Theme(RwSignal<String>);
 
-/// The three themes, side by side.
-pub(super) fn theme_segment() -> AnyView {
-    let theme = RwSignal::new(kept());
-    let choices = vec![
-        Choice::icon("light", "Light", Icon::Sun),
-        Choice::icon("dark", "Dark", Icon::Moon),
-        Choice::icon("auto", "Follow the system", Icon::Auto),
-    ];
-    let pick = Callback::new(move |picked: String| {
+impl Theme {
+    /// The kept choice; follows the system while the choice is to follow it.
+    pub(super) fn start() -> Self {
+        if let Some(query) = system() {
+            let change = Closure::<dyn FnMut()>::new(|| show(&kept()));
+            let _ =
+                query.add_event_listener_with_callback("change", change.as_ref().unchecked_ref());
+            // Listens as long as the page lives.
+            change.forget();
+        }
+        Self(RwSignal::new(kept()))
+    }
+
+    /// Chooses a theme, shows it and keeps it.
+    pub(crate) fn pick(self, picked: String) {
         if let Ok(Some(storage)) = window().local_storage() {
             // A browser that keeps nothing still shows the choice until the page is left.
             let _ = storage.set_item(KEY, &picked);
         }
         show(&picked);
-        theme.set(picked);
-    });
-    view! { <Segment label="Theme" choices=choices value=theme on_pick=pick/> }.into_any()
+        self.0.set(picked);
+    }
+}
+
+/// The three themes, side by side.
+pub(super) fn theme_segment() -> AnyView {
+    let theme = expect_context::<Theme>();
+    let choices = vec![
+        Choice::icon("light", "Light", Icon::Sun),
+        Choice::icon("dark", "Dark", Icon::Moon),
+        Choice::icon("auto", "Follow the system", Icon::Auto),
+    ];
+    let pick = Callback::new(move |picked: String| theme.pick(picked));
+    view! { <Segment label="Theme" choices=choices value=theme.0 on_pick=pick/> }.into_any()
 }

@@ -5,6 +5,7 @@ use crate::ui::view;
 use leptos::prelude::*;
 
 use super::router::use_router;
+use super::tools;
 use crate::deployment::{Deployment, sign_out};
 use crate::ui::format::age;
 use crate::ui::{Button, Choice, Icon, Segment, Weight, logo, use_clock};
@@ -16,12 +17,14 @@ pub(super) fn topbar(deployment: Option<&'static Deployment>) -> AnyView {
     view! {
         <header class="topbar">
             {deployment.map(scope)}
+            {deployment.map(|_| tools::search("searchbtn"))}
             <span class="grow"></span>
             {match deployment {
                 Some(deployment) => live(deployment, true),
                 None => view! { <span class="live live--stale"><i></i>"starting"</span> }.into_any(),
             }}
-            {deployment.map(account)}
+            {deployment.map(tools::bell)}
+            {deployment.map(|deployment| account(deployment, "account-menu"))}
         </header>
     }
     .into_any()
@@ -34,6 +37,9 @@ pub(super) fn phone_top(deployment: Option<&'static Deployment>) -> AnyView {
             <b class="strong">{deployment.map_or("Gridhelm", |deployment| deployment.name.as_str())}</b>
             <span class="grow"></span>
             {deployment.map(|deployment| live(deployment, false))}
+            {deployment.map(|_| tools::search("btn btn--ghost btn--icon searchicon"))}
+            {deployment.map(tools::bell)}
+            {deployment.map(|deployment| account(deployment, "account-menu-small"))}
         </header>
     }
     .into_any()
@@ -129,7 +135,7 @@ fn live(deployment: &'static Deployment, with_pause: bool) -> AnyView {
 }
 
 /// Who is signed in, where, and the way out.
-fn account(deployment: &'static Deployment) -> AnyView {
+fn account(deployment: &'static Deployment, id: &'static str) -> AnyView {
     let open = RwSignal::new(false);
     let who = Memo::new(move |_| {
         let sessions = deployment.groups.iter().filter_map(|group| {
@@ -185,7 +191,7 @@ fn account(deployment: &'static Deployment) -> AnyView {
     let menu = move || {
         open.get().then(|| {
             view! {
-                <div class="menu" id="account-menu" role="group" aria-label="Account">
+                <div class="menu" id=id role="group" aria-label="Account">
                     <ul>{rows}</ul>
                     {rest}
                     {more_sign_in(deployment)}
@@ -196,7 +202,7 @@ fn account(deployment: &'static Deployment) -> AnyView {
     };
     view! {
         <div class="menu-place" on:keydown=move |event| if event.key() == "Escape" { open.set(false) }>
-            <button class="avatar" type="button" aria-label=name aria-expanded=move || if open.get() { "true" } else { "false" } aria-controls="account-menu" on:click=move |_| open.update(|open| *open = !*open)>{initials}</button>
+            <button class="avatar" type="button" aria-label=name aria-expanded=move || if open.get() { "true" } else { "false" } aria-controls=id on:click=move |_| open.update(|open| *open = !*open)>{initials}</button>
             {menu}
         </div>
     }

@@ -33,7 +33,7 @@ pub use field::{CheckField, Hint, RadioCard, SearchField, SelectField, TextArea,
 pub use flow::{For, Show};
 pub use gridhelm_view::view;
 pub use icon::{Glyph, Icon, glyph, icon, live_glyph, logo, state};
-pub use overlay::{Confirm, Dialog, Drawer};
+pub use overlay::{Confirm, Dialog, Drawer, layer};
 pub use page::{Empty, Figure, PageHead, Panel, Skeleton, SortHead, SummaryStrip, facts};
 pub use save::{csv_line, save_text};
 pub use slots::{Shares, SlotStrip};

@@ -17,6 +17,8 @@ const FOCUSABLE: &str =
 #[derive(Clone, Copy)]
 pub struct Overlays {
     open: RwSignal<u32>,
+    /// What had the focus before the first of them opened: one may open another and go.
+    outer: StoredValue<Option<web_sys::HtmlElement>, LocalStorage>,
 }
 
 impl Overlays {
@@ -24,6 +26,7 @@ impl Overlays {
     pub fn start() -> Self {
         Self {
             open: RwSignal::new(0),
+            outer: StoredValue::new_local(None),
         }
     }
 
@@ -47,6 +50,9 @@ fn hold_focus(
     let overlays = use_context::<Overlays>();
     let opener = StoredValue::new_local(focused());
     if let Some(overlays) = overlays {
+        if overlays.open.get_untracked() == 0 {
+            overlays.outer.set_value(opener.get_value());
+        }
         overlays.open.update(|open| *open += 1);
     }
     Effect::new(move |_| {
@@ -69,7 +75,12 @@ fn hold_focus(
                 .open
                 .try_update(|open| *open = open.saturating_sub(1));
         }
-        let back = opener.try_get_value().flatten();
+        let outer = overlays.and_then(|overlays| overlays.outer.try_get_value().flatten());
+        let back = opener
+            .try_get_value()
+            .flatten()
+            .filter(|opener| opener.is_connected())
+            .or(outer);
         // After the shell has stopped being inert, or it cannot take the focus.
         request_animation_frame(move || {
             if let Some(opener) = back {
@@ -182,6 +193,22 @@ pub fn Dialog(
             <div class="body">{children()}</div>
             {footer.map(|footer| view! { <footer>{footer.run()}</footer> })}
         </div>
+    };
+    over(portal.into_any())
+}
+
+/// A box above the page that is neither drawer nor dialog. It holds the focus; Esc and a click beside it close it. Render it while it is open.
+pub fn layer(
+    class: &'static str,
+    name: &'static str,
+    on_close: Callback<()>,
+    content: AnyView,
+) -> AnyView {
+    let root = NodeRef::new();
+    let on_key = hold_focus(root, on_close);
+    let portal = view! {
+        <div class="scrim" on:click=move |_| on_close.run(())></div>
+        <div class=class role="dialog" aria-modal="true" aria-label=name node_ref=root on:keydown=on_key>{content}</div>
     };
     over(portal.into_any())
 }

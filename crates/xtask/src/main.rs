@@ -1,5 +1,6 @@
 //! The command line of `cargo xtask`.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -53,6 +54,11 @@ enum Command {
         /// How long each target runs.
         #[arg(long, value_name = "N", default_value_t = 60)]
         seconds: u64,
+    },
+    /// Make the pictures of the documentation from a console that runs.
+    Pictures {
+        /// Where they go (default: docs/pictures).
+        folder: Option<PathBuf>,
     },
     /// Only install what building, running and testing need.
     SetUp,
@@ -134,9 +140,19 @@ fn main() -> ExitCode {
         })
         .map(|()| true),
         Command::Test { name } => checks::run(name.as_deref()),
-        Command::Bench { arguments } => program("bench", &arguments),
-        Command::Drill { name } => program("drill", name.as_slice()),
+        Command::Bench { arguments } => {
+            program("bench", &["--release", "--features", "bench"], &arguments)
+        }
+        Command::Drill { name } => program(
+            "drill",
+            &["--release", "--features", "bench"],
+            name.as_slice(),
+        ),
         Command::Fuzz { target, seconds } => fuzz::run(target.as_deref(), seconds),
+        // Nothing is measured: built as the browser tests are.
+        Command::Pictures { folder } => {
+            program("pictures", &["--features", "harness"], folder.as_slice())
+        }
         Command::SetUp => Stop::listen()
             .and_then(|stop| set_up::set_up(&Workspace::find()?, Need::Test, &stop))
             .map(|_| true),
@@ -166,25 +182,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// Builds one of the programs that measure and drill in release mode and runs it, with all tools in place.
-fn program(name: &str, arguments: &[String]) -> Result<bool, Error> {
+/// Builds one of the programs that measure, drill and look, in this way, and runs it with all tools in place.
+fn program(name: &str, how: &[&str], arguments: &[impl AsRef<OsStr>]) -> Result<bool, Error> {
     let stop = Stop::listen()?;
     let workspace = Workspace::find()?;
     set_up::set_up(&workspace, Need::Test, &stop)?;
     let mut cargo = process::command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(&workspace.root);
     cargo
-        .args([
-            "run",
-            "--release",
-            "--package",
-            "xtask",
-            "--features",
-            "bench",
-            "--bin",
-            name,
-            "--",
-        ])
+        .current_dir(&workspace.root)
+        .args(["run", "--package", "xtask"])
+        .args(how)
+        .args(["--bin", name, "--"])
         .args(arguments);
     if let Ok(xtask) = std::env::current_exe() {
         cargo.env("GRIDHELM_XTASK", xtask);

@@ -299,9 +299,9 @@ fn table(log: Log) -> AnyView {
                 <tbody><For each=lines key=|line| (line.group, line.event.id) children=move |line| row(log.view, line)/></tbody>
             </table>
             {move || none.get().then(|| if any.get() {
-                view! { <Empty picture=Icon::Search title="No event matches" text="The filters hide all that is loaded."/> }.into_any()
+                view! { <Empty picture=Icon::Search title="No event matches" text="The filters hide all that is loaded. Choose a longer period or fewer filters, or load older ones below."/> }.into_any()
             } else {
-                view! { <Empty picture=Icon::Events title="No events yet" text="What happens in the groups will stand here at once."/> }.into_any()
+                view! { <Empty picture=Icon::Events title="No events yet" text="Every change stands here at once: nodes lost and found, tasks that failed, switches, files, accounts; with who and why. Register a node to see the first."/> }.into_any()
             })}
             {move || log.older.failed.get().map(|trouble| view! { <div class="pad"><ErrorBox trouble=trouble/></div> })}
             <Show when=move || can.get()><div class="pad ev-more"><Button small=true busy=busy on_click=more>"Load older"</Button></div></Show>

@@ -9,6 +9,7 @@ use wasm_bindgen::JsCast;
 
 use super::history::history;
 use super::order::{Filter, Sort, common_r, r_version};
+use crate::app::keys::singles;
 use crate::app::route::GridView;
 use crate::app::{Route, Router, use_router};
 use crate::deployment::{Deployment, Group, use_deployment};
@@ -276,8 +277,10 @@ pub(crate) fn on_key(grid: Grid, event: &web_sys::KeyboardEvent) {
         return;
     }
     let step: isize = match event.key().as_str() {
-        "j" | "ArrowDown" => 1,
-        "k" | "ArrowUp" => -1,
+        "ArrowDown" => 1,
+        "ArrowUp" => -1,
+        "j" if singles() => 1,
+        "k" if singles() => -1,
         "Escape" => {
             if grid.view.with_untracked(|view| view.node.is_some()) {
                 grid.go(|view| {

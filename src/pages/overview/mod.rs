@@ -3,6 +3,7 @@
 mod attention;
 mod checks;
 mod glance;
+pub(crate) mod guide;
 mod list;
 mod panels;
 mod place;
@@ -97,6 +98,7 @@ pub fn Page() -> AnyView {
             <PageHead title="Overview" answer=answer>
                 <ButtonLink icon=Icon::Plus href=register>"Register node"</ButtonLink>
             </PageHead>
+            {guide::place(page)}
             {strip::strip(page)}
             <div class="ov">
                 <div>{topology::panel(page)}{panels::events(page)}</div>

@@ -210,7 +210,7 @@ pub(crate) fn events(page: Overview) -> AnyView {
         <section class="panel p-ev grow" aria-labelledby="h-ev">
             <header class="panel-head"><h2 id="h-ev">"Recent events"</h2><div class="end"><a href=move || router.href(Page::Events.route())>"All events"</a></div></header>
             <For each=move || latest.get().to_vec() key=|(group, event)| (*group, event.id) children=line/>
-            {move || latest.with(|latest| latest.is_empty()).then(|| view! { <p class="pad rule ink2">"Nothing has happened yet."</p> })}
+            {move || latest.with(|latest| latest.is_empty()).then(|| view! { <p class="pad rule ink2">"Nothing has happened yet. What the groups do stands here at once."</p> })}
         </section>
     }
     .into_any()

@@ -8,9 +8,9 @@ use crate::ui::view;
 use gridhelm_api::repository::FileMeta;
 use leptos::prelude::*;
 
-use super::{Files, View};
-use crate::ui::format::bytes;
-use crate::ui::{Empty, ErrorBox, Icon, Skeleton, VirtualList, ago, icon};
+use super::{Files, Place, View};
+use crate::ui::format::{bytes, counted};
+use crate::ui::{Button, ButtonLink, Empty, ErrorBox, Icon, Skeleton, VirtualList, ago, icon};
 
 /// A line: a directory with its number of files, or a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,16 +66,35 @@ pub(super) fn tree(view: View, files: Files) -> AnyView {
         None => String::new(),
     });
     let none = Memo::new(move |_| lines.with(|lines| lines.as_ref().map(|lines| lines.is_empty())));
-    let body = move || {
-        match none.get() {
-        None => files.fault.get().map_or_else(|| view! { <Skeleton name="The files are being listed"/> }.into_any(), |trouble| view! { <div class="pad"><ErrorBox trouble=trouble/></div> }.into_any()),
-        Some(true) if view.address.with(|address| address.q.is_some()) => view! { <Empty title="No file matches" text="The search hides all of them."/> }.into_any(),
-        Some(true) => view! { <Empty title="No files yet" text="Write one here, upload some, or replicate them from another group."/> }.into_any(),
+    let body = move || match none.get() {
+        None => files.fault.get().map_or_else(
+            || view! { <Skeleton name="The files are being listed"/> }.into_any(),
+            |trouble| view! { <div class="pad"><ErrorBox trouble=trouble/></div> }.into_any(),
+        ),
+        Some(true) if view.address.with(|address| address.q.is_some()) => {
+            let text = move || {
+                files.all.with(|all| {
+                    format!(
+                        "The search hides {}.",
+                        counted(all.as_ref().map_or(0, |all| all.len()), "file")
+                    )
+                })
+            };
+            let clear = Callback::new(move |()| view.replace(|address| address.q = None));
+            view! { <Empty picture=Icon::Search title="No file matches" text=Signal::derive(text)><Button on_click=clear>"Clear search"</Button></Empty> }.into_any()
+        }
+        Some(true) => {
+            let write =
+                Callback::new(move |()| view.go(|address| address.panel = Some("new".to_owned())));
+            let replicate = Signal::derive(move || view.router.href(Place::Replicate.route()));
+            view! { <Empty picture=Icon::Folder title="No files yet" text="Scripts and data stand here with all their versions; tasks run the latest. Write the first one, upload a folder, or copy another group's."><Button on_click=write>"Write a file"</Button><ButtonLink href=replicate>"Replicate"</ButtonLink></Empty> }.into_any()
+        }
         Some(false) => {
-            let count = Signal::derive(move || lines.with(|lines| lines.as_ref().map_or(0, |lines| lines.len())));
+            let count = Signal::derive(move || {
+                lines.with(|lines| lines.as_ref().map_or(0, |lines| lines.len()))
+            });
             view! { <VirtualList count=count row=27.0 name="Files" view=row key=key/> }.into_any()
         }
-    }
     };
     view! { <section class="panel repo-list" aria-label="Directories and files">{body}</section> }
         .into_any()

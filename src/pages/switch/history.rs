@@ -97,7 +97,7 @@ pub(super) fn table(groups: Vec<&'static Group>) -> AnyView {
                 return view! { <Empty title="No such switch" text="None of the history fits; show all kinds and ends, or search for less."/> }.into_any();
             }
             if records.is_empty() {
-                return view! { <Empty title="No switch yet" text="The first planned switchover or forced failover stands here, with who and why."/> }.into_any();
+                return view! { <Empty title="No switch yet" text="Planned switchovers and forced failovers stand here, with who, why and how long clients waited. Try one out above: nothing is changed."/> }.into_any();
             }
             view! {
                 <div class="scroll" tabindex="0" role="region" aria-label="History of switches">

@@ -117,7 +117,7 @@ pub(super) fn panel(
         })
     };
     view! {
-        <section class="panel" aria-labelledby="h-preflight">
+        <section class="panel sw-checks" aria-labelledby="h-preflight">
             <header class="panel-head"><h2 id="h-preflight">{title}</h2><div class="end">{totals}<span>{checked_at}</span><Button small=true busy=checked.busy on_click=again>"Check again"</Button></div></header>
             {lines}
         </section>

@@ -76,7 +76,7 @@ fn steps(group: &'static Group, record: &SwitchRecord) -> AnyView {
         lines.iter().map(line).collect_view()
     };
     view! {
-        <section class="panel" aria-labelledby="h-steps">
+        <section class="panel sw-now" aria-labelledby="h-steps">
             <header class="panel-head"><h2 id="h-steps">{format!("Switch of {}", record.group)}</h2><div class="end">{tag}</div></header>
             <p class="pad switch-words" role="status">{words::progress(record)}</p>
             {count_down(record)}

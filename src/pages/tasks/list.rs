@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::reactive::{Memo, Signal};
+use crate::reactive::{Callback, Memo, Signal};
 use crate::ui::view;
 use gridhelm_api::task::Task;
 use leptos::prelude::*;
@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use super::View;
 use super::words;
 use crate::deployment::Group;
-use crate::ui::{Empty, ago, state, use_clock};
+use crate::ui::{Button, Empty, Icon, ago, state, use_clock};
 
 /// A row's group and task.
 type Row = (&'static Group, crate::deployment::Entry<Task>);
@@ -40,15 +40,18 @@ pub(super) fn table(view: View) -> AnyView {
             let filtered = view
                 .address
                 .with(|address| address.q.is_some() || address.state.is_some());
-            let (title, text) = if filtered {
-                ("No task matches", "The filters hide the others.")
-            } else {
-                (
-                    "No task yet",
-                    "Run a script of the repository, or code of your own: its output, plots and results stand here.",
-                )
-            };
-            return view! { <Empty title=title text=text/> }.into_any();
+            if filtered {
+                let all = Callback::new(move |()| {
+                    view.set(|address| {
+                        address.q = None;
+                        address.state = None;
+                    })
+                });
+                return view! { <Empty picture=Icon::Search title="No task matches" text="The filters hide the others."><Button on_click=all>"Clear filters"</Button></Empty> }.into_any();
+            }
+            let run =
+                Callback::new(move |()| view.set(|address| address.panel = Some("run".to_owned())));
+            return view! { <Empty picture=Icon::Tasks title="No task yet" text="A task is one run of a script on a slot. Run one: its output, plots and results stand here. Applications send theirs over HTTP."><Button on_click=run>"Run task…"</Button></Empty> }.into_any();
         }
         view! {
             <table class="tbl tbl--tasks">

@@ -44,7 +44,9 @@ pub(super) fn console(group: &'static Group, task: &Task) -> AnyView {
         drawn.track();
         // After the new text is laid out.
         request_animation_frame(move || {
-            if let Some(root) = root.get_untracked().filter(|_| follows.get_value()) {
+            // The task may have been shown anew, or left, by then.
+            let here = follows.try_get_value().unwrap_or(false);
+            if let Some(root) = root.try_get_untracked().flatten().filter(|_| here) {
                 root.set_scroll_top(root.scroll_height());
             }
         });

@@ -5,6 +5,7 @@ use super::session::{Session, SessionError};
 use super::{Duty, Grid};
 use crate::clock;
 use crate::store::{SessionRow, StoredNode};
+use gridhelm_api::node::Intent;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -201,7 +202,16 @@ impl Drop for Claim {
         if let Some(unused) = self.ready.take() {
             self.grid.dismiss(&self.duty, vec![unused]);
         }
-        self.cell.lock().slots.free(self.slot, clock::now());
+        let drained = {
+            let mut state = self.cell.lock();
+            state.slots.free(self.slot, clock::now());
+            let left = state.slots.busy();
+            (state.stored.intent == Intent::Draining && left == 0)
+                .then(|| (state.slots.usable(), state.stored.slot_limit))
+        };
+        if let Some((usable, total)) = drained {
+            self.grid.drained(&self.duty, &self.cell, usable, total);
+        }
         self.grid.publish_soon(&self.cell);
         self.cell.refill.notify_one();
         self.grid.slots_changed.notify_one();

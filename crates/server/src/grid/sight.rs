@@ -87,6 +87,17 @@ impl Grid {
         }
     }
 
+    /// Records that the last task of a node that drains has ended.
+    pub(super) fn drained(&self, duty: &Duty, cell: &Cell, usable: u32, total: u32) {
+        let message = "drained: its last task has ended".to_owned();
+        let told = Told {
+            severity: Severity::Good,
+            kind: "node.drained",
+            message: message.clone(),
+        };
+        self.record(duty, cell, usable, total, message, Some(told));
+    }
+
     /// Records and publishes that single slots went out or came back, if they did.
     pub(super) fn capacity_changed(
         self: &Arc<Self>,

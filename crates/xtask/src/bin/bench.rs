@@ -1,7 +1,7 @@
 //! The measuring program behind `cargo xtask bench`.
 
 use std::process::ExitCode;
-use xtask::bench::{first, ha, values};
+use xtask::bench::{base, first, ha, values};
 
 fn main() -> ExitCode {
     xtask::harness::provide();
@@ -19,12 +19,17 @@ fn main() -> ExitCode {
         match name.as_str() {
             "first" => Some(first::run().await),
             "ha" => Some(ha::run().await),
-            "base" | "values" => Some(values::run().await),
+            "base" => Some(base::run().await),
             values::PEAK => Some(values::peak(std::env::args().nth(2)).await),
-            part => match ha::part(part).await {
-                None => first::part(part).await,
-                done => done,
-            },
+            part => {
+                if let Some(done) = ha::part(part).await {
+                    Some(done)
+                } else if let Some(done) = base::part(part).await {
+                    Some(done)
+                } else {
+                    first::part(part).await
+                }
+            }
         }
     });
     match measured {
@@ -34,7 +39,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         None => {
-            let there = "first (or one part of it: console, warm, cold, switch), ha (or: switches, failovers, hangs, database, cuts), base (or: values)";
+            let there = "first (or one part of it: console, warm, cold, switch), ha (or: switches, failovers, hangs, database, cuts), base (or: values, axe)";
             xtask::say::progress(
                 "error",
                 format_args!("no bench \"{name}\"; there is: {there}"),

@@ -109,17 +109,25 @@ impl Browser {
             chromedriver,
             profile,
         };
-        let metrics = serde_json::json!({
-            "width": window.width, "height": window.height, "deviceScaleFactor": 1, "mobile": false });
-        browser
-            .cdp("Emulation.setDeviceMetricsOverride", metrics)
-            .await?;
+        browser.resize(window).await?;
         Ok(browser)
     }
 
     /// The page that it shows.
     pub fn page(&self) -> Page {
         Page::new(self.driver.clone())
+    }
+
+    /// Gives the viewport another size.
+    ///
+    /// # Errors
+    /// What Chromium answers.
+    pub async fn resize(&self, window: Window) -> Result<()> {
+        let metrics = serde_json::json!({
+            "width": window.width, "height": window.height, "deviceScaleFactor": 1, "mobile": false });
+        self.cdp("Emulation.setDeviceMetricsOverride", metrics)
+            .await
+            .map(drop)
     }
 
     /// Sends a command of the Chrome `DevTools` protocol.

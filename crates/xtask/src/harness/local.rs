@@ -474,22 +474,3 @@ fn free_ports() -> Result<u16> {
     given.push(base);
     Ok(base)
 }
-
-/// The accessibility checker's source, from where the set-up put it.
-///
-/// # Errors
-/// When it is not there.
-pub fn axe_source() -> Result<String> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(
-        || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache"),
-        PathBuf::from,
-    );
-    let path = cache.join("gridhelm/axe-core-4.14.1/node_modules/axe-core/axe.min.js");
-    if path.is_file() {
-        return Ok(std::fs::read_to_string(path)?);
-    }
-    Err(HarnessError(format!(
-        "no axe at {}; run `cargo xtask test`",
-        path.display()
-    )))
-}

@@ -4,12 +4,15 @@
 //! Built with the feature `harness` only, so that `cargo xtask run` stays quick to build.
 
 pub mod api;
+pub mod axe;
 pub mod browser;
 pub mod inserting;
+pub mod keyboard;
 pub mod load;
 pub mod local;
 pub mod page;
 pub mod switch;
+pub mod views;
 
 /// What a test or a measurement could not do, with where it was tried.
 #[derive(Debug, thiserror::Error)]

@@ -88,11 +88,22 @@ impl Page {
         Ok(self.driver.execute(script, args).await?.json().clone())
     }
 
-    async fn computed(&self, element: &WebElement, what: &'static str) -> Result<String> {
+    /// What Chromium computes of an element: its role (`computedrole`) or name (`computedlabel`).
+    pub(super) async fn computed(
+        &self,
+        element: &WebElement,
+        what: &'static str,
+    ) -> Result<String> {
         let command =
             Command::ExtensionCommand(Box::new(Computed(element.element_id().to_string(), what)));
         let answer = self.driver.handle().cmd(command).await?;
         Ok(answer.value::<String>().unwrap_or_default())
+    }
+
+    /// An element's accessible name, its white space made single.
+    pub(super) async fn label(&self, element: &WebElement) -> Result<String> {
+        let label = self.computed(element, "computedlabel").await?;
+        Ok(label.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
     /// The shown elements of a role whose accessible name is `name`, or contains it when `exact` is off.
@@ -107,8 +118,7 @@ impl Page {
             .elements()?;
         let mut named = Vec::new();
         for element in found {
-            let label = self.computed(&element, "computedlabel").await?;
-            let label = label.split_whitespace().collect::<Vec<_>>().join(" ");
+            let label = self.label(&element).await?;
             if (exact && label == name) || (!exact && label.contains(name)) {
                 named.push(element);
             }
@@ -265,21 +275,6 @@ impl Page {
     /// When the file cannot be written.
     pub async fn picture(&self, path: &Path) -> Result<()> {
         Ok(self.driver.screenshot(path).await?)
-    }
-
-    /// Runs axe on the page: the violations of WCAG 2.2 A and AA and best practice, a line each.
-    ///
-    /// # Errors
-    /// When axe is not installed (the set-up of `cargo xtask test` does it) or fails.
-    pub async fn axe(&self, axe_source: &str) -> Result<Vec<String>> {
-        self.eval(axe_source, Vec::new()).await?;
-        let script = "const done = arguments[0]; axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']})\
-             .then(r => done(r.violations.flatMap(v => v.nodes.map(n => `${v.id} (${v.impact}): ${n.html.slice(0, 160)} | ${(n.any[0] || n.all[0] || n.none[0] || {}).message || v.help}`))), e => done(['axe failed: ' + e]))";
-        let found = self
-            .driver
-            .execute_async(script, Vec::<Value>::new())
-            .await?;
-        Ok(serde_json::from_value(found.json().clone())?)
     }
 }
 

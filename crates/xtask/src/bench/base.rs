@@ -1,0 +1,25 @@
+//! `cargo xtask bench base`: what everything else stands on; large values, and what axe finds in the console.
+
+use super::{axe, values};
+use crate::harness::Result;
+
+/// Measures and prints every figure; the first error, once all parts were tried.
+///
+/// # Errors
+/// As the parts.
+pub async fn run() -> Result<()> {
+    let done = [values::run().await, axe::run().await];
+    done.into_iter().collect()
+}
+
+/// Measures one part alone, by name: `values` or `axe`; `None` when there is none such.
+///
+/// # Errors
+/// As [`run`].
+pub async fn part(name: &str) -> Option<Result<()>> {
+    match name {
+        "values" => Some(values::run().await),
+        "axe" => Some(axe::run().await),
+        _ => None,
+    }
+}
