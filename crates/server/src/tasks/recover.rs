@@ -52,17 +52,12 @@ async fn adopt(tasks: &Arc<Tasks>, shift: &Arc<Shift>, open: Vec<StoredTask>) {
         };
         let live = Arc::new(Live::new(stored, console_from));
         match state {
-            TaskState::Queued => {
-                let priority = live.task().priority;
-                let mut all = tasks.lock();
-                all.queue.push(&id, priority, live.need());
-                all.live.insert(id, live);
-            }
+            TaskState::Queued => tasks.hold(shift, &live, true),
             TaskState::Running | TaskState::Uncertain => {
                 if state == TaskState::Uncertain {
                     tasks.lock().uncertain.insert(id.clone());
                 } else {
-                    tasks.lock().live.insert(id, Arc::clone(&live));
+                    tasks.hold(shift, &live, false);
                 }
                 settle_soon(tasks, shift, &live);
             }
@@ -146,7 +141,7 @@ async fn settle(tasks: &Arc<Tasks>, shift: &Arc<Shift>, live: &Arc<Live>) {
     };
     if was_uncertain {
         live.done.send_replace(false);
-        tasks.lock().live.insert(live.id.clone(), Arc::clone(live));
+        tasks.hold(shift, live, false);
     }
     let end = End::failed(state, outcome::failure(kind, message));
     tasks.finish(shift, live, node, attempt.number, end).await;

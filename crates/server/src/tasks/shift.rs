@@ -129,6 +129,25 @@ impl Tasks {
         }
     }
 
+    /// Takes a committed task in hand, in the queue when it waits for a slot. When its shift is over meanwhile this does nothing:
+    /// whoever is active next finds it in the store. What an earlier shift left behind would hide it from a later one.
+    pub(super) fn hold(&self, shift: &Arc<Shift>, live: &Arc<Live>, waits: bool) {
+        let mut state = self.lock();
+        if !state
+            .shift
+            .as_ref()
+            .is_some_and(|now| Arc::ptr_eq(now, shift))
+        {
+            live.done.send_replace(true);
+            return;
+        }
+        if waits {
+            let priority = live.lock().stored.task.priority;
+            state.queue.push(&live.id, priority, live.need());
+        }
+        state.live.insert(live.id.clone(), Arc::clone(live));
+    }
+
     pub(super) fn under_way(&self) -> UnderWay {
         self.running.send_modify(|n| *n += 1);
         UnderWay(self.running.clone())

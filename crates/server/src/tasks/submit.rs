@@ -80,10 +80,7 @@ impl Tasks {
         if let Some(claim) = claim {
             return self.accept_on(&shift, &fence, live, claim, notes).await;
         }
-        self.enqueue(&fence, &live, notes).await?;
-        let priority = live.lock().stored.task.priority;
-        self.lock().queue.push(&live.id, priority, live.need());
-        self.wake.notify_one();
+        self.enqueue(&shift, &fence, &live, notes, true).await?;
         Ok(live)
     }
 
@@ -102,7 +99,7 @@ impl Tasks {
         let opened = tokio::time::timeout(OPEN_FIRST, &mut opening).await;
         let Ok((claim, Ok(opened))) = opened else {
             // Still opening, or it failed: either way the task is accepted first.
-            self.enqueue(fence, &live, notes).await?;
+            self.enqueue(shift, fence, &live, notes, false).await?;
             let opening = match opened {
                 Ok(failed) => Box::pin(std::future::ready(failed)),
                 Err(_) => opening,
@@ -119,7 +116,7 @@ impl Tasks {
             .await;
         match written {
             Ok(events) => {
-                self.lock().live.insert(live.id.clone(), Arc::clone(&live));
+                self.hold(shift, &live, false);
                 self.began(&live, &start, fence.epoch);
                 self.grid.publish_events(events);
                 self.execute_soon(shift, &live, claim, opened, start.number, under_way);
@@ -132,17 +129,23 @@ impl Tasks {
         }
     }
 
+    /// Commits a task as queued; `waits`: for a slot, not for a session that opens already.
     async fn enqueue(
         &self,
+        shift: &Arc<Shift>,
         fence: &Fence,
         live: &Arc<Live>,
         notes: Notes,
+        waits: bool,
     ) -> Result<(), TaskError> {
         let stored = live.lock().stored.clone();
         let events = self.store.submit_task(fence, &stored, notes).await?;
-        self.lock().live.insert(live.id.clone(), Arc::clone(live));
+        self.hold(shift, live, waits);
         live.publish(&self.hub);
         self.grid.publish_events(events);
+        if waits {
+            self.wake.notify_one();
+        }
         Ok(())
     }
 

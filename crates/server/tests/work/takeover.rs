@@ -74,3 +74,33 @@ async fn tasks_that_wait_are_taken_over() {
     assert_eq!(task.attempts[0].epoch, new.fence.epoch);
     new.stop().await;
 }
+
+/// A task whose commit ends only after the duties were laid down is no longer in this server's hands: were it still, the server
+/// would pass over it when it is active again, and the task would wait for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_is_committed_while_the_duties_are_laid_down_is_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("east.db");
+    let rig = Rig::active(&database, "east-1", GridOptions::default()).await;
+    // Another writer, so that the commit waits.
+    let other = rusqlite::Connection::open(&database).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let submission = crate::rig::submission("1", false, |_| {});
+    let mut submitting = std::pin::pin!(rig.tasks.submit(submission));
+    tokio::select! {
+        biased;
+        done = &mut submitting => panic!("it did not wait: {done:?}"),
+        () = std::future::ready(()) => {}
+    }
+    rig.work.lay_down(false).await;
+    other.execute_batch("ROLLBACK").unwrap();
+    let id = submitting.await.unwrap().id;
+    assert_eq!(
+        rig.work.in_flight().queued,
+        0,
+        "it is kept although nobody looks after it"
+    );
+    rig.work.take_up(rig.fence.clone()).await;
+    assert_eq!(rig.work.in_flight().queued, 1, "{id} was passed over");
+    rig.stop().await;
+}
