@@ -14,6 +14,7 @@ use crate::balancer::BalancerConfig;
 use crate::clock::Moment;
 use crate::hub::Hub;
 use crate::store::{Fence, Owner, Store, StoreError};
+use crate::upkeep::Board;
 use gridhelm_api::Millis;
 use gridhelm_api::group::{Group, ServerRole, ServerStatus};
 use gridhelm_api::switch::{Check, SwitchRecord};
@@ -53,6 +54,8 @@ pub struct KeeperParts {
     pub balancer: Option<BalancerConfig>,
     /// How often automatic failover may follow on itself.
     pub limit: FailoverLimit,
+    /// Lines of checks that other parts put up.
+    pub board: Board,
 }
 
 impl KeeperParts {
@@ -146,6 +149,7 @@ impl Keeper {
     pub async fn group(&self) -> Result<Group, StoreError> {
         let mut group = self.parts.store.group().await?;
         group.database_checks.clone_from(&self.state().database);
+        group.database_checks.extend(self.parts.board.lines());
         if group.active.is_some() && group.active != self.status().active {
             let state = self.state();
             let same = state.row.as_ref().is_some_and(|r| r.epoch == group.epoch);

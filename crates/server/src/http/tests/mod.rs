@@ -11,6 +11,7 @@ mod problems;
 mod relay;
 mod stream;
 mod tasks;
+mod upkeep;
 
 #[path = "../../../../rserve/tests/common/mod.rs"]
 mod node;
