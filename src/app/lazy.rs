@@ -75,6 +75,7 @@ parts! {
     Switch: switch::Page in watch,
     Events: events::Page in watch,
     Accounts: accounts::Page in watch,
+    Backups: backups::Page in watch,
     NodeForm: grid::NodeForm in register,
 }
 
@@ -89,6 +90,7 @@ impl Part {
             Page::Switch => Some(Self::Switch),
             Page::Events => Some(Self::Events),
             Page::Accounts => Some(Self::Accounts),
+            Page::Backups => Some(Self::Backups),
         }
     }
 }
