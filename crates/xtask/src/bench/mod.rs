@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measures a running local deployment and prints one JSON object a line.
 
+pub mod backup;
 pub mod console;
 pub mod first;
 pub mod ha;

@@ -1,7 +1,7 @@
 //! The measuring program behind `cargo xtask bench`.
 
 use std::process::ExitCode;
-use xtask::bench::{first, ha};
+use xtask::bench::{backup, first, ha};
 
 fn main() -> ExitCode {
     let name = std::env::args()
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         match name.as_str() {
             "first" => Some(first::run().await),
             "ha" => Some(ha::run().await),
+            "base" | "backup" => Some(backup::run().await),
             part => match ha::part(part).await {
                 None => first::part(part).await,
                 done => done,
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         None => {
-            let there = "first (or one part of it: console, warm, cold, switch), ha (or: switches, failovers, hangs, database, cuts)";
+            let there = "first (or one part of it: console, warm, cold, switch), ha (or: switches, failovers, hangs, database, cuts), base (or: backup)";
             xtask::say::progress(
                 "error",
                 format_args!("no bench \"{name}\"; there is: {there}"),
