@@ -96,7 +96,7 @@ enum Command {
     },
     /// Move a stopped group from its SQLite file to PostgreSQL; the file stays as it is.
     Migrate {
-        /// postgresql://user@host1,host2/database
+        /// The database to move to: `postgresql://user@host1,host2/database`, empty.
         #[arg(long, value_name = "URL")]
         to: String,
         /// The file that holds the password there.

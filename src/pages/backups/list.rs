@@ -82,7 +82,8 @@ fn content(said: &Backups, removing: RwSignal<Option<BackupFile>>, known: Known)
         view! { <ErrorBox trouble=trouble/> }
     });
     let running = said.running.as_ref().map(|run| {
-        view! { <p class="pad" role="status"><Tag state=Glyph::Now shape=true>{words::stage(run)}</Tag>" "{words::progress(run)}</p> }
+        let (stage, progress) = (words::stage(run), words::progress(run));
+        view! { <p class="pad" role="status"><Tag state=Glyph::Now shape=true>{stage}</Tag>" "{progress}</p> }
     });
     let list = if said.items.is_empty() {
         view! { <Empty title="No backup yet" text="Make one now; [backup] in the server's configuration has one made every day."/> }.into_any()
