@@ -394,6 +394,9 @@ async fn low_disk_refuses_new_files_and_takes_them_again() {
     );
     let (_, token) = active(&mut server).await;
     assert_eq!(put(&server, &token, "before", noise(1 << 20, 1)).await, 201);
+    let there = disk.at.join("east.backup");
+    let said = refused(&server, &["backup", "--to", there.to_str().unwrap()]);
+    assert!(said.contains("less than 256 MiB free"), "{said}");
     let filler = disk.fill(8 << 20);
     let mut n = 0;
     let mut outcome = async || {

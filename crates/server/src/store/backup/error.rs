@@ -19,6 +19,9 @@ pub enum BackupError {
     /// There is a file of that name already.
     #[error("{} is there already; name another file, or remove it first", .0.display())]
     Exists(PathBuf),
+    /// The file would fill its disk.
+    #[error("the disk of {} has less than 256 MiB free; make room, or write to another disk", .0.display())]
+    Full(PathBuf),
     /// It is no backup of ours.
     #[error("{} is not a backup of gridhelm-server: it does not begin as one", .0.display())]
     Foreign(PathBuf),

@@ -17,6 +17,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
+/// What must stay free on the disk that a backup is written to, bytes.
+const SPARE: u64 = 256 << 20;
+
 /// Whose backup it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Maker {
@@ -109,6 +112,12 @@ impl<'p> Saving<'p> {
         if path.exists() {
             return Err(BackupError::Exists(path.to_owned()));
         }
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        if nearly_full(folder.unwrap_or(Path::new("."))) {
+            return Err(BackupError::Full(path.to_owned()));
+        }
         let mut part = path.as_os_str().to_owned();
         part.push(".part");
         let part = PathBuf::from(part);
@@ -155,7 +164,7 @@ impl<'p> Saving<'p> {
         let mut tally = Tally::new(TABLES.iter().map(|table| table.name.to_owned()));
         let mut block = Vec::with_capacity(BLOCK + (BLOCK >> 1));
         let mut rows = 0;
-        let progress = self.progress;
+        let (progress, part) = (self.progress, self.part.clone());
         let mut stopped = None;
         let mut put = |table: usize, row: &[Cell]| -> Result<(), BackupError> {
             if progress.is_called_off() {
@@ -177,6 +186,9 @@ impl<'p> Saving<'p> {
             if block.len() >= BLOCK {
                 writer.block(Part::Rows, &block)?;
                 block.clear();
+                if nearly_full(&part) {
+                    return Err(BackupError::Full(part.clone()));
+                }
                 progress.set(rows, writer.written);
             }
             Ok(())
@@ -245,6 +257,11 @@ impl Drop for Saving<'_> {
             tracing::warn!(%error, path = %self.part.display(), "what was written of a backup could not be removed");
         }
     }
+}
+
+/// Whether a disk has so little free that more would take the room of what else is on it: the database perhaps.
+fn nearly_full(path: &Path) -> bool {
+    rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < SPARE)
 }
 
 enum Stop {

@@ -20,16 +20,18 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 impl Backups {
     /// Makes backups by the schedule as long as the server runs, while it is active.
     pub(crate) async fn keep(self: Arc<Self>, stopping: CancellationToken) {
+        let (this, stopped) = (Arc::clone(&self), stopping.clone());
+        tokio::spawn(async move {
+            stopped.cancelled().await;
+            if let Some((_, progress)) = &this.state().running {
+                progress.call_off();
+            }
+        });
         let mut interval = tokio::time::interval(LOOK_EVERY);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = stopping.cancelled() => {
-                    if let Some((_, progress)) = &self.state().running {
-                        progress.call_off();
-                    }
-                    return;
-                }
+                () = stopping.cancelled() => return,
                 _ = interval.tick() => {}
             }
             self.put_line().await;
