@@ -36,6 +36,7 @@ fn page_of(key: &str) -> Option<Page> {
         "s" => Page::Switch,
         "e" => Page::Events,
         "a" => Page::Accounts,
+        "b" => Page::Backups,
         _ => return None,
     })
 }

@@ -23,6 +23,7 @@ const fn icon_of(page: Page) -> Icon {
         Page::Switch => Icon::Switch,
         Page::Events => Icon::Events,
         Page::Accounts => Icon::User,
+        Page::Backups => Icon::Download,
     }
 }
 

@@ -17,7 +17,7 @@ macro_rules! views {
             }
 
             fn write(&self, url: &mut String) {
-                let _ = &url;
+                let _ = (self, &url);
                 $(push(url, stringify!($field), self.$field.as_deref());)*
             }
         }
@@ -127,6 +127,8 @@ views! {
         /// The account that is edited.
         user,
     }
+    /// Backups, sizes, the bundle for support.
+    BackupsView {}
 }
 
 /// A page, with what of it is in the address.
@@ -148,6 +150,8 @@ pub enum Route {
     Events(EventsView),
     /// `?page=accounts`.
     Accounts(AccountsView),
+    /// `?page=backups`.
+    Backups(BackupsView),
     /// A page that this console does not have; the name is kept to be shown.
     Unknown(String),
 }
@@ -171,11 +175,13 @@ pub enum Page {
     Events,
     /// Who may do what.
     Accounts,
+    /// The whole group in a file.
+    Backups,
 }
 
 impl Page {
     /// All pages, in the order of the navigation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Overview,
         Self::Grid,
         Self::Tasks,
@@ -184,6 +190,7 @@ impl Page {
         Self::Switch,
         Self::Events,
         Self::Accounts,
+        Self::Backups,
     ];
 
     /// Its name in the address.
@@ -197,6 +204,7 @@ impl Page {
             Self::Switch => "switch",
             Self::Events => "events",
             Self::Accounts => "accounts",
+            Self::Backups => "backups",
         }
     }
 
@@ -211,6 +219,7 @@ impl Page {
             Self::Switch => "Switch active server",
             Self::Events => "Events & audit",
             Self::Accounts => "Accounts",
+            Self::Backups => "Backups",
         }
     }
 
@@ -225,6 +234,7 @@ impl Page {
             Self::Switch => Route::Switch(SwitchView::default()),
             Self::Events => Route::Events(EventsView::default()),
             Self::Accounts => Route::Accounts(AccountsView::default()),
+            Self::Backups => Route::Backups(BackupsView::default()),
         }
     }
 }
@@ -241,6 +251,7 @@ impl Route {
             Self::Switch(_) => Page::Switch,
             Self::Events(_) => Page::Events,
             Self::Accounts(_) => Page::Accounts,
+            Self::Backups(_) => Page::Backups,
             Self::Unknown(_) => return None,
         })
     }
@@ -269,6 +280,7 @@ impl Place {
             "switch" => Route::Switch(SwitchView::read(&query)),
             "events" => Route::Events(EventsView::read(&query)),
             "accounts" => Route::Accounts(AccountsView::read(&query)),
+            "backups" => Route::Backups(BackupsView::read(&query)),
             _ => Route::Unknown(name),
         };
         Self {
@@ -295,6 +307,7 @@ impl Place {
             Route::Switch(view) => view.write(&mut url),
             Route::Events(view) => view.write(&mut url),
             Route::Accounts(view) => view.write(&mut url),
+            Route::Backups(view) => view.write(&mut url),
             Route::Unknown(_) => {}
         }
         url

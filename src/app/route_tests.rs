@@ -105,6 +105,7 @@ fn every_kind() -> Vec<(Place, &'static str)> {
             "?page=switch&group=east&to=east-2&panel=failover&kind=forced&state=done&q=kernel",
         ),
         (place(None, Page::Events.route()), "?page=events"),
+        (place(None, Page::Backups.route()), "?page=backups"),
         (
             place(
                 None,

@@ -1,6 +1,7 @@
 //! One folder a page.
 
 pub mod accounts;
+pub mod backups;
 pub mod events;
 pub mod grid;
 pub mod overview;

@@ -159,6 +159,27 @@ pub struct AuditChain {
     /// The first thing that is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken: Option<AuditBreak>,
+    /// What somebody cut off its beginning; the chain is walked from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<AuditCut>,
+}
+
+/// The removal of the audit log's oldest rows, signed off by a person. The log has a row of it, too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct AuditCut {
+    /// Number of the last row that was removed.
+    pub id: i64,
+    /// That row's hash, on which the first one that stayed follows.
+    pub hash: String,
+    /// How many rows were removed.
+    pub rows: u64,
+    /// When.
+    pub at: Millis,
+    /// Who signed it off.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// Where the audit log is not as it was written.

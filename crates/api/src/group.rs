@@ -56,6 +56,7 @@ pub struct ServerStatus {
 
 /// A server's certificate, as everyone who connects sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Certificate {
     /// Until when it is good.
     pub not_after: Millis,

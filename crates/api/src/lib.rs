@@ -21,6 +21,7 @@ pub mod repository;
 pub mod stream;
 pub mod switch;
 pub mod task;
+pub mod upkeep;
 
 pub use problem::{Code, FieldError, Problem};
 

@@ -75,6 +75,8 @@ pub enum Code {
     NodeFailed,
     /// The queue is full. 503
     QueueFull,
+    /// The database's disk is nearly full: nothing is taken on that would fill it. 507
+    LowDisk,
     /// The database did not answer in time or failed. 503
     DatabaseUnavailable,
     /// Something failed in the server that the caller cannot mend; the log has the request id. 500
@@ -115,6 +117,7 @@ impl Code {
             Self::TooSlow => 408,
             Self::TooManyAttempts | Self::TooManyRequests => 429,
             Self::NotActive | Self::Fenced | Self::QueueFull | Self::DatabaseUnavailable => 503,
+            Self::LowDisk => 507,
             Self::Internal | Self::Unknown => 500,
         }
     }
@@ -156,6 +159,7 @@ impl Code {
             Self::NodeSignInRefused => "Rserve refused the sign-in",
             Self::NodeFailed => "R at the node failed",
             Self::QueueFull => "The queue is full",
+            Self::LowDisk => "The disk is nearly full",
             Self::DatabaseUnavailable => "The database does not answer",
             Self::Internal => "The server failed",
             Self::Unknown => "Unknown problem",

@@ -13,6 +13,7 @@ use crate::identity;
 use crate::store::{PostgresOptions, PostgresStore, SqliteStore, Store, StoreError};
 use crate::tasks::Tasks;
 use crate::tls::{Tls, follow};
+use crate::upkeep::{Backups, BackupsParts, Board, Disks, Watching};
 use crate::work::Work;
 use gridhelm_api::switch::Outcome;
 use std::net::SocketAddr;
@@ -50,6 +51,10 @@ pub struct App {
     pub tls: Tls,
     /// How it leaves its load balancers after a switchover.
     pub(crate) leave: Leave,
+    /// Room on the database's disk.
+    pub disks: Disks,
+    /// Backups of the group.
+    pub backups: Arc<Backups>,
     /// Cancelled when the server stops: streams end then.
     pub stopping: CancellationToken,
 }
@@ -175,7 +180,29 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         standing.clone(),
         Arc::clone(&grid),
     );
+    let board = Board::default();
+    let disks = Disks::new(config.database.folder(), config.disk);
+    let backups = Backups::new(BackupsParts {
+        store: Arc::clone(&store),
+        hub: hub.clone(),
+        standing: standing.clone(),
+        server: config.name.clone(),
+        group: config.group.clone(),
+        folder: config.backup_folder(),
+        config: config.backup.clone(),
+        board: board.clone(),
+    });
+    let watching = Watching {
+        disks: disks.clone(),
+        board: board.clone(),
+        store: Arc::clone(&store),
+        hub: hub.clone(),
+        standing: standing.clone(),
+        server: config.name.clone(),
+        grid: Arc::clone(&grid),
+    };
     let keeper = Keeper::start(KeeperParts {
+        board,
         store: Arc::clone(&store),
         hub: hub.clone(),
         duties: Arc::new(Work::new(Arc::clone(&grid), Arc::clone(&tasks))),
@@ -204,8 +231,12 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         boot,
         tls,
         leave: Leave::default(),
+        disks,
+        backups,
         stopping: CancellationToken::new(),
     });
+    tokio::spawn(watching.watch(app.stopping.clone()));
+    tokio::spawn(Arc::clone(&app.backups).keep(app.stopping.clone()));
     tokio::spawn(crate::retention::keep_forgetting(
         Arc::clone(&app.store),
         app.standing.clone(),

@@ -12,6 +12,7 @@ pub use tls::{PlainHttp, TlsConfig};
 
 use crate::balancer::{BalancerConfig, is_backend};
 use crate::group::hold::FailoverLimit;
+use crate::upkeep::{BackupConfig, Bound};
 use gridhelm_api::names::check_name;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
@@ -89,6 +90,15 @@ pub struct Config {
     /// How long what happened is kept.
     #[serde(default)]
     pub keep: Keep,
+    /// Backups that are made by themselves, and where all are kept.
+    #[serde(default)]
+    pub backup: BackupConfig,
+    /// With how little room on the database's disk new work is refused.
+    #[serde(default)]
+    pub disk: Bound,
+    /// The file that it was read from.
+    #[serde(skip)]
+    pub source: Option<PathBuf>,
     /// The load balancer on this host, if there is one that this server may talk to.
     #[serde(default)]
     pub balancer: Option<BalancerConfig>,
@@ -117,7 +127,7 @@ impl Default for GridConfig {
     }
 }
 
-/// How long what happened is kept. The audit log stays whole: it is a chain.
+/// How long what happened is kept. The audit log stays whole until a person cuts it (`gridhelm-server cut-audit`): it is a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Keep {
@@ -125,6 +135,12 @@ pub struct Keep {
     pub tasks_days: u32,
     /// Events, days; 0: for ever.
     pub events_days: u32,
+    /// Values, outputs, plots and files of ended tasks, days; 0: as long as the task.
+    pub results_days: u32,
+    /// Versions of files that are not the newest, days; 0: for ever.
+    pub versions_days: u32,
+    /// How many of the newest versions of each file stay whatever their age, at least 1.
+    pub versions_least: u32,
 }
 
 impl Default for Keep {
@@ -132,6 +148,9 @@ impl Default for Keep {
         Self {
             tasks_days: 180,
             events_days: 365,
+            results_days: 0,
+            versions_days: 0,
+            versions_least: 20,
         }
     }
 }
@@ -200,7 +219,8 @@ impl Config {
             path: path.display().to_string(),
             why: error.to_string(),
         })?;
-        config.overlay(env)?.checked()
+        let source = Some(path.to_owned());
+        Self { source, ..config }.overlay(env)?.checked()
     }
 
     fn overlay(mut self, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
@@ -275,9 +295,26 @@ impl Config {
             ));
         }
         self.tls.check(&self.public_url)?;
+        if !(1..=1_000).contains(&self.backup.keep) {
+            return Err(unusable("backup.keep", "give 1 to 1000".to_owned()));
+        }
+        if self.keep.versions_least == 0 {
+            let why = "give 1 or more: the newest version is the file".to_owned();
+            return Err(unusable("keep.versions_least", why));
+        }
+        if self.disk.refuse_below_percent > 50 {
+            let why = "give 0 to 50 percent".to_owned();
+            return Err(unusable("disk.refuse_below_percent", why));
+        }
         self.database.check()?;
         self.nodes.protection()?;
         Ok(self)
+    }
+
+    /// Where backups are made: as configured, or beside an `SQLite` database.
+    pub fn backup_folder(&self) -> Option<PathBuf> {
+        let beside = || self.database.folder().map(|folder| folder.join("backups"));
+        self.backup.folder.clone().or_else(beside)
     }
 }
 

@@ -4,8 +4,10 @@ use clap::{Parser, Subcommand};
 use gridhelm_api::account::AuditChain;
 use gridhelm_server::accounts::{Accounts, Bootstrap};
 use gridhelm_server::app::open_database;
+use gridhelm_server::command::{self, CommandError};
 use gridhelm_server::config::{Config, ConfigError, Database, LogFormat, parse_listen};
 use gridhelm_server::join::JoinOptions;
+use gridhelm_server::log_ring;
 use gridhelm_server::notify;
 use gridhelm_server::run;
 use gridhelm_server::store::{failpoint, look_at_postgres};
@@ -73,6 +75,74 @@ enum Command {
         #[arg(long, env = "GRIDHELM_CONFIG", value_name = "FILE")]
         config: PathBuf,
     },
+    /// Back the group up into a new file, while its servers run.
+    Backup {
+        /// The file to write; it must not exist.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// The configuration file (TOML).
+        #[arg(long, env = "GRIDHELM_CONFIG", value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Restore a backup into the configured database, which must be empty; its servers must be stopped.
+    Restore {
+        /// The backup.
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        /// Only read the backup, and tell what is in it and whether it is whole.
+        #[arg(long)]
+        look: bool,
+        /// End every token and sign-in: the key that signs them is made anew.
+        #[arg(long)]
+        end_tokens: bool,
+        /// The configuration file (TOML); not needed for a look.
+        #[arg(
+            long,
+            env = "GRIDHELM_CONFIG",
+            value_name = "FILE",
+            required_unless_present = "look"
+        )]
+        config: Option<PathBuf>,
+    },
+    /// Move a stopped group from its SQLite file to PostgreSQL; the file stays as it is.
+    Migrate {
+        /// The database to move to: `postgresql://user@host1,host2/database`, empty.
+        #[arg(long, value_name = "URL")]
+        to: String,
+        /// The file that holds the password there.
+        #[arg(long, value_name = "FILE", env = "GRIDHELM_DATABASE_PASSWORD_FILE")]
+        password_file: Option<PathBuf>,
+        /// A folder with room for a backup meanwhile (default: the database's).
+        #[arg(long, value_name = "FOLDER")]
+        through: Option<PathBuf>,
+        /// The configuration file (TOML), as it is before.
+        #[arg(long, env = "GRIDHELM_CONFIG", value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Remove the audit log's oldest rows; its chain is verified before, and holds from the cut on.
+    CutAudit {
+        /// Rows older than so many days.
+        #[arg(long, value_name = "DAYS")]
+        older_than_days: u32,
+        /// Who signs it off.
+        #[arg(long, value_name = "NAME")]
+        signed_off_by: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// The configuration file (TOML).
+        #[arg(long, env = "GRIDHELM_CONFIG", value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Write a bundle for support (tar, packed by zstd): what the server is, knows and logged, without secrets.
+    SupportBundle {
+        /// The file to write; it must not exist.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// The configuration file (TOML).
+        #[arg(long, env = "GRIDHELM_CONFIG", value_name = "FILE")]
+        config: PathBuf,
+    },
     /// Join a group by a token that an admin made: writes this server's configuration, for its owner alone.
     Join(Join),
 }
@@ -120,6 +190,44 @@ fn main() -> ExitCode {
         Some(Command::ResetPassword { user, config }) => reset_password(&user, config),
         Some(Command::VerifyAudit { noted, config }) => verify_audit(noted, config),
         Some(Command::Join(join)) => join_group(join),
+        Some(Command::Backup { to, config }) => {
+            with_config(config, async |config| command::back_up(&config, &to).await)
+        }
+        Some(Command::Restore {
+            from, look: true, ..
+        }) => run_command(command::look_into(&from)),
+        Some(Command::Restore {
+            from,
+            end_tokens,
+            config,
+            ..
+        }) => with_config(config.unwrap_or_default(), async |config| {
+            command::restore(&config, &from, end_tokens).await
+        }),
+        Some(Command::Migrate {
+            to,
+            password_file,
+            through,
+            config,
+        }) => with_config(config, async |config| {
+            let to = command::Move {
+                to,
+                password_file,
+                through,
+            };
+            command::migrate(&config, to).await
+        }),
+        Some(Command::CutAudit {
+            older_than_days,
+            signed_off_by,
+            reason,
+            config,
+        }) => with_config(config, async |config| {
+            command::cut_audit(&config, older_than_days, &signed_off_by, &reason).await
+        }),
+        Some(Command::SupportBundle { to, config }) => with_config(config, async |config| {
+            command::support_bundle(&config, &to).await
+        }),
         None => start(cli.start),
     }
 }
@@ -347,6 +455,34 @@ fn join_group(join: Join) -> ExitCode {
     }
 }
 
+/// Runs a command with its configuration.
+fn with_config(
+    file: PathBuf,
+    work: impl AsyncFnOnce(Config) -> Result<Vec<String>, CommandError>,
+) -> ExitCode {
+    match load(Some(file)) {
+        Ok(config) => run_command(work(config)),
+        Err(error) => fail(&error, BAD_CONFIG),
+    }
+}
+
+/// Runs a command and says what came of it.
+fn run_command(work: impl Future<Output = Result<Vec<String>, CommandError>>) -> ExitCode {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error, 1),
+    };
+    match runtime.block_on(work) {
+        Ok(lines) => {
+            for line in &lines {
+                say(line);
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error, 1),
+    }
+}
+
 async fn reset(user: &str, config: &Config) -> Result<String, String> {
     let boot = gridhelm_server::random::hex(8).map_err(|error| error.to_string())?;
     let store = open_database(config, &boot)
@@ -385,7 +521,7 @@ fn trace(config: &Config) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(log_ring::Tee::new);
     match config.log.format {
         LogFormat::Text => log.with_ansi(false).try_init(),
         LogFormat::Json => log.json().try_init(),

@@ -195,6 +195,7 @@ mod tests {
             head: "0af3".into(),
             noted: None,
             broken: None,
+            cut: None,
         }
     }
 

@@ -119,6 +119,7 @@ const fn letter(page: Page) -> &'static str {
         Page::Switch => "g s",
         Page::Events => "g e",
         Page::Accounts => "g a",
+        Page::Backups => "g b",
     }
 }
 
@@ -133,6 +134,7 @@ const fn picture(page: Page) -> Icon {
         Page::Switch => Icon::Switch,
         Page::Events => Icon::Events,
         Page::Accounts => Icon::User,
+        Page::Backups => Icon::Download,
     }
 }
 

@@ -6,6 +6,7 @@ mod nodes;
 mod repository;
 mod server;
 mod tasks;
+mod upkeep;
 
 use serde::de::DeserializeOwned;
 

@@ -118,6 +118,26 @@ impl Database {
         }
     }
 
+    /// The folder that the database is in; `None` where it is another host's.
+    pub fn folder(&self) -> Option<PathBuf> {
+        let Self::Sqlite { path } = self else {
+            return None;
+        };
+        let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
+        Some(folder.unwrap_or(Path::new(".")).to_owned())
+    }
+
+    /// With the password from the environment (`GRIDHELM_DATABASE_PASSWORD`), where it names none itself.
+    #[must_use]
+    pub fn with_environment(mut self, env: &dyn Fn(&str) -> Option<String>) -> Self {
+        if let Self::Postgres { password, .. } = &mut self {
+            *password = password
+                .take()
+                .or_else(|| env("GRIDHELM_DATABASE_PASSWORD").map(Password));
+        }
+        self
+    }
+
     /// Checks what can be checked without asking the database.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         match self {

@@ -15,6 +15,7 @@ use crate::clock::Moment;
 use crate::hub::Hub;
 use crate::store::{Fence, Owner, Store, StoreError};
 use crate::tls::Tls;
+use crate::upkeep::Board;
 use gridhelm_api::Millis;
 use gridhelm_api::group::{Group, ServerRole, ServerStatus};
 use gridhelm_api::switch::{Check, SwitchRecord};
@@ -56,6 +57,8 @@ pub struct KeeperParts {
     pub limit: FailoverLimit,
     /// What this server shows, and whom it trusts when it calls the others.
     pub tls: Tls,
+    /// Lines of checks that other parts put up.
+    pub board: Board,
 }
 
 impl KeeperParts {
@@ -151,6 +154,7 @@ impl Keeper {
         group.database_checks.clone_from(&self.state().database);
         let certificates = self.certificates();
         group.database_checks.extend(certificates);
+        group.database_checks.extend(self.parts.board.lines());
         if group.active.is_some() && group.active != self.status().active {
             let state = self.state();
             let same = state.row.as_ref().is_some_and(|r| r.epoch == group.epoch);

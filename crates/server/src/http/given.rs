@@ -8,7 +8,9 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
+use tokio::io::AsyncReadExt as _;
 
 /// Read from the store at a time.
 const PIECE: u64 = 512 << 10;
@@ -68,28 +70,56 @@ fn pieces(
     })
 }
 
-fn headers(headers: &mut HeaderMap, given: &Given) {
-    let put = |headers: &mut HeaderMap, name, text: &str| {
-        if let Ok(value) = HeaderValue::from_str(text) {
-            headers.insert(name, value);
+/// Streams a file of this host that has that size.
+pub(crate) async fn give_file(path: &Path, name: &str, size: u64) -> Answer<Response> {
+    let file = tokio::fs::File::open(path)
+        .await
+        .map_err(|_| Refusal::not_found(format_args!("{name}")))?;
+    let body = futures_util::stream::try_unfold((file, size), |(mut file, left)| async move {
+        if left == 0 {
+            return Ok(None);
         }
-    };
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static(harmless_type(&given.name)),
-    );
-    headers.insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
-    put(headers, header::CONTENT_LENGTH, &given.size.to_string());
-    put(
-        headers,
-        header::CONTENT_DISPOSITION,
-        &disposition(&given.name),
-    );
+        let mut piece = vec![0; usize::try_from(left.min(PIECE)).unwrap_or_default()];
+        file.read_exact(&mut piece).await?;
+        let left = left - piece.len() as u64;
+        Ok::<_, io::Error>(Some((Bytes::from(piece), (file, left))))
+    });
+    let mut response = Response::new(Body::from_stream(body));
+    harmless(response.headers_mut(), name, size);
+    Ok(response)
+}
+
+/// Gives out what was made for it.
+pub(crate) fn give_bytes(bytes: Bytes, name: &str) -> Response {
+    let size = bytes.len() as u64;
+    let mut response = Response::new(Body::from(bytes));
+    harmless(response.headers_mut(), name, size);
+    response
+}
+
+fn headers(headers: &mut HeaderMap, given: &Given) {
+    harmless(headers, &given.name, given.size);
     put(
         headers,
         header::HeaderName::from_static("x-content-sha256"),
         &given.sha256,
     );
+}
+
+fn put(headers: &mut HeaderMap, name: header::HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        headers.insert(name, value);
+    }
+}
+
+fn harmless(headers: &mut HeaderMap, name: &str, size: u64) {
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(harmless_type(name)),
+    );
+    headers.insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
+    put(headers, header::CONTENT_LENGTH, &size.to_string());
+    put(headers, header::CONTENT_DISPOSITION, &disposition(name));
 }
 
 /// Raster images keep their type, so that a page that fetched one with its token can show it; all else is

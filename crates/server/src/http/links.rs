@@ -1,7 +1,9 @@
 //! One-time addresses, by which a browser fetches one thing without a token.
 
 use super::given::Given;
+use axum::body::Bytes;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,13 +12,28 @@ const GOOD_FOR: Duration = Duration::from_mins(1);
 /// Addresses at the same time; beyond them the oldest goes.
 const AT_ONCE: usize = 10_000;
 
+/// What an address is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Thing {
+    /// Content of the database.
+    Content(Given),
+    /// A file on this host, of that size.
+    File {
+        path: PathBuf,
+        name: String,
+        size: u64,
+    },
+    /// What was made for it.
+    Bytes { bytes: Bytes, name: String },
+}
+
 /// The addresses that were given out and not used.
 #[derive(Default)]
-pub(crate) struct Links(Mutex<HashMap<String, (Instant, Given)>>);
+pub(crate) struct Links(Mutex<HashMap<String, (Instant, Thing)>>);
 
 impl Links {
     /// A new address for a thing: its secret part, 128 random bits.
-    pub(crate) fn make(&self, given: Given, now: Instant) -> Result<String, getrandom::Error> {
+    pub(crate) fn make(&self, thing: Thing, now: Instant) -> Result<String, getrandom::Error> {
         let secret = crate::random::hex(16)?;
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if links.len() >= AT_ONCE {
@@ -28,15 +45,15 @@ impl Links {
                 links.remove(&oldest);
             }
         }
-        links.insert(secret.clone(), (now, given));
+        links.insert(secret.clone(), (now, thing));
         Ok(secret)
     }
 
     /// The thing of an address, which ends with this.
-    pub(crate) fn take(&self, secret: &str, now: Instant) -> Option<Given> {
+    pub(crate) fn take(&self, secret: &str, now: Instant) -> Option<Thing> {
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (made, given) = links.remove(secret)?;
-        (now.saturating_duration_since(made) < GOOD_FOR).then_some(given)
+        let (made, thing) = links.remove(secret)?;
+        (now.saturating_duration_since(made) < GOOD_FOR).then_some(thing)
     }
 }
 
@@ -45,12 +62,12 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
-    fn given(n: usize) -> Given {
-        Given {
+    fn given(n: usize) -> Thing {
+        Thing::Content(Given {
             sha256: String::new(),
             size: 0,
             name: n.to_string(),
-        }
+        })
     }
 
     #[test]

@@ -195,6 +195,12 @@ impl Metrics {
 
 /// What there is to know of this server now. Grid and tasks are the active server's to tell.
 pub(crate) async fn scrape(State(http): State<Arc<Http>>) -> Answer<Response> {
+    let text = text(&http).await?;
+    Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
+}
+
+/// The metrics as they are now.
+pub(super) async fn text(http: &Http) -> Answer<String> {
     let (app, metrics) = (&http.app, &http.metrics);
     let status = app.standing.borrow().status.clone();
     let active = status.role == ServerRole::Active;
@@ -236,5 +242,5 @@ pub(crate) async fn scrape(State(http): State<Arc<Http>>) -> Answer<Response> {
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &metrics.registry)
         .map_err(|error| Refusal::new(Code::Internal, error.to_string()))?;
-    Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
+    Ok(text)
 }

@@ -32,6 +32,7 @@ mod stream;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod users;
 
 pub use routes::{Access, Place, Route, Rule};
@@ -64,6 +65,7 @@ pub(crate) struct Http {
     rates: Rates<Option<IpAddr>>,
     rates_of_users: Rates<String>,
     streams_of: stream::Bounds,
+    sizes: tokio::sync::Mutex<Option<(std::time::Instant, gridhelm_api::upkeep::Sizes)>>,
 }
 
 /// What the handlers of a server reach.
@@ -85,6 +87,7 @@ fn parts(app: Arc<App>) -> Result<Arc<Http>, reqwest::Error> {
         described: openapi::Described::default(),
         streams: Arc::new(Semaphore::new(stream::STREAMS)),
         snapshot: tokio::sync::Mutex::new(None),
+        sizes: tokio::sync::Mutex::new(None),
         app,
     }))
 }
@@ -124,7 +127,7 @@ fn mount(http: &Arc<Http>) -> Routes {
     let open = Rule::OPEN;
     let read = Rule::READ;
     let write = Rule::WRITE;
-    let upload = write.body(MAX_FILE).time(600);
+    let upload = write.body(MAX_FILE).time(600).needs_room();
     let accounts = write.access(ADMIN).place(Place::ActiveOrHere);
     let routes = Routes::new(Arc::clone(http))
         .get("/", open, assets::index)
@@ -195,6 +198,23 @@ fn mount(http: &Arc<Http>) -> Routes {
         .get("/api/v1/switch/after", Rule::PEER.time(10), group::after)
         .get("/api/v1/switch/reach", Rule::PEER, group::reach)
         .post("/api/v1/switch/take", Rule::PEER, group::take);
+    let admin = read.access(ADMIN);
+    let routes = routes
+        .get("/api/v1/backups", admin, upkeep::list)
+        .post("/api/v1/backups", admin, upkeep::make)
+        .delete("/api/v1/backups/{name}", admin, upkeep::remove)
+        .post("/api/v1/backups/{name}/link", admin, upkeep::link)
+        .get("/api/v1/sizes", read.time(300), upkeep::sizes)
+        .get(
+            "/api/v1/support-bundle",
+            Rule::PEER.time(300),
+            upkeep::support_bundle,
+        )
+        .post(
+            "/api/v1/support-bundle/link",
+            admin.time(300),
+            upkeep::support_link,
+        );
     let routes = routes
         .get("/api/v1/nodes", read, nodes::list)
         .post("/api/v1/nodes", write, nodes::create)
@@ -205,7 +225,7 @@ fn mount(http: &Arc<Http>) -> Routes {
         .post("/api/v1/nodes/{name}/intent", write, nodes::intent)
         .post("/api/v1/nodes/{name}/probe", write, nodes::probe)
         .get("/api/v1/nodes/{name}/timeline", read, nodes::timeline);
-    let work = write.place(Place::Work).time(75);
+    let work = write.place(Place::Work).time(75).needs_room();
     let routes = routes
         .get("/api/v1/tasks", read, tasks::list)
         .post("/api/v1/tasks", work, tasks::submit)
@@ -234,7 +254,11 @@ fn mount(http: &Arc<Http>) -> Routes {
         .delete("/api/v1/repository/content", write, repository::delete)
         .post("/api/v1/repository/link", read, repository::link)
         .get("/api/v1/repository/versions", read, repository::versions)
-        .post("/api/v1/repository/restore", write, repository::restore)
+        .post(
+            "/api/v1/repository/restore",
+            write.needs_room(),
+            repository::restore,
+        )
         .get("/api/v1/repository/manifest", read, changesets::manifest)
         .get(
             "/api/v1/repository/content/{sha256}",
@@ -243,7 +267,7 @@ fn mount(http: &Arc<Http>) -> Routes {
         )
         .post(
             "/api/v1/repository/changesets",
-            write.body(64 << 20),
+            write.body(64 << 20).needs_room(),
             changesets::open,
         )
         .put(
@@ -253,7 +277,7 @@ fn mount(http: &Arc<Http>) -> Routes {
         )
         .post(
             "/api/v1/repository/changesets/{id}/commit",
-            write.time(120),
+            write.time(120).needs_room(),
             changesets::commit,
         )
 }

@@ -3,6 +3,7 @@
 use super::Http;
 use super::extract::{IfMatch, Json, Params, Precondition};
 use super::given::{self, Given};
+use super::links::Thing;
 use super::pace::TooSlow;
 use super::refusal::{Answer, Refusal};
 use super::routes::{Rule, announced};
@@ -138,7 +139,11 @@ pub(crate) async fn link(
 }
 
 pub(crate) fn one_time(http: &Http, given: Given) -> Answer<Answered<OneTimeLink>> {
-    let secret = http.links.make(given, Instant::now()).map_err(|error| {
+    one_time_thing(http, Thing::Content(given))
+}
+
+pub(crate) fn one_time_thing(http: &Http, thing: Thing) -> Answer<Answered<OneTimeLink>> {
+    let secret = http.links.make(thing, Instant::now()).map_err(|error| {
         tracing::error!(%error, "no random numbers for a one-time address");
         Refusal::new(Code::Internal, "The server's random source failed.")
     })?;

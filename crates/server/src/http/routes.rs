@@ -60,6 +60,8 @@ pub struct Rule {
     pub body: u64,
     /// How long it may take.
     pub time: Duration,
+    /// Whether it is refused while the database's disk is nearly full.
+    pub needs_room: bool,
 }
 
 impl Rule {
@@ -69,6 +71,7 @@ impl Rule {
         place: Place::Here,
         body: JSON_LIMIT,
         time: Duration::from_secs(30),
+        needs_room: false,
     };
     /// For everyone who signed in, done here.
     pub(crate) const READ: Self = Self {
@@ -97,6 +100,13 @@ impl Rule {
 
     pub(crate) const fn body(self, body: u64) -> Self {
         Self { body, ..self }
+    }
+
+    pub(crate) const fn needs_room(self) -> Self {
+        Self {
+            needs_room: true,
+            ..self
+        }
     }
 
     pub(crate) const fn time(self, seconds: u64) -> Self {
@@ -261,6 +271,9 @@ async fn admit(http: &Http, rule: Rule, request: &mut Parts) -> Answer<()> {
         }
         request.extensions.insert(actor);
         request.extensions.insert(claims);
+    }
+    if rule.needs_room {
+        http.app.disks.room()?;
     }
     if announced(&request.headers).is_some_and(|n| n > rule.body) {
         return Err(Refusal::too_large(rule.body));

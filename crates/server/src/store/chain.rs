@@ -2,7 +2,7 @@
 //! removed or put in between is found. Whoever can write the database can also write a whole new chain; so note the
 //! head's hash somewhere else, and give it when you verify.
 
-use gridhelm_api::account::{AuditBreak, AuditChain};
+use gridhelm_api::account::{AuditBreak, AuditChain, AuditCut};
 use sha2::{Digest as _, Sha256};
 
 /// What a hash covers: every column of a row, as stored.
@@ -53,7 +53,13 @@ pub struct Verifier {
     broken: Option<AuditBreak>,
     noted: Option<String>,
     found: bool,
+    cut: Option<AuditCut>,
+    /// Whether the log has a row of its own about the cut.
+    cut_told: bool,
 }
+
+/// What the row about a cut is called.
+pub const CUT: &str = "audit.cut";
 
 impl Verifier {
     /// Also looks for a hash that was the log's end once.
@@ -64,10 +70,22 @@ impl Verifier {
         }
     }
 
+    /// Begins behind what was cut off.
+    #[must_use]
+    pub fn behind(mut self, cut: Option<AuditCut>) -> Self {
+        if let Some(cut) = &cut {
+            self.head.clone_from(&cut.hash);
+            self.last = Some(cut.id);
+            self.found |= self.noted.as_deref() == Some(&cut.hash);
+        }
+        self.cut = cut;
+        self
+    }
+
     /// The next row with its stored hash; rows from before the chain was kept have none.
     pub fn take(&mut self, row: &Link<'_>, stored: Option<&str>) {
         self.rows += 1;
-        let begun = self.first.is_some();
+        let begun = self.first.is_some() || self.cut.is_some();
         let Some(stored) = stored else {
             if begun {
                 self.broke(row.id, "is not part of the chain: it was put in, or written by a server of an older version");
@@ -89,6 +107,12 @@ impl Verifier {
             self.broke(row.id, &what);
         }
         self.last = Some(row.id);
+        if let Some(cut) = &self.cut
+            && row.fields[1] == Some(CUT)
+            && row.fields[2] == Some(&cut.hash)
+        {
+            self.cut_told = true;
+        }
         self.found |= self.noted.as_deref() == Some(stored);
         stored.clone_into(&mut self.head);
     }
@@ -109,7 +133,15 @@ impl Verifier {
                 &format!("is the last one that was written, and the log ends at row {last}"),
             );
         }
+        if let Some(cut) = self.cut.as_ref().filter(|_| !self.cut_told) {
+            let id = cut.id;
+            self.broke(
+                id,
+                "is told to be the last one that was cut off, and the log has no row about that",
+            );
+        }
         AuditChain {
+            cut: self.cut,
             rows: self.rows,
             covered: self.covered,
             first: self.first,
@@ -204,6 +236,42 @@ mod tests {
         let mut inserted = rows.clone();
         inserted.insert(3, (3, 7, vec![None; 9], None));
         assert!(found(&inserted).what.contains("put in"));
+    }
+
+    #[test]
+    fn a_cut_is_walked_from_and_must_be_told_in_the_log() {
+        let mut rows = log(4);
+        let cut = AuditCut {
+            id: 2,
+            hash: rows[1].3.clone().unwrap(),
+            rows: 2,
+            at: 9,
+            by: "ada".to_owned(),
+            reason: "a test".to_owned(),
+        };
+        let walk = |rows: &[Row]| {
+            let mut verifier = Verifier::default().behind(Some(cut.clone()));
+            for row in rows {
+                verifier.take(&link(row), row.3.as_deref());
+            }
+            let head = rows.last().unwrap();
+            verifier.end(head.0, head.3.as_deref().unwrap())
+        };
+        let untold = walk(&rows[2..]).broken.unwrap();
+        assert!(untold.what.contains("no row about that"), "{}", untold.what);
+        let mut told = (5, 1_005, vec![Some("ada".to_owned()); 9], None);
+        told.2[1] = Some(CUT.to_owned());
+        told.2[2] = Some(cut.hash.clone());
+        told.3 = Some(hash(rows[3].3.as_deref().unwrap(), &link(&told)));
+        rows.push(told);
+        let good = walk(&rows[2..]);
+        assert_eq!((good.broken, good.first, good.covered), (None, Some(3), 3));
+        let more = walk(&rows[3..]).broken.unwrap();
+        assert!(
+            more.what.contains("does not follow on row 2"),
+            "{}",
+            more.what
+        );
     }
 
     proptest! {

@@ -16,6 +16,7 @@
 //! rows. The committed events come back with their ids, in commit order, so that the caller can publish
 //! them; nothing is published before its commit.
 
+pub mod backup;
 pub mod chain;
 #[cfg(test)]
 mod contract;
@@ -27,13 +28,20 @@ mod sqlite;
 mod types;
 
 pub use error::StoreError;
-pub use postgres::{PostgresOptions, PostgresStore, PostgresTarget, look as look_at_postgres};
-pub use sqlite::{SqliteOptions, SqliteStore};
+pub use postgres::{
+    PostgresOptions, PostgresStore, PostgresTarget, look as look_at_postgres,
+    restore as restore_postgres,
+};
+pub use sqlite::{
+    Held as HeldSqlite, SqliteOptions, SqliteStore, hold as hold_sqlite, restore as restore_sqlite,
+    save_held as save_held_sqlite,
+};
 pub use types::*;
 
 use async_trait::async_trait;
+use backup::{BackupError, Contents, Progress};
 use futures_util::future::BoxFuture;
-use gridhelm_api::account::{Account, ApiToken, AuditChain, AuditRow, Role};
+use gridhelm_api::account::{Account, ApiToken, AuditChain, AuditCut, AuditRow, Role};
 use gridhelm_api::changeset::{ChangesetRequest, Committed, Manifest};
 use gridhelm_api::event::Event;
 use gridhelm_api::group::{Failover, Group, Member};
@@ -41,7 +49,10 @@ use gridhelm_api::node::{IntentChange, NodePatch, TimelinePoint};
 use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
 use gridhelm_api::switch::{Check, SwitchFilter, SwitchRecord};
 use gridhelm_api::task::{ConsoleChunk, Task, TaskState};
+use gridhelm_api::upkeep::SizeOf;
 use gridhelm_api::{Millis, Page};
+use std::path::Path;
+use std::sync::Arc;
 
 /// What a store answers.
 pub type Result<T> = core::result::Result<T, StoreError>;
@@ -130,6 +141,32 @@ pub trait Store: Send + Sync + 'static {
         tasks_before: Option<Millis>,
         events_before: Option<Millis>,
     ) -> Result<(usize, usize)>;
+
+    /// One step of removing what outlives its use: how many rows went, and the next step, `None` at the end. Fenced.
+    async fn trim(&self, fence: &Fence, what: &Trim) -> Result<(usize, Option<Trim>)>;
+
+    /// How much there is of each kind of thing, counted in one snapshot. Takes long in a large database.
+    async fn sizes(&self, limits: &Limits) -> Result<Vec<SizeOf>>;
+
+    /// Removes the audit log's rows from before a moment, and writes a row about that, whose subject is the last hash that was
+    /// removed; `None` when there are none. Whoever calls it has verified the log, and a person has signed it off.
+    async fn cut_audit(
+        &self,
+        before: Millis,
+        by: &str,
+        reason: &str,
+        row: &AuditDraft,
+    ) -> Result<Option<AuditCut>>;
+
+    /// Writes everything of one snapshot to a new file, reads it back, and answers what it has. Other calls go on
+    /// meanwhile. Nothing is left behind unless it succeeds.
+    async fn back_up(
+        &self,
+        path: &Path,
+        by: &str,
+        server: &str,
+        progress: Arc<Progress>,
+    ) -> core::result::Result<Contents, BackupError>;
 
     /// Takes no more calls, does those that wait and lets the database go. Later calls are
     /// [`StoreError::Unavailable`].

@@ -172,6 +172,40 @@ impl Notes {
     }
 }
 
+/// A step of removing what outlives its use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trim {
+    /// Values, outputs, plots and files of tasks that ended before a moment; the tasks stay.
+    Results {
+        /// The moment.
+        before: Millis,
+        /// Only of tasks behind this one.
+        behind: String,
+    },
+    /// Versions of files that were written before a moment, but not the newest ones.
+    Versions {
+        /// The moment.
+        before: Millis,
+        /// How many of the newest versions of each file stay in any case, at least 1.
+        keep: u32,
+        /// Only of files behind the one of this number.
+        behind: i64,
+    },
+}
+
+/// What is too old, for counting what goes; `None` where things are kept for ever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Ended tasks from before this.
+    pub tasks: Option<Millis>,
+    /// Results of tasks that ended before this.
+    pub results: Option<Millis>,
+    /// Versions from before this, but for the newest of each file, so many.
+    pub versions: Option<(Millis, u32)>,
+    /// Events from before this.
+    pub events: Option<Millis>,
+}
+
 /// An account with its secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredAccount {

@@ -161,6 +161,7 @@ impl Server {
             ..Standing::default()
         });
         let keeper = Keeper::start(KeeperParts {
+            board: gridhelm_server::upkeep::Board::default(),
             store: Arc::<SqliteStore>::clone(&store),
             hub: Hub::new(&boot),
             duties: Arc::<Counting>::clone(&duties),

@@ -13,4 +13,5 @@ mod process;
 #[path = "../../../rserve/tests/common/mod.rs"]
 mod rserve;
 mod switching;
+mod upkeep;
 mod work;

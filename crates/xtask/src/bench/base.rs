@@ -1,6 +1,6 @@
-//! `cargo xtask bench base`: what everything else stands on; large values, and what axe finds in the console.
+//! `cargo xtask bench base`: what everything else stands on; large values, what axe finds in the console, backup and restore.
 
-use super::{axe, values};
+use super::{axe, backup, values};
 use crate::harness::Result;
 
 /// Measures and prints every figure; the first error, once all parts were tried.
@@ -8,11 +8,11 @@ use crate::harness::Result;
 /// # Errors
 /// As the parts.
 pub async fn run() -> Result<()> {
-    let done = [values::run().await, axe::run().await];
+    let done = [values::run().await, axe::run().await, backup::run().await];
     done.into_iter().collect()
 }
 
-/// Measures one part alone, by name: `values` or `axe`; `None` when there is none such.
+/// Measures one part alone, by name: `values`, `axe` or `backup`; `None` when there is none such.
 ///
 /// # Errors
 /// As [`run`].
@@ -20,6 +20,7 @@ pub async fn part(name: &str) -> Option<Result<()>> {
     match name {
         "values" => Some(values::run().await),
         "axe" => Some(axe::run().await),
+        "backup" => Some(backup::run().await),
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measures a running local deployment and prints one JSON object a line.
 
 pub mod axe;
+pub mod backup;
 pub mod base;
 pub mod console;
 pub mod first;

@@ -46,6 +46,13 @@ const TABLE: &str = "
     GET    /api/v1/switch/after                                s
     GET    /api/v1/switch/reach                                s
     POST   /api/v1/switch/take                                 s
+    GET    /api/v1/backups                                     a
+    POST   /api/v1/backups                                     a
+    DELETE /api/v1/backups/{name}                              a
+    POST   /api/v1/backups/{name}/link                         a
+    GET    /api/v1/sizes                                       v
+    GET    /api/v1/support-bundle                              s
+    POST   /api/v1/support-bundle/link                         a
     GET    /api/v1/nodes                                       v
     POST   /api/v1/nodes                                       w
     POST   /api/v1/nodes/test                                  w

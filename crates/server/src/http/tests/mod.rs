@@ -15,6 +15,7 @@ mod relay;
 mod stream;
 mod tasks;
 mod tls;
+mod upkeep;
 
 #[path = "../../../../rserve/tests/common/mod.rs"]
 mod node;

@@ -8,6 +8,7 @@ mod deployment;
 mod fence;
 mod joins;
 mod journal;
+mod keeping;
 mod nodes;
 mod repository;
 mod tasks;

@@ -14,6 +14,7 @@ mod link;
 mod lock;
 mod notes;
 mod reader;
+mod restore;
 mod schema;
 mod session;
 mod standing;
@@ -24,13 +25,14 @@ pub(super) mod tests;
 mod tls;
 mod writer;
 
+pub use restore::restore;
 pub use schema::look;
 pub use target::PostgresTarget;
 
 use super::sql::job::{Jobs, Kind, call};
 use super::sql::tidy::{self, Place};
 use super::sql::value::params;
-use super::sql::{Backend, SqlStore};
+use super::sql::{Backend, LongRead, SqlStore};
 use super::{LifeLock, Result, StoreError};
 use crate::clock;
 use async_trait::async_trait;
@@ -147,6 +149,10 @@ impl Backend for Postgres {
 
     fn on_one_host(&self) -> bool {
         false
+    }
+
+    fn at_length(&self, operation: &'static str, work: LongRead<'_>) -> Result<()> {
+        restore::at_length(&self.link, operation, work)
     }
 
     async fn try_life_lock(&self) -> Result<Option<Box<dyn LifeLock>>> {

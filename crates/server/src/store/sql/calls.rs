@@ -3,15 +3,16 @@
 use super::job::Kind;
 use super::{
     Backend, SqlStore, accounts, changesets, content, files, group, joins, journal, nodes,
-    sessions, task_rows, tasks, tidy, tokens,
+    sessions, sizes, task_rows, tasks, tidy, tokens,
 };
+use crate::store::backup::{BackupError, Contents, Progress};
 use crate::store::{
-    AttemptEnd, AttemptStart, AuditFilter, EpochRow, EventFilter, Fence, FileWrite, LifeLock,
-    Notes, Owner, Result, Seen, SessionRow, Store, StoredAccount, StoredJoinToken, StoredNode,
-    StoredTask, TokenState,
+    AttemptEnd, AttemptStart, AuditDraft, AuditFilter, EpochRow, EventFilter, Fence, FileWrite,
+    LifeLock, Limits, Notes, Owner, Result, Seen, SessionRow, Store, StoredAccount,
+    StoredJoinToken, StoredNode, StoredTask, TokenState, Trim,
 };
 use async_trait::async_trait;
-use gridhelm_api::account::{Account, ApiToken, AuditChain, AuditRow, Role};
+use gridhelm_api::account::{Account, ApiToken, AuditChain, AuditCut, AuditRow, Role};
 use gridhelm_api::changeset::{ChangesetRequest, Committed, Manifest};
 use gridhelm_api::event::Event;
 use gridhelm_api::group::{Failover, Group, Member};
@@ -19,7 +20,10 @@ use gridhelm_api::node::{IntentChange, NodePatch, TimelinePoint};
 use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
 use gridhelm_api::switch::{Check, SwitchFilter, SwitchRecord};
 use gridhelm_api::task::{ConsoleChunk, Task, TaskState};
+use gridhelm_api::upkeep::SizeOf;
 use gridhelm_api::{Millis, Page};
+use std::path::Path;
+use std::sync::Arc;
 
 /// A job outlives the call that brought it: it takes its arguments along.
 macro_rules! own {
@@ -72,8 +76,29 @@ impl<B: Backend> Store for SqlStore<B> {
         self.write("prune", move |tx| tidy::prune(tx, &fence, tasks_before, events_before)).await
     }
 
+    async fn trim(&self, fence: &Fence, what: &Trim) -> Result<(usize, Option<Trim>)> {
+        own!(fence, what);
+        self.write("trim", move |tx| tidy::trim(tx, &fence, &what)).await
+    }
+
+    async fn sizes(&self, limits: &Limits) -> Result<Vec<SizeOf>> {
+        own!(limits);
+        self.read_at_length("count sizes", move |tx| sizes::all(tx, &limits)).await
+    }
+
+    async fn cut_audit(&self, before: Millis, by: &str, reason: &str, row: &AuditDraft) -> Result<Option<AuditCut>> {
+        own!(by, reason, row);
+        self.write("cut audit log", move |tx| journal::cut_audit(tx, before, &by, &reason, &row)).await
+    }
+
     async fn look_at_database(&self) -> Vec<Check> {
         self.backend.look().await
+    }
+
+    async fn back_up(
+        &self, path: &Path, by: &str, server: &str, progress: Arc<Progress>,
+    ) -> core::result::Result<Contents, BackupError> {
+        self.save(path.to_owned(), by, server, progress).await
     }
 
     async fn shut_down(&self) {

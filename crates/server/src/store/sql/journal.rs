@@ -1,12 +1,12 @@
 //! Reading events and audit rows.
 
-use super::tx::{Done, Tx, corrupt, of_json, of_word, severity_number, word};
+use super::tx::{Done, Tx, corrupt, json, of_json, of_word, severity_number, word};
 use super::value::{Row, ToValue, Value, params};
-use crate::store::chain::{Link, Verifier};
-use crate::store::{AuditFilter, EventFilter};
-use gridhelm_api::Page;
-use gridhelm_api::account::{AuditChain, AuditRow};
+use crate::store::chain::{CUT, Link, Verifier};
+use crate::store::{AuditDraft, AuditFilter, EventFilter, Notes};
+use gridhelm_api::account::{AuditChain, AuditCut, AuditRow};
 use gridhelm_api::event::{Event, Severity};
+use gridhelm_api::{Millis, Page};
 
 /// The most rows of one page.
 const MOST: u32 = 1000;
@@ -150,7 +150,7 @@ pub(super) fn verify_audit(tx: Tx<'_>, noted: Option<String>) -> Done<AuditChain
         Ok((r.get::<i64>(0)?, r.get::<String>(1)?))
     })?;
     let (head_id, head) = head.ok_or_else(|| corrupt("the audit log's head", "it is not there"))?;
-    let mut verifier = Verifier::looking_for(noted);
+    let mut verifier = Verifier::looking_for(noted).behind(cut_of(tx)?);
     let mut after = i64::MIN;
     loop {
         let walked = tx.rows(
@@ -180,4 +180,55 @@ pub(super) fn verify_audit(tx: Tx<'_>, noted: Option<String>) -> Done<AuditChain
             None => return Ok(verifier.end(head_id, &head)),
         }
     }
+}
+
+/// What was cut off the audit log, if anything was.
+fn cut_of(tx: Tx<'_>) -> Done<Option<AuditCut>> {
+    let stored: Option<String> = tx.value(
+        "SELECT value FROM settings WHERE name = 'audit_cut'",
+        params![],
+    )?;
+    stored
+        .map(|text| of_json("the audit log's cut", &text))
+        .transpose()
+}
+
+/// Removes the audit log's rows from before a moment, all of which must have been verified; `None` when there are none, or
+/// none would stay. What was removed is a row of the log itself.
+pub(super) fn cut_audit(
+    tx: Tx<'_>,
+    before: Millis,
+    by: &str,
+    reason: &str,
+    draft: &AuditDraft,
+) -> Done<Option<AuditCut>> {
+    let last = tx.row(
+        "SELECT id, hash FROM audit WHERE at < ?1 AND hash IS NOT NULL
+         AND id < (SELECT max(id) FROM audit) ORDER BY id DESC LIMIT 1",
+        params![before],
+        |r| Ok((r.get::<i64>(0)?, r.get::<String>(1)?)),
+    )?;
+    let Some((id, hash)) = last else {
+        return Ok(None);
+    };
+    let rows = tx.execute("DELETE FROM audit WHERE id <= ?1", params![id])?;
+    let cut = AuditCut {
+        id,
+        hash,
+        rows: rows as u64,
+        at: crate::clock::now(),
+        by: by.to_owned(),
+        reason: reason.to_owned(),
+    };
+    tx.execute(
+        "INSERT INTO settings (name, value) VALUES ('audit_cut', ?1) ON CONFLICT (name) DO UPDATE SET value = ?1",
+        params![json(&cut)?],
+    )?;
+    let mut row = draft.clone();
+    row.action = CUT;
+    row.subject.clone_from(&cut.hash);
+    row.after = serde_json::to_value(&cut).ok();
+    row.reason = Some(reason.to_owned());
+    tx.notes(&Notes::audit(row))?;
+    Ok(Some(cut))
 }

@@ -17,6 +17,7 @@ mod journal;
 mod nodes;
 pub(super) mod queue;
 mod sessions;
+mod sizes;
 mod task_rows;
 mod tasks;
 pub(super) mod tidy;
@@ -25,14 +26,19 @@ pub(super) mod tx;
 mod uploads;
 pub(super) mod value;
 
+use super::backup::{BackupError, Contents, Dialect, Maker, Progress, Saving};
 use super::{LifeLock, Result, StoreError};
 use async_trait::async_trait;
 use gridhelm_api::switch::Check;
 use job::{Jobs, Kind, call};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 use tx::{Done, Tx};
+
+/// What reads a snapshot for longer than a call may.
+pub struct LongRead<'w>(pub(in crate::store) &'w mut dyn FnMut(Tx<'_>, Dialect) -> Done<()>);
 
 /// What differs between the databases, as far as callers see it.
 #[async_trait]
@@ -46,6 +52,9 @@ pub trait Backend: Send + Sync + 'static {
     /// As [`Store::try_life_lock`](super::Store::try_life_lock).
     async fn try_life_lock(&self) -> Result<Option<Box<dyn LifeLock>>>;
 
+    /// Reads one snapshot on a connection of its own, however long that takes. Blocks.
+    fn at_length(&self, operation: &'static str, work: LongRead<'_>) -> Result<()>;
+
     /// As [`Store::look_at_database`](super::Store::look_at_database).
     async fn look(&self) -> Vec<Check> {
         Vec::new()
@@ -54,7 +63,7 @@ pub trait Backend: Send + Sync + 'static {
 
 /// A group's database that speaks SQL.
 pub struct SqlStore<B: Backend> {
-    pub(super) backend: B,
+    pub(super) backend: Arc<B>,
     pub(super) group: String,
     deadline: Duration,
     pub(super) writes: Arc<Jobs>,
@@ -81,7 +90,7 @@ impl<B: Backend> SqlStore<B> {
         renewals: Arc<Jobs>,
     ) -> Self {
         Self {
-            backend,
+            backend: Arc::new(backend),
             group: group.to_owned(),
             deadline,
             writes,
@@ -128,6 +137,59 @@ impl<B: Backend> SqlStore<B> {
         {
             tracing::error!("closing the database failed");
         }
+    }
+
+    /// As [`Store::back_up`](super::Store::back_up).
+    async fn save(
+        &self,
+        path: PathBuf,
+        by: &str,
+        server: &str,
+        progress: Arc<Progress>,
+    ) -> std::result::Result<Contents, BackupError> {
+        let maker = Maker {
+            group: self.group.clone(),
+            server: server.to_owned(),
+            by: by.to_owned(),
+            database: self.backend.shown(),
+        };
+        let backend = Arc::clone(&self.backend);
+        let saved = tokio::task::spawn_blocking(move || {
+            let mut saving = Saving::begin(maker, &path, &progress)?;
+            let mut work = |tx: Tx<'_>, dialect| saving.write(tx, dialect);
+            backend.at_length("back up", LongRead(&mut work))?;
+            saving.finish()
+        });
+        saved.await.unwrap_or_else(|error| {
+            Err(BackupError::Store(StoreError::Unavailable {
+                operation: "back up",
+                message: error.to_string(),
+            }))
+        })
+    }
+
+    /// Reads on a connection of its own, on a thread that may block.
+    pub(super) async fn read_at_length<T, F>(&self, operation: &'static str, read: F) -> Result<T>
+    where
+        T: Default + Send + 'static,
+        F: Fn(Tx<'_>) -> Done<T> + Send + 'static,
+    {
+        let backend = Arc::clone(&self.backend);
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut found = T::default();
+            let mut work = |tx: Tx<'_>, _| {
+                found = read(tx)?;
+                Ok(())
+            };
+            backend.at_length(operation, LongRead(&mut work))?;
+            Ok(found)
+        });
+        reading.await.unwrap_or_else(|error| {
+            Err(StoreError::Unavailable {
+                operation,
+                message: error.to_string(),
+            })
+        })
     }
 
     async fn call<T, F>(&self, kind: Kind, operation: &'static str, work: F) -> Result<T>

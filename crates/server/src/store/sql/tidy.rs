@@ -5,7 +5,7 @@
 use super::content::KEPT_MS;
 use super::tx::{Done, Tx, word};
 use super::value::{Column, ToValue, params};
-use crate::store::Fence;
+use crate::store::{Fence, Trim};
 use gridhelm_api::Millis;
 use gridhelm_api::task::TaskState;
 
@@ -120,6 +120,70 @@ pub(super) fn prune(
         )?;
     }
     Ok((tasks, events))
+}
+
+/// Files, or tasks, that one step looks at.
+const LOOKED: u32 = 500;
+
+/// One step of removing what outlives its use: results of old tasks, old versions of files.
+pub(super) fn trim(tx: Tx<'_>, fence: &Fence, what: &Trim) -> Done<(usize, Option<Trim>)> {
+    tx.fence(fence)?;
+    match what {
+        Trim::Results { before, behind } => {
+            let seen = tx.rows(
+                "SELECT id, submitted_at FROM tasks WHERE id > ?1 ORDER BY id LIMIT ?2",
+                params![behind, LOOKED],
+                |r| Ok((r.get::<String>(0)?, r.get::<i64>(1)?)),
+            )?;
+            // Ids grow with time: behind one that is young all are.
+            let Some((last, _)) = seen.last().filter(|_| seen[0].1 < *before) else {
+                return Ok((0, None));
+            };
+            let old = "SELECT id FROM tasks WHERE id > ?1 AND id <= ?2 AND ended_at < ?3
+                       AND state IN ('succeeded', 'failed', 'cancelled')";
+            let plots = tx.execute(
+                &format!("DELETE FROM artifacts WHERE task IN ({old})"),
+                params![behind, last, before],
+            )?;
+            let values = tx.execute(
+                &format!(
+                    "UPDATE tasks SET value = NULL, outputs = NULL WHERE id IN ({old})
+                     AND (value IS NOT NULL OR outputs IS NOT NULL)"
+                ),
+                params![behind, last, before],
+            )?;
+            let next = Trim::Results {
+                before: *before,
+                behind: last.clone(),
+            };
+            Ok((plots + values, Some(next)))
+        }
+        Trim::Versions {
+            before,
+            keep,
+            behind,
+        } => {
+            let seen: Vec<i64> = tx.rows(
+                "SELECT id FROM files WHERE id > ?1 ORDER BY id LIMIT ?2",
+                params![behind, LOOKED],
+                |r| r.get(0),
+            )?;
+            let Some(last) = seen.last() else {
+                return Ok((0, None));
+            };
+            let gone = tx.execute(
+                "DELETE FROM versions WHERE file > ?1 AND file <= ?2 AND written_at < ?3
+                 AND version <= (SELECT f.version FROM files f WHERE f.id = versions.file) - ?4",
+                params![behind, last, before, keep],
+            )?;
+            let next = Trim::Versions {
+                before: *before,
+                keep: *keep,
+                behind: *last,
+            };
+            Ok((gone, Some(next)))
+        }
+    }
 }
 
 /// Finds and removes the next few rows: the key of the last one, `None` when there is no more, and how many

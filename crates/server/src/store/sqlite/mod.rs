@@ -7,14 +7,18 @@
 mod engine;
 mod lock;
 mod reader;
+mod restore;
 mod schema;
 #[cfg(test)]
 mod tests;
 mod writer;
 
+pub use restore::{Held, hold, restore, save_held};
+
+use super::backup::Dialect;
 use super::sql::tidy::{self, Place};
 use super::sql::tx::{Fail, Tx};
-use super::sql::{Backend, SqlStore};
+use super::sql::{Backend, LongRead, SqlStore};
 use super::{LifeLock, Result, StoreError};
 use async_trait::async_trait;
 use engine::of_sqlite;
@@ -66,6 +70,15 @@ impl Backend for Sqlite {
 
     fn on_one_host(&self) -> bool {
         true
+    }
+
+    fn at_length(&self, operation: &'static str, work: LongRead<'_>) -> Result<()> {
+        let conn = schema::connect(&self.path, None)?;
+        let error = |e| of_sqlite(operation, &e);
+        conn.execute_batch("BEGIN").map_err(error)?;
+        let read = (work.0)(Tx(&conn), Dialect::Sqlite);
+        conn.execute_batch("COMMIT").map_err(error)?;
+        read.map_err(|fail| fail.into_error(operation))
     }
 
     async fn try_life_lock(&self) -> Result<Option<Box<dyn LifeLock>>> {

@@ -27,6 +27,15 @@ pub(super) fn migrations() -> core::result::Result<Vec<Migration>, refinery::Err
     ])
 }
 
+/// The schema that this build writes.
+pub(super) fn newest() -> Result<i64> {
+    let known = migrations().map_err(|e| StoreError::Unavailable {
+        operation: "open",
+        message: e.to_string(),
+    })?;
+    Ok(crate::release::known(known).1)
+}
+
 /// How long a server waits for another that migrates.
 const MIGRATION_WAIT: Duration = Duration::from_mins(1);
 
@@ -45,7 +54,7 @@ pub(super) fn prepare(path: &Path, max_pages: Option<u32>) -> Result<()> {
         .open(path)
         .and_then(|file| file.set_permissions(Permissions::from_mode(0o600)))
         .map_err(|e| failed(format!("{}: {e}", path.display())))?;
-    let _lock = migration_lock(path)?;
+    let _lock = migration_lock(path, MIGRATION_WAIT)?;
     let mut conn = connect(path, max_pages)?;
     let known = migrations().map_err(|e| failed(e.to_string()))?;
     let (migrations, schema) = crate::release::known(known);
@@ -78,7 +87,7 @@ pub(super) fn prepare(path: &Path, max_pages: Option<u32>) -> Result<()> {
 }
 
 /// The file's schema and the oldest that it serves; `None` in a new file.
-fn schema_of(conn: &Connection) -> Result<Option<(i64, i64)>> {
+pub(super) fn schema_of(conn: &Connection) -> Result<Option<(i64, i64)>> {
     let error = |e| of_sqlite("open", &e);
     let known: bool = conn
         .query_row(
@@ -99,8 +108,9 @@ fn schema_of(conn: &Connection) -> Result<Option<(i64, i64)>> {
     .map_err(error)
 }
 
-/// Two servers that start at once must not migrate at once. The lock goes with the process.
-fn migration_lock(path: &Path) -> Result<File> {
+/// Two servers that start at once must not migrate at once, and none may start while the file is restored or moved. The
+/// lock goes with the process.
+pub(super) fn migration_lock(path: &Path, wait: Duration) -> Result<File> {
     let beside = beside(path, ".migrate.lock");
     let failed = |message: String| StoreError::Unavailable {
         operation: "open",
@@ -113,14 +123,14 @@ fn migration_lock(path: &Path) -> Result<File> {
         .mode(0o600)
         .open(&beside)
         .map_err(|e| failed(e.to_string()))?;
-    let until = Instant::now() + MIGRATION_WAIT;
+    let until = Instant::now() + wait;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::Error(e)) => return Err(failed(e.to_string())),
             Err(TryLockError::WouldBlock) if Instant::now() >= until => {
                 return Err(failed(
-                    "another server has been migrating for a minute".to_owned(),
+                    "another server migrates the database, or it is restored or moved; wait until that has ended".to_owned(),
                 ));
             }
             Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
@@ -128,7 +138,7 @@ fn migration_lock(path: &Path) -> Result<File> {
     }
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
