@@ -305,11 +305,12 @@ async fn viewer(local: &Local, page: &Page, keys: &Keyboard, east: &Api) -> Resu
     keys.fill("textbox", "Password", "a long first word")
         .await?;
     // Vera is known in east alone.
-    keys.tab_to("checkbox", "west").await?;
+    keys.tab_to("checkbox", "west…").await?;
     keys.press(Key::Space).await?;
     keys.tab_back_to("textbox", "Password").await?;
     keys.press(Key::Enter).await?;
-    page.find("heading", "Overview").await?;
+    // The address is kept: the page is the one that was left.
+    page.find("heading", "Switch active server").await?;
     keys.press(Key::Control + "k").await?;
     keys.has_focus("combobox", "Search, or run a command")
         .await?;
@@ -321,5 +322,6 @@ async fn viewer(local: &Local, page: &Page, keys: &Keyboard, east: &Api) -> Resu
     keys.has_focus("combobox", "Search, or run a command")
         .await?;
     keys.press(Key::Escape).await?;
-    page.sees("Recent events").await
+    keys.enter("link", "Overview").await?;
+    keys.has_focus("heading", "Overview").await
 }
