@@ -203,7 +203,7 @@ async fn palette(page: &Page, keys: &Keyboard) -> Result<()> {
     keys.press(Key::Control + "k").await?;
     keys.has_focus("combobox", "Search, or run a command")
         .await?;
-    keys.press("er3").await?;
+    keys.press("east-r03").await?;
     page.sees("east-r03").await?;
     chosen(page, "east-r03").await?;
     keys.press(Key::Enter).await?;
