@@ -74,6 +74,17 @@ pub(crate) fn node_row(grid: Grid, index: usize, name: &str) -> AnyView {
             }
         }
     };
+    // Opened here: the router hears no click that the line could hear, too. What is asked for in another tab is the browser's.
+    let follow = {
+        let key = Arc::clone(&key);
+        move |event: web_sys::MouseEvent| {
+            event.stop_propagation();
+            if !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
+                event.prevent_default();
+                grid.open(index, &key);
+            }
+        }
+    };
     let href = {
         let key = Arc::clone(&key);
         move || grid.href(index, &key)
@@ -90,7 +101,7 @@ pub(crate) fn node_row(grid: Grid, index: usize, name: &str) -> AnyView {
     });
     view! {
         <tr data-node=key.to_string() aria-selected=move || if chosen.get() { "true" } else { "false" } on:click=open>
-            <td><a class="node-name" href=href on:click=|event| event.stop_propagation()>{key.to_string()}</a>" "<span class="mono muted addr">{move || node.with(|node| address(node))}</span></td>
+            <td><a class="node-name" href=href on:click=follow>{key.to_string()}</a>" "<span class="mono muted addr">{move || node.with(|node| address(node))}</span></td>
             <td class="why"><span class=move || ["st ", state.get().text_class()].concat()>{live_glyph(state.into())}{move || word.get()}</span>" "<span class="ink2">{why(node)}</span></td>
             <td><SlotStrip slots=slots/></td>
             <td class="num ink2">{move || node.with(|node| format!("{}/{}", used(node), node.slots.len().max(node.slot_limit as usize)))}</td>

@@ -169,9 +169,11 @@ fn repository(view: View, group: &'static Group) -> AnyView {
     });
     let path = Memo::new(move |_| view.address.with(|address| address.file.clone()));
     let panel = Memo::new(move |_| view.address.with(|address| address.panel.clone()));
+    // After a reload the file is there a moment later than the page.
+    let known = Memo::new(move |_| path.get().is_some_and(|path| files.find(&path).is_some()));
     let drawer = move || match panel.get().as_deref() {
         Some("new") => Some(edit::drawer(view, files, None)),
-        Some("edit") => path
+        Some("edit") if known.get() => path
             .get()
             .and_then(|path| untrack(|| files.find(&path)))
             .map(|file| edit::drawer(view, files, Some(file))),

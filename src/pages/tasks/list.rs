@@ -61,7 +61,7 @@ pub(super) fn table(view: View) -> AnyView {
         }
         .into_any()
     };
-    view! { <section class="panel scroll grow" aria-label="Tasks" tabindex="0">{body}</section> }
+    view! { <section class="panel scroll grow" aria-label="List of tasks" tabindex="0">{body}</section> }
         .into_any()
 }
 

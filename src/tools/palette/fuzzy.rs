@@ -109,9 +109,7 @@ fn own_worth(letters: &[char], place: usize) -> i32 {
         return 1 + BEGINS + FIRST;
     };
     let (before, own) = (letters[before], letters[place]);
-    let begins = !before.is_alphanumeric()
-        || before.is_lowercase() && own.is_uppercase()
-        || !before.is_numeric() && own.is_numeric();
+    let begins = !before.is_alphanumeric() || before.is_lowercase() && own.is_uppercase();
     if begins { 1 + BEGINS } else { 1 }
 }
 

@@ -161,7 +161,7 @@ pub fn Palette() -> AnyView {
                 on:input=move |event| { at.set(0); query.set(event_target_value(&event)); }
                 on:keydown=on_key
             />
-            <button class="btn btn--ghost btn--sm" type="button" aria-label="Close" on:click=move |_| close.run(())><kbd>"Esc"</kbd></button>
+            <button class="btn btn--ghost btn--sm" type="button" aria-label="Esc: close" on:click=move |_| close.run(())><kbd>"Esc"</kbd></button>
         </div>
         <div class="palette-list" id="palette-list" role="listbox" aria-label="Results" tabindex="-1">{list}</div>
         {none}

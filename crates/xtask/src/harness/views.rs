@@ -300,6 +300,7 @@ pub async fn axe_everywhere(
     signed_in.find("textbox", "User").await?;
     for theme in ["dark", "light"] {
         browser.prefer(theme).await?;
+        still(signed_in).await?;
         look("sign-in", theme).await?;
     }
     if missed.is_empty() {
