@@ -22,11 +22,12 @@ fn tag(path: &str) -> &'static str {
         "tasks" => "Tasks",
         "repository" => "Repository and replication",
         "health" | "metrics" => "Health and metrics",
+        "backups" | "sizes" | "support-bundle" => "Upkeep",
         _ => "Console and files",
     }
 }
 
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     (
         "Tasks",
         "Run a script or code on the grid, look at it, fetch what it left.",
@@ -42,6 +43,7 @@ const TAGS: [(&str, &str); 8] = [
         "What happened: a list, a stream of deltas, and the audit log.",
     ),
     ("Accounts", "Signing in, accounts, tokens for programs."),
+    ("Upkeep", "Backups, sizes, what support needs."),
     ("Health and metrics", "For load balancers and Prometheus."),
     (
         "Console and files",

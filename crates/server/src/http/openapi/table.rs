@@ -4,6 +4,7 @@ mod files;
 mod grid;
 mod group;
 mod people;
+mod upkeep;
 mod work;
 
 use super::operation::Operation;
@@ -15,5 +16,6 @@ pub(super) fn operations() -> Vec<Operation> {
     all.extend(files::operations());
     all.extend(group::operations());
     all.extend(people::operations());
+    all.extend(upkeep::operations());
     all
 }

@@ -222,6 +222,7 @@ async fn every_operation_answers_as_described() {
     replication(&walk, &admin).await;
     switches(&walk, &server, &admin).await;
     people(&walk, &server, &admin).await;
+    upkeep(&walk, &server, &admin).await;
     rest(&walk, &server, &admin).await;
     let left = walk.left.lock().unwrap().clone();
     // A server without a console has no page; `journey.rs` opens both at one that has it.
@@ -432,6 +433,29 @@ async fn people(walk: &Walk, server: &Server, admin: &Api) {
     walk.post(&server.nobody(), "/api/v1/group/join", ask).await;
     let id = other.json["listed"]["id"].as_str().unwrap();
     walk.delete(admin, &format!("{TOKENS}/{id}")).await;
+}
+
+async fn upkeep(walk: &Walk, server: &Server, admin: &Api) {
+    const BACKUPS: &str = "/api/v1/backups";
+    walk.post(admin, BACKUPS, json!({})).await;
+    let until = tokio::time::Instant::now() + PATIENCE;
+    let name = loop {
+        let listed = walk.get(admin, BACKUPS).await.json;
+        if let Some(name) = listed["items"][0]["name"].as_str() {
+            break name.to_owned();
+        }
+        assert!(tokio::time::Instant::now() < until, "no backup: {listed}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    walk.post(admin, &format!("{BACKUPS}/{name}/link"), json!({}))
+        .await;
+    walk.delete(admin, &format!("{BACKUPS}/{name}")).await;
+    walk.get(admin, "/api/v1/sizes").await;
+    walk.post(admin, "/api/v1/support-bundle/link", json!({}))
+        .await;
+    let token = server.running.app.accounts.server_token("east-1").unwrap();
+    walk.get(&server.nobody().with(token), "/api/v1/support-bundle")
+        .await;
 }
 
 async fn rest(walk: &Walk, server: &Server, admin: &Api) {
