@@ -180,6 +180,49 @@ fn sigterm_while_starting_leaves_nothing() {
     assert!(!folder.join("work").exists(), "work folders are left");
 }
 
+/// Whether Rserve lets in: its greeting, then `CMD_login` with "user\npassword" as one text (QAP1, Rsrv.h).
+fn signs_in(port: u16, password: &str) -> bool {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    let mut greeting = [0; 32];
+    stream.read_exact(&mut greeting).unwrap();
+    let mut text = format!("{}\n{password}\0", xtask::deployment::node::USER).into_bytes();
+    text.resize(text.len().next_multiple_of(4), 0);
+    let length = u32::try_from(text.len()).unwrap();
+    let mut message = Vec::new();
+    for word in [1, length + 4, 0, 0, length << 8 | 4] {
+        message.extend_from_slice(&word.to_le_bytes());
+    }
+    message.extend_from_slice(&text);
+    stream.write_all(&message).unwrap();
+    let mut answer = [0; 16];
+    // A refusal may come as an error or as the end.
+    stream.read_exact(&mut answer).is_ok() && answer[..4] == [0x01, 0, 0x01, 0]
+}
+
+#[test]
+fn nodes_let_in_who_knows_the_password_and_nobody_else() {
+    let scene = Scene::new(600);
+    let child = scene.start_silent();
+    let folder = scene.node_folder();
+    let passwords = std::fs::read_to_string(folder.join("passwords")).unwrap();
+    let password = passwords.trim().split_once(' ').unwrap().1;
+    let name = folder.file_name().unwrap();
+    let node = scene.plan.nodes.iter().find(|node| node.name == name);
+    let port = node.unwrap().port;
+    assert!(signs_in(port, password), "the right password is refused");
+    // Rserve 1.8-11 alone lets "*0" in.
+    for wrong in ["", "*0", "*1", "x", &format!("{password}x")] {
+        assert!(!signs_in(port, wrong), "{wrong:?} is let in");
+    }
+    child.send(Signal::TERM);
+    assert!(child.end().status.success());
+    scene.assert_clean();
+}
+
 #[test]
 fn a_killed_run_is_cleaned_up_by_its_guard_and_the_folder_can_be_used_again() {
     let scene = Scene::new(480);

@@ -166,6 +166,8 @@ fn readable_by_node(path: &Path, text: &str, user: Option<(u32, u32)>) -> Result
 }
 
 /// Rserve's configuration: lines of `key value`; unknown keys are ignored without a word, so each was tried.
+///
+/// Debian 12's Rserve (1.8-11) lets the password `*0` in for every user of its file; so R itself compares.
 fn configuration_text(node: &Node, paths: &Paths, run: &Path, passwords: &Path) -> String {
     format!(
         "# R node {name} of a local deployment; made by `cargo xtask run`.\n\
@@ -176,6 +178,8 @@ fn configuration_text(node: &Node, paths: &Paths, run: &Path, passwords: &Path) 
          plaintext enable\n\
          pwdfile {passwords}\n\
          cachepwd indefinitely\n\
+         eval .gridhelm_auth <- function(x) any(vapply(strsplit(readLines(\"{passwords}\"), \" \", TRUE), identical, NA, x))\n\
+         auth.function .gridhelm_auth\n\
          maxinbuf 65536\n\
          maxsendbuf 0\n\
          encoding utf8\n\
