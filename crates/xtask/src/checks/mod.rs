@@ -33,17 +33,14 @@ pub fn run(name: Option<&str>) -> Result<bool, Error> {
     } else {
         None
     };
-    let run = Run {
-        workspace: &workspace,
-        tools: tools.as_ref(),
-        stop: &stop,
-    };
-    let mut built = false;
-    for part in &chosen {
-        if part.needs_deployment()
-            && !built
-            && let Some(tools) = &tools
-        {
+    let run = Run::new(&workspace, tools.as_ref(), &stop);
+    let (deployments, others): (Vec<_>, Vec<_>) =
+        chosen.iter().partition(|part| part.needs_deployment());
+    for part in others {
+        summary.push(timed(&run, part)?);
+    }
+    if !deployments.is_empty() {
+        if let Some(tools) = &tools {
             // Once here, in sight, so that each test's own deployment starts at once.
             let outcome = build::server(&workspace, &stop)
                 .and_then(|_| build::console(&workspace, tools, &stop));
@@ -51,21 +48,48 @@ pub fn run(name: Option<&str>) -> Result<bool, Error> {
             if let Err(error) = outcome {
                 say::progress("error", &error);
             }
-            built = true;
         }
-        say::progress("testing", part);
-        let begun = Instant::now();
-        let totals = run.part(part)?;
-        stop.check()?;
-        let line = format!("{part}: {totals} in {}", say::seconds(begun.elapsed()));
-        say::progress("tested", &line);
-        summary.push(line);
-        sum = sum + totals;
+        summary.extend(on_deployments(&run, &deployments)?);
     }
     say::result("");
-    for line in summary {
+    for (line, totals) in summary {
         say::result(line);
+        sum = sum + totals;
     }
     say::result(sum);
     Ok(sum.failed == 0)
+}
+
+/// A part's line of the summary, and its totals.
+type Tested = (String, Totals);
+
+fn timed(run: &Run<'_>, part: &Part) -> Result<Tested, Error> {
+    say::progress("testing", part);
+    let begun = Instant::now();
+    let totals = run.part(part)?;
+    run.stop.check()?;
+    let line = format!("{part}: {totals} in {}", say::seconds(begun.elapsed()));
+    say::progress("tested", &line);
+    Ok((line, totals))
+}
+
+/// Runs parts that start deployments: the drills, which mostly wait, beside the browser tests, which come one by one.
+fn on_deployments(run: &Run<'_>, parts: &[&Part]) -> Result<Vec<Tested>, Error> {
+    // Built before anything is timed.
+    run.build(parts)?;
+    let (drills, browser): (Vec<_>, Vec<_>) = parts.iter().partition(|part| part.is_drills());
+    let one_by_one = |parts: Vec<&&Part>| -> Result<Vec<Tested>, Error> {
+        parts.into_iter().map(|part| timed(run, part)).collect()
+    };
+    std::thread::scope(|scope| {
+        let drilling = scope.spawn(|| one_by_one(drills));
+        let mut done = one_by_one(browser)?;
+        let drilled = drilling.join().unwrap_or_else(|_| {
+            Err(Error::Usage(
+                "the thread of the drills ended by itself".to_owned(),
+            ))
+        });
+        done.extend(drilled?);
+        Ok(done)
+    })
 }

@@ -56,6 +56,11 @@ impl Part {
     pub fn needs_deployment(&self) -> bool {
         matches!(self, Self::Browser(_))
     }
+
+    /// The drills.
+    pub fn is_drills(&self) -> bool {
+        matches!(self, Self::Browser(name) if name == DRILLS)
+    }
 }
 
 /// The names of the browser tests: the files of the root's `tests/`, sorted.
@@ -141,9 +146,42 @@ pub struct Run<'a> {
     pub tools: Option<&'a Tools>,
     /// Whether to stop.
     pub stop: &'a Stop,
+    /// A copy of our own program: building the tests may replace the file that we were started from.
+    kept: Option<PathBuf>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// In this checkout, with these tools.
+    pub fn new(workspace: &'a Workspace, tools: Option<&'a Tools>, stop: &'a Stop) -> Self {
+        let copy = workspace.own_target().join("xtask-in-use");
+        let beside = copy.with_extension(std::process::id().to_string());
+        let kept = std::fs::create_dir_all(workspace.own_target())
+            .and_then(|()| std::fs::copy("/proc/self/exe", &beside))
+            .and_then(|_| std::fs::rename(&beside, &copy))
+            .is_ok()
+            .then_some(copy);
+        Self {
+            workspace,
+            tools,
+            stop,
+            kept,
+        }
+    }
+
+    /// Builds the tests of these parts. What does not build fails in its part.
+    pub fn build(&self, parts: &[&Part]) -> Result<(), Error> {
+        let mut cargo = self.cargo(&["test", "--workspace", "--no-run"]);
+        for part in parts {
+            if let Part::Browser(name) = part {
+                cargo.args(["--test", name]);
+            }
+        }
+        match process::run_shown(cargo, self.stop) {
+            Err(Error::Stopped) => Err(Error::Stopped),
+            _ => Ok(()),
+        }
+    }
+
     /// Runs one part. What does not build is a failed test, not an error.
     pub fn part(&self, part: &Part) -> Result<Totals, Error> {
         match part {
@@ -173,7 +211,7 @@ impl Run<'_> {
             Part::Browser(name) => {
                 let mut cargo =
                     self.cargo(&["test", "--workspace", "--test", name, "--no-fail-fast"]);
-                let at_once = if name == DRILLS { "3" } else { "1" };
+                let at_once = if part.is_drills() { "2" } else { "1" };
                 cargo.args(["--", "--test-threads", at_once, "--nocapture"]);
                 self.counted(cargo)
             }
@@ -239,24 +277,13 @@ impl Run<'_> {
             .env("CARGO_TARGET_DIR", &self.workspace.target)
             .env("GRIDHELM_ROOT", &self.workspace.root);
         cargo.env("CHROMEDRIVER", "/usr/bin/chromedriver");
-        if let Some(xtask) = self.kept() {
+        if let Some(xtask) = &self.kept {
             cargo.env("GRIDHELM_XTASK", xtask);
         }
         if let Some(tools) = self.tools {
             cargo.env("GRIDHELM_AXE", &tools.axe);
         }
         cargo
-    }
-
-    /// A copy of our own program: building the tests may replace the file that we were started from.
-    fn kept(&self) -> Option<PathBuf> {
-        let copy = self.workspace.own_target().join("xtask-in-use");
-        let beside = copy.with_extension(std::process::id().to_string());
-        std::fs::create_dir_all(self.workspace.own_target())
-            .and_then(|()| std::fs::copy("/proc/self/exe", &beside))
-            .and_then(|_| std::fs::rename(&beside, &copy))
-            .is_ok()
-            .then_some(copy)
     }
 }
 
