@@ -9,6 +9,7 @@ use crate::store::{
     AuditDraft, PostgresOptions, StoreError, hold_sqlite, restore_postgres, restore_sqlite,
     save_held_sqlite,
 };
+use crate::tls::Tls;
 use crate::upkeep::support;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -387,10 +388,10 @@ async fn of_running(config: &Config, accounts: &Accounts) -> Result<Vec<u8>, Str
     let token = accounts
         .server_token(&config.name)
         .map_err(|error| error.to_string())?;
-    let client = reqwest::Client::builder()
+    let client = Tls::open(&config.tls)?
+        .caller()
         .connect_timeout(Duration::from_secs(2))
         .timeout(BUNDLE_WITHIN)
-        .no_proxy()
         .build()
         .map_err(told)?;
     let answer = client

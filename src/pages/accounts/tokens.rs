@@ -31,7 +31,10 @@ pub(super) fn panel(view: View, known: Known) -> AnyView {
     let title = format!("Tokens for programs of {}", group.name);
     // Of the first server that said something; each describes the same interface.
     let described = move || {
-        let server = group.servers.iter().find(|s| s.heard.with(Option::is_some))?;
+        let server = group
+            .servers
+            .iter()
+            .find(|s| s.heard.with(Option::is_some))?;
         let address = format!("{}/api/docs", server.url);
         Some(view! {
             <p class="pad rule ink2">"What programs can ask: "<a href=address target="_blank" rel="noopener noreferrer">{format!("the API, described by {}", server.name)}</a></p>
