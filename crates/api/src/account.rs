@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 
 /// What an account may do. Each role may do all that the ones before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Sees everything but secrets, changes nothing.
@@ -29,7 +32,10 @@ impl Role {
 
 /// `POST /session`: sign in to the server's group.
 #[derive(Clone, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct SignIn {
     /// The account's name.
     pub username: String,
@@ -47,7 +53,10 @@ impl core::fmt::Debug for SignIn {
 
 /// The answer to a sign-in.
 #[derive(Clone, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct SignedIn {
     /// The bearer token, valid at every server of the group.
     pub token: String,
@@ -61,7 +70,10 @@ pub struct SignedIn {
 
 /// An account as others may see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Account {
     /// The account's name; unique in the group.
     pub username: String,
@@ -80,7 +92,10 @@ pub struct Account {
 
 /// `POST /users`: a new account.
 #[derive(Clone, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct AccountDraft {
     /// The account's name: 2 to 64 of letters, digits, `.`, `_`, `-`, `@`.
     pub username: String,
@@ -92,7 +107,10 @@ pub struct AccountDraft {
 
 /// `PATCH /users/{username}`: what is given is changed.
 #[derive(Clone, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct AccountPatch {
     /// A new role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,7 +125,10 @@ pub struct AccountPatch {
 
 /// One row of the audit log: an admin write that was tried.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct AuditRow {
     /// Its number, in commit order.
     pub id: i64,
@@ -139,7 +160,10 @@ pub struct AuditRow {
 
 /// `GET /audit/verify`: whether the audit log is as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct AuditChain {
     /// All rows.
     pub rows: u64,
@@ -166,7 +190,10 @@ pub struct AuditChain {
 
 /// The removal of the audit log's oldest rows, signed off by a person. The log has a row of it, too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct AuditCut {
     /// Number of the last row that was removed.
     pub id: i64,
@@ -184,7 +211,10 @@ pub struct AuditCut {
 
 /// Where the audit log is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct AuditBreak {
     /// Number of the row.
     pub id: i64,
@@ -194,7 +224,10 @@ pub struct AuditBreak {
 
 /// `PUT /me/password`: one's own password. All sign-ins of the account end; the answer is a new one.
 #[derive(Clone, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct PasswordChange {
     /// The present password.
     pub current: String,
@@ -207,7 +240,10 @@ pub const MAX_TOKEN_DAYS: u32 = 366;
 
 /// What a token for a program may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Area {
     /// Tasks: `/tasks…`.
@@ -264,7 +300,10 @@ impl Area {
 
 /// A token for a program, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct ApiToken {
     /// Its random id.
     pub id: String,
@@ -284,7 +323,10 @@ pub struct ApiToken {
 
 /// `POST /tokens`: a new token for a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct ApiTokenDraft {
     /// What it is for: 2 to 64 letters, digits, spaces, `.`, `_`, `-`.
     pub name: String,
@@ -299,7 +341,10 @@ pub struct ApiTokenDraft {
 
 /// The answer to `POST /tokens`; the only time that the secret is told.
 #[derive(Clone, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct NewApiToken {
     /// What it is.
     pub about: ApiToken,
@@ -309,7 +354,10 @@ pub struct NewApiToken {
 
 /// `GET /users/lockouts`: who is kept out for now by too many failed sign-ins, at the asked server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Lockout {
     /// The account's name, or absent for an address.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,7 +9,10 @@ pub const MAX_OPERATIONS: usize = 100_000;
 
 /// One file of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct ManifestEntry {
     /// Which file.
     #[serde(flatten)]
@@ -31,7 +34,10 @@ pub struct ManifestEntry {
 
 /// A repository's content: every file's hash, and the hash over all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Manifest {
     /// The group.
     pub group: String,
@@ -45,7 +51,10 @@ pub struct Manifest {
 
 /// One operation of a changeset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Operation {
     /// Which file of the target.
     pub id: FileId,
@@ -62,7 +71,10 @@ pub struct Operation {
 
 /// `POST /repository/changesets`: open a changeset at the target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct ChangesetRequest {
     /// The plan's id, as people saw it.
     pub plan: String,
@@ -117,7 +129,10 @@ impl ChangesetRequest {
 
 /// An open changeset: which contents the target still needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Changeset {
     /// Its id at the target.
     pub id: String,
@@ -127,7 +142,10 @@ pub struct Changeset {
 
 /// The answer to a commit: what the target's repository is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Committed {
     /// The changeset's id.
     pub id: String,

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 
 /// One or more groups, as the static host or a server describes them to the console.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Deployment {
     /// A short name.
     pub name: String,
@@ -20,7 +23,10 @@ pub struct Deployment {
 
 /// A group of the deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct GroupEntry {
     /// The group's name, as its servers know it.
     pub name: String,
@@ -30,7 +36,10 @@ pub struct GroupEntry {
 
 /// A server of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct ServerEntry {
     /// The server's name; unique in the deployment.
     pub name: String,

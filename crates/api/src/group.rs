@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 /// What a server is to its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "lowercase")]
 pub enum ServerRole {
     /// It does the work.
@@ -22,7 +25,10 @@ pub enum ServerRole {
 
 /// `GET /server` (no token needed): who answers here, and who is active.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct ServerStatus {
     /// The server's name.
     pub name: String,
@@ -56,7 +62,10 @@ pub struct ServerStatus {
 
 /// A server's certificate, as everyone who connects sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Certificate {
     /// Until when it is good.
     pub not_after: Millis,
@@ -67,7 +76,10 @@ pub struct Certificate {
 
 /// A server of the group as the database knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Member {
     /// The server's name.
     pub name: String,
@@ -81,7 +93,10 @@ pub struct Member {
 
 /// `GET /group`: who is active since when and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Group {
     /// The group's name.
     pub name: String,
@@ -114,7 +129,10 @@ pub struct Group {
 
 /// Who decides that an active server that is gone is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "lowercase")]
 pub enum FailoverMode {
     /// A person, by a forced failover.
@@ -126,7 +144,10 @@ pub enum FailoverMode {
 
 /// How a group replaces an active server that is gone. Only the active server changes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Failover {
     /// Who decides.
     pub mode: FailoverMode,
@@ -155,7 +176,10 @@ impl Failover {
 
 /// A rest of automatic failover. The active server ends it; when that dies meanwhile, a person decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Pause {
     /// Until when, by the active server's clock.
     pub until: Millis,
@@ -163,7 +187,10 @@ pub struct Pause {
 
 /// `PUT /group/failover`, with `If-Match`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct FailoverChange {
     /// Who shall decide.
     pub mode: FailoverMode,
@@ -176,7 +203,10 @@ pub struct FailoverChange {
 
 /// Counts that the console shows for a group; sent about once a second.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct GroupStats {
     /// Tasks that wait.
     pub queued: u64,

@@ -10,7 +10,10 @@ pub const MIN_EXPIRY_S: u32 = 60;
 
 /// `POST /group/join-tokens`: a new token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(deny_unknown_fields)]
 pub struct JoinTokenDraft {
     /// How long it is good for, seconds, 60 to 86,400.
@@ -24,7 +27,10 @@ const fn an_hour() -> u32 {
 
 /// How a join token stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "lowercase")]
 pub enum JoinTokenState {
     /// A server may join by it.
@@ -39,7 +45,10 @@ pub enum JoinTokenState {
 
 /// A join token as admins see it: never the token itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct JoinToken {
     /// Its id, by which it is revoked.
     pub id: String,
@@ -64,7 +73,10 @@ pub struct JoinToken {
 
 /// The answer to a [`JoinTokenDraft`]: the only time that the token is shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct JoinTokenMade {
     /// The token.
     pub token: String,
@@ -84,7 +96,10 @@ impl core::fmt::Debug for JoinTokenMade {
 
 /// `POST /group/join` (no sign-in; the token lets in): a new server asks for what it needs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(deny_unknown_fields)]
 pub struct JoinRequest {
     /// The token.
@@ -106,7 +121,10 @@ impl core::fmt::Debug for JoinRequest {
 
 /// The answer to a [`JoinRequest`]: what goes into the new server's configuration.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Joined {
     /// The group.
     pub group: String,
@@ -117,13 +135,16 @@ pub struct Joined {
     /// The origins of consoles that the other server lets in.
     pub allowed_origins: Vec<String>,
     /// The group's servers: name and address.
-    #[cfg_attr(feature = "schema", schema(value_type = Vec<Vec<String>>))]
+    #[cfg_attr(all(feature = "schema", not(target_arch = "wasm32")), schema(value_type = Vec<Vec<String>>))]
     pub peers: Vec<(String, String)>,
 }
 
 /// Where a group's data is, with what opens it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum JoinedDatabase {
     /// A file on the host that both servers are on.

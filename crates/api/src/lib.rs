@@ -30,7 +30,10 @@ pub type Millis = i64;
 
 /// A page of a list that the server filters and sorts.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Page<T> {
     /// The items of this page.
     pub items: Vec<T>,

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 /// What kinds of task a node takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "lowercase")]
 pub enum OperatingType {
     /// Tasks of callers who did not sign in.
@@ -22,7 +25,10 @@ pub enum OperatingType {
 
 /// What people want of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Intent {
     /// It takes work.
@@ -36,7 +42,10 @@ pub enum Intent {
 
 /// What the active server sees of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
     /// Not looked at yet by this active server.
@@ -52,7 +61,10 @@ pub enum Health {
 
 /// What a slot is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "lowercase")]
 pub enum SlotState {
     /// Free; takes the next task.
@@ -81,7 +93,10 @@ impl SlotState {
 
 /// One slot of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Slot {
     /// What it is doing.
     pub state: SlotState,
@@ -100,7 +115,10 @@ pub struct Slot {
 
 /// What the probe last read at a node.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct NodeFacts {
     /// R's version, `4.2.2`.
     #[serde(default)]
@@ -136,7 +154,10 @@ pub struct NodeFacts {
 
 /// A node with its slots, as the active server sees it. Its password never leaves the server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Node {
     /// Its name; unique in the group.
     pub name: String,
@@ -202,7 +223,10 @@ pub struct Node {
 
 /// `POST /nodes` and `POST /nodes/test`: a node to be.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct NodeDraft {
     /// Its name; unique in the group.
     pub name: String,
@@ -285,7 +309,10 @@ fn check_secret(user: Option<&str>, password: Option<&str>, errors: &mut Vec<Fie
 
 /// `PATCH /nodes/{name}` with `If-Match`: what is given is changed.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct NodePatch {
     /// A new host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -326,7 +353,10 @@ impl NodePatch {
 
 /// `POST /nodes/{name}/intent` with `If-Match`: enable, drain or disable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct IntentChange {
     /// What is wanted.
     pub intent: Intent,
@@ -336,7 +366,10 @@ pub struct IntentChange {
 
 /// One line of a connection test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct TestStep {
     /// What was tried: "TCP connect to 10.0.0.1:6311".
     pub what: String,
@@ -351,7 +384,10 @@ pub struct TestStep {
 
 /// The answer of `POST /nodes/test`: what a test of the connection found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct NodeTest {
     /// Whether the node would work.
     pub ok: bool,
@@ -375,7 +411,10 @@ pub struct NodeTest {
 
 /// One point of a node's history: how many of its slots could be used from then on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct TimelinePoint {
     /// From when.
     pub at: Millis,

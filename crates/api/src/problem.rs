@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 
 /// The stable name of what went wrong. Programs decide by it; people read [`Problem::detail`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// The body is not JSON of the expected shape. 400
@@ -169,7 +172,10 @@ impl Code {
 
 /// What is wrong with one field or one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct FieldError {
     /// The field by its name in the API, or the check by its id.
     pub field: String,
@@ -189,7 +195,10 @@ impl FieldError {
 
 /// An RFC 9457 problem, media type `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Problem {
     /// A stable URI reference of the kind: `/problems/<code>`.
     #[serde(rename = "type")]

@@ -9,7 +9,10 @@ pub const MAX_FILE: u64 = 256 << 20;
 
 /// What identifies a file within a group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct FileId {
     /// The account that owns it.
     pub author: String,
@@ -62,7 +65,10 @@ impl FileId {
 
 /// The latest version of a file, without its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct FileMeta {
     /// Which file.
     #[serde(flatten)]
@@ -81,7 +87,10 @@ pub struct FileMeta {
 
 /// One version of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct FileVersion {
     /// Its number, from 1.
     pub version: i64,

@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 
 /// All that a console needs to begin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Snapshot {
     /// Who answers.
     pub server: ServerStatus,
@@ -36,7 +39,10 @@ pub struct Snapshot {
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub enum Delta {
     /// Replaces all that the client has of this server.

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 
 /// How a check or a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Good.
@@ -18,7 +21,10 @@ pub enum Outcome {
 
 /// One check before a switch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Check {
     /// Its stable id: `standby_ready`, `same_version`, `database`, `nodes_reachable`, `tasks_in_flight`, `zombies`,
     /// `balancer`, `clocks`; after a switch also `repository` and `tasks_going`.
@@ -36,7 +42,10 @@ pub struct Check {
 
 /// `GET /switch/preflight?to=NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Preflight {
     /// The server that would hand over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,7 +69,10 @@ impl Preflight {
 
 /// Planned or forced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "lowercase")]
 pub enum SwitchKind {
     /// A switchover: the active server hands over.
@@ -74,7 +86,10 @@ pub enum SwitchKind {
 /// `POST /switch`. A planned one goes to the active server (a standby relays it), a forced one to the
 /// server that shall take over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct SwitchRequest {
     /// Planned or forced.
     pub kind: SwitchKind,
@@ -137,7 +152,10 @@ pub const MAX_AHEAD_S: u32 = 7 * 86_400;
 
 /// What becomes of tasks that still run when the time to wait for them is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "snake_case")]
 pub enum AfterDrain {
     /// They go on, and the switch is called off: the server stays active.
@@ -149,7 +167,10 @@ pub enum AfterDrain {
 
 /// How a planned switch deals with running tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Drain {
     /// How long it waits for them, seconds.
     pub within_s: u32,
@@ -159,7 +180,10 @@ pub struct Drain {
 
 /// Where a step stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "lowercase")]
 pub enum StepState {
     /// Not begun.
@@ -174,7 +198,10 @@ pub enum StepState {
 
 /// One step of a switch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Step {
     /// Its stable id: `preflight`, `drain`, `park`, `release`, `take`, `verify`, `after`; of a failover: `check`, `take`,
     /// `reclaim`, `verify`, `after`.
@@ -196,7 +223,10 @@ pub struct Step {
 
 /// How a switch stands or ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "lowercase")]
 pub enum SwitchState {
     /// It begins at its time.
@@ -220,7 +250,10 @@ impl SwitchState {
 
 /// One switch, under way or in the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct SwitchRecord {
     /// Its id.
     pub id: String,
@@ -271,15 +304,18 @@ pub struct SwitchRecord {
 
 /// Which switches of the history are wanted: `GET /switches`. All given conditions hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::IntoParams)
+)]
 pub struct SwitchFilter {
     /// Of this kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", param(value_type = Option<String>))]
+    #[cfg_attr(all(feature = "schema", not(target_arch = "wasm32")), param(value_type = Option<String>))]
     pub kind: Option<SwitchKind>,
     /// In this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", param(value_type = Option<String>))]
+    #[cfg_attr(all(feature = "schema", not(target_arch = "wasm32")), param(value_type = Option<String>))]
     pub state: Option<SwitchState>,
     /// From or to this server.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 /// What a task runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// A script of the repository, at a version or the latest.
@@ -27,7 +30,10 @@ pub enum Source {
 
 /// `POST /tasks`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct TaskRequest {
     /// What to run.
     pub source: Source,
@@ -106,7 +112,10 @@ pub fn is_r_name(name: &str) -> bool {
 
 /// Where a task stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskState {
     /// Waits for a slot.
@@ -132,7 +141,10 @@ impl TaskState {
 
 /// What ended a task badly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// The code does not parse.
@@ -151,7 +163,10 @@ pub enum FailureKind {
 
 /// Why a task failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct TaskFailure {
     /// What kind of failure.
     pub kind: FailureKind,
@@ -170,7 +185,10 @@ pub struct TaskFailure {
 
 /// One run of a task on a slot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Attempt {
     /// 1 for the first.
     pub number: u32,
@@ -195,7 +213,10 @@ pub struct Attempt {
 
 /// A file or a plot that a task left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Artifact {
     /// Its name in the session's work directory.
     pub name: String,
@@ -209,7 +230,10 @@ pub struct Artifact {
 
 /// A task. Lists leave out `code`, `value`, `outputs`, `failure.trace` and the attempts' failures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Task {
     /// Its id, `t-…`; sorts by time of submission.
     pub id: String,
@@ -258,7 +282,10 @@ pub struct Task {
 
 /// What a piece of console output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 #[serde(rename_all = "lowercase")]
 pub enum ConsoleKind {
     /// Printed output.
@@ -275,7 +302,10 @@ pub enum ConsoleKind {
 
 /// A piece of a task's console output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct ConsoleChunk {
     /// Its number within the task, from 0, without gaps.
     pub seq: u64,
@@ -287,7 +317,10 @@ pub struct ConsoleChunk {
 
 /// A one-time address under which a browser can fetch one thing without a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct OneTimeLink {
     /// The path at the same server, `/download/…`; good for one fetch within a minute.
     pub path: String,

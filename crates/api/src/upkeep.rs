@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 
 /// `GET /backups`: the backups that the server that answers has, and what it does about them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Backups {
     /// The server.
     pub server: String,
@@ -30,7 +33,10 @@ pub struct Backups {
 
 /// When backups are made by themselves, at the active server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct BackupSchedule {
     /// Every day at this time, `HH:MM`, UTC.
     pub at: String,
@@ -42,7 +48,10 @@ pub struct BackupSchedule {
 
 /// A backup that is being made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct BackupRun {
     /// The name that it will have.
     pub name: String,
@@ -60,7 +69,10 @@ pub struct BackupRun {
 
 /// A backup that was not made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct BackupFailure {
     /// When.
     pub at: Millis,
@@ -72,7 +84,10 @@ pub struct BackupFailure {
 
 /// A backup. It was read back whole when it was made: a file that was not does not get its name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct BackupFile {
     /// Its file name.
     pub name: String,
@@ -103,7 +118,10 @@ pub struct BackupFile {
 
 /// `GET /sizes`: what the database holds, and what of it goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Sizes {
     /// When it was counted.
     pub at: Millis,
@@ -116,7 +134,10 @@ pub struct Sizes {
 
 /// How much there is of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct SizeOf {
     /// Its stable id: `tasks`, `results`, `versions`, `contents`, `events`, `audit`.
     pub kind: String,
@@ -137,7 +158,10 @@ pub struct SizeOf {
 
 /// The space of a disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
 pub struct Disk {
     /// The folder that was looked at, on the server's host.
     pub folder: String,
