@@ -27,18 +27,8 @@ pub(crate) fn singles() -> bool {
 
 /// The page of the letter after `g`.
 fn page_of(key: &str) -> Option<Page> {
-    Some(match key {
-        "o" => Page::Overview,
-        "g" => Page::Grid,
-        "t" => Page::Tasks,
-        "r" => Page::Repository,
-        "p" => Page::Replicate,
-        "s" => Page::Switch,
-        "e" => Page::Events,
-        "a" => Page::Accounts,
-        "b" => Page::Backups,
-        _ => return None,
-    })
+    let leads = |page: &Page| page.keys().strip_prefix("g ") == Some(key);
+    Page::ALL.into_iter().find(leads)
 }
 
 /// Whether keys belong to what has the focus.

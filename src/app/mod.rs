@@ -15,6 +15,7 @@ use crate::ui::view;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+pub(crate) use nav::icon_of;
 pub use route::{Page, Place, Route};
 pub use router::{Router, use_router};
 

@@ -13,7 +13,8 @@ use crate::ui::format::{age, counted, duration};
 use crate::ui::icon::live_glyph;
 use crate::ui::{Glyph, Icon, glyph, icon, logo, use_clock};
 
-const fn icon_of(page: Page) -> Icon {
+/// The picture of a page.
+pub(crate) const fn icon_of(page: Page) -> Icon {
     match page {
         Page::Overview => Icon::Overview,
         Page::Grid => Icon::Grid,

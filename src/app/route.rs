@@ -223,6 +223,21 @@ impl Page {
         }
     }
 
+    /// The keys that lead to it.
+    pub const fn keys(self) -> &'static str {
+        match self {
+            Self::Overview => "g o",
+            Self::Grid => "g g",
+            Self::Tasks => "g t",
+            Self::Repository => "g r",
+            Self::Replicate => "g p",
+            Self::Switch => "g s",
+            Self::Events => "g e",
+            Self::Accounts => "g a",
+            Self::Backups => "g b",
+        }
+    }
+
     /// The page as it looks before anything in it is chosen.
     pub fn route(self) -> Route {
         match self {

@@ -4,12 +4,24 @@ use crate::reactive::{Callback, RwSignal};
 use crate::ui::view;
 use leptos::prelude::*;
 
+use crate::app::Page;
 use crate::app::keys::{KEPT, singles};
 use crate::app::tools::use_tools;
 use crate::ui::{Button, CheckField, Dialog, Weight};
 
 /// A part of the list: its title, whether its keys can be turned off, keys and what they do.
 type Part = (&'static str, bool, &'static [(&'static str, &'static str)]);
+
+/// The keys that lead to pages.
+const GO_TO: [(&str, &str); Page::ALL.len()] = {
+    let mut rows = [("", ""); Page::ALL.len()];
+    let mut i = 0;
+    while i < rows.len() {
+        rows[i] = (Page::ALL[i].keys(), Page::ALL[i].title());
+        i += 1;
+    }
+    rows
+};
 
 /// All keys.
 const LIST: [Part; 4] = [
@@ -31,20 +43,7 @@ const LIST: [Part; 4] = [
             ("?", "This list"),
         ],
     ),
-    (
-        "Go to, single keys",
-        true,
-        &[
-            ("g o", "Overview"),
-            ("g g", "Grid"),
-            ("g t", "Tasks"),
-            ("g r", "Repository"),
-            ("g p", "Replicate"),
-            ("g s", "Switch active server"),
-            ("g e", "Events & audit"),
-            ("g a", "Accounts"),
-        ],
-    ),
+    ("Go to, single keys", true, &GO_TO),
     (
         "Grid",
         false,

@@ -4,7 +4,7 @@ use crate::app::route::{
     AccountsView, GridView, ReplicateView, RepositoryView, Route, SwitchView, TasksView,
 };
 use crate::app::tools::Tool;
-use crate::app::{Page, Place};
+use crate::app::{Page, Place, icon_of};
 use crate::ui::Icon;
 use gridhelm_api::node::Intent;
 
@@ -108,45 +108,15 @@ pub(crate) struct Known {
     pub(crate) paused: bool,
 }
 
-/// The letter after `g` that leads to a page.
-const fn letter(page: Page) -> &'static str {
-    match page {
-        Page::Overview => "g o",
-        Page::Grid => "g g",
-        Page::Tasks => "g t",
-        Page::Repository => "g r",
-        Page::Replicate => "g p",
-        Page::Switch => "g s",
-        Page::Events => "g e",
-        Page::Accounts => "g a",
-        Page::Backups => "g b",
-    }
-}
-
-/// The picture of a page.
-const fn picture(page: Page) -> Icon {
-    match page {
-        Page::Overview => Icon::Overview,
-        Page::Grid => Icon::Grid,
-        Page::Tasks => Icon::Tasks,
-        Page::Repository => Icon::Repository,
-        Page::Replicate => Icon::Copy,
-        Page::Switch => Icon::Switch,
-        Page::Events => Icon::Events,
-        Page::Accounts => Icon::User,
-        Page::Backups => Icon::Download,
-    }
-}
-
 /// All entries, in the order in which they stand when nothing is typed.
 pub(crate) fn entries(known: &Known) -> Vec<Entry> {
     let mut all = Vec::new();
     for page in Page::ALL {
         all.push(Entry {
             section: Section::Pages,
-            icon: picture(page),
+            icon: icon_of(page),
             label: page.title().to_owned(),
-            note: letter(page).to_owned(),
+            note: page.keys().to_owned(),
             off: None,
             act: Act::Visit(Place {
                 group: known.scope.clone(),

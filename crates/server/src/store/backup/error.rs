@@ -1,6 +1,7 @@
 //! What can go wrong with a backup.
 
 use crate::store::StoreError;
+use crate::store::sql::tx::Fail;
 use std::path::{Path, PathBuf};
 
 /// Why a backup was not made, read or restored: what, where, and what to do. Nothing was changed unless it says so.
@@ -94,5 +95,23 @@ impl BackupError {
             path: path.to_owned(),
             why: why.to_string(),
         }
+    }
+}
+
+/// Why writing or reading within a transaction stopped.
+pub(super) enum Stop {
+    Database(Fail),
+    Backup(BackupError),
+}
+
+impl From<Fail> for Stop {
+    fn from(fail: Fail) -> Self {
+        Self::Database(fail)
+    }
+}
+
+impl From<BackupError> for Stop {
+    fn from(error: BackupError) -> Self {
+        Self::Backup(error)
     }
 }

@@ -1,6 +1,6 @@
 //! Puts a backup's rows into an empty group, reads them back, and makes the group fit to be started again.
 
-use super::error::BackupError;
+use super::error::{BackupError, Stop};
 use super::export;
 use super::fit;
 use super::head::{End, Head};
@@ -292,21 +292,4 @@ fn storable(row: &mut [Cell]) -> u64 {
         }
     }
     changed
-}
-
-enum Stop {
-    Database(Fail),
-    Backup(BackupError),
-}
-
-impl From<Fail> for Stop {
-    fn from(fail: Fail) -> Self {
-        Self::Database(fail)
-    }
-}
-
-impl From<BackupError> for Stop {
-    fn from(error: BackupError) -> Self {
-        Self::Backup(error)
-    }
 }

@@ -1,7 +1,7 @@
 //! Makes a backup: writes it under another name, reads it back, then gives it its name.
 
 use super::Dialect;
-use super::error::BackupError;
+use super::error::{BackupError, Stop};
 use super::export::{self, Each};
 use super::file::{BLOCK, Part, Writer};
 use super::head::{End, Head};
@@ -262,23 +262,6 @@ impl Drop for Saving<'_> {
 /// Whether a disk has so little free that more would take the room of what else is on it: the database perhaps.
 fn nearly_full(path: &Path) -> bool {
     rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < SPARE)
-}
-
-enum Stop {
-    Database(Fail),
-    Backup(BackupError),
-}
-
-impl From<Fail> for Stop {
-    fn from(fail: Fail) -> Self {
-        Self::Database(fail)
-    }
-}
-
-impl From<BackupError> for Stop {
-    fn from(error: BackupError) -> Self {
-        Self::Backup(error)
-    }
 }
 
 /// Ends a walk over rows; whoever ended it knows why.
