@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use xtask::build::cut;
+use xtask::build::{self, cut};
 use xtask::checks;
 use xtask::deployment::guard;
 use xtask::deployment::plan::{DEFAULT_PORTS_FROM, Database};
@@ -31,6 +31,8 @@ struct CommandLine {
 enum Command {
     /// Set up what is missing, build, start a local deployment, and stop it at Ctrl-C.
     Run(Run),
+    /// Build the server (release) and the console into dist/, to be installed.
+    Build,
     /// Run every check and test, or one part: fmt, clippy, unit, wasm, journey, static, or a file of tests/.
     Test {
         /// The part.
@@ -139,6 +141,7 @@ fn main() -> ExitCode {
             failpoints,
         })
         .map(|()| true),
+        Command::Build => Stop::listen().and_then(|stop| build::all(&stop)),
         Command::Test { name } => checks::run(name.as_deref()),
         Command::Bench { arguments } => {
             program("bench", &["--release", "--features", "bench"], &arguments)

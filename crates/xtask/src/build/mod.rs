@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::process;
 use crate::say;
-use crate::set_up::Tools;
+use crate::set_up::{self, Need, Tools};
 use crate::stop::Stop;
 use crate::workspace::Workspace;
 
@@ -31,6 +31,35 @@ const CONSOLE_SOURCES: [&str; 13] = [
     "crates/view",
     "crates/xtask/src/build",
 ];
+
+/// Sets up what is missing, and builds the server and the console.
+pub fn all(stop: &Stop) -> Result<bool, Error> {
+    let workspace = Workspace::find()?;
+    let tools = set_up::set_up(&workspace, Need::Run, stop)?;
+    let program = server(&workspace, stop)?;
+    console(&workspace, &tools, stop)?;
+    say::result(program.display());
+    say::result(workspace.dist().display());
+    Ok(true)
+}
+
+/// Builds the server as the tests use it: with debug assertions, of what the unit tests have compiled already. Gives the program's path.
+pub fn server_for_tests(workspace: &Workspace, stop: &Stop) -> Result<PathBuf, Error> {
+    say::timed("building", "the server for tests", || {
+        let mut cargo =
+            process::command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        // The whole workspace, as in the tests: other features would compile everything once more.
+        cargo.current_dir(&workspace.root).args([
+            "build",
+            "--workspace",
+            "--bin",
+            "gridhelm-server",
+        ]);
+        cargo.env("CARGO_TARGET_DIR", &workspace.target);
+        process::run_shown(cargo, stop)
+    })?;
+    Ok(workspace.target.join("debug/gridhelm-server"))
+}
 
 /// Builds the server in release mode and gives the program's path.
 pub fn server(workspace: &Workspace, stop: &Stop) -> Result<PathBuf, Error> {
@@ -94,10 +123,21 @@ pub fn console(workspace: &Workspace, tools: &Tools, stop: &Stop) -> Result<(), 
     std::fs::write(&stamp, current()?).map_err(Error::file("write", &stamp))
 }
 
+/// Copies the running program to `to`: building may replace the file that it was started from.
+pub fn own_copy(to: &Path) -> Result<PathBuf, Error> {
+    if let Some(folder) = to.parent() {
+        std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
+    }
+    let beside = to.with_extension(std::process::id().to_string());
+    std::fs::copy("/proc/self/exe", &beside).map_err(Error::file("write", &beside))?;
+    std::fs::rename(&beside, to).map_err(Error::file("replace", to))?;
+    Ok(to.to_owned())
+}
+
 fn bundle(workspace: &Workspace, tools: &Tools, staging: &Path, stop: &Stop) -> Result<(), Error> {
     let pieces = workspace.own_target().join("console-pieces");
     let ours = workspace.own_target().join("console-tools");
-    let this = std::env::current_exe().map_err(Error::file("find", "the running program"))?;
+    let this = own_copy(&ours.join("xtask"))?;
     cut::stand_in(&ours, &this)?;
     let tool = |name: &str, folders: &[PathBuf]| {
         let mut command = process::command(name);

@@ -33,7 +33,7 @@ pub fn run(name: Option<&str>) -> Result<bool, Error> {
     } else {
         None
     };
-    let run = Run::new(&workspace, tools.as_ref(), &stop);
+    let mut run = Run::new(&workspace, tools.as_ref(), &stop);
     let (deployments, others): (Vec<_>, Vec<_>) =
         chosen.iter().partition(|part| part.needs_deployment());
     for part in others {
@@ -42,11 +42,12 @@ pub fn run(name: Option<&str>) -> Result<bool, Error> {
     if !deployments.is_empty() {
         if let Some(tools) = &tools {
             // Once here, in sight, so that each test's own deployment starts at once.
-            let outcome = build::server(&workspace, &stop)
-                .and_then(|_| build::console(&workspace, tools, &stop));
+            let outcome = build::console(&workspace, tools, &stop)
+                .and_then(|()| build::server_for_tests(&workspace, &stop));
             stop.check()?;
-            if let Err(error) = outcome {
-                say::progress("error", &error);
+            match outcome {
+                Ok(server) => run.server = Some(server),
+                Err(error) => say::progress("error", &error),
             }
         }
         summary.extend(on_deployments(&run, &deployments)?);

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::totals::Totals;
+use crate::build;
 use crate::error::Error;
 use crate::process;
 use crate::say;
@@ -148,23 +149,20 @@ pub struct Run<'a> {
     pub stop: &'a Stop,
     /// A copy of our own program: building the tests may replace the file that we were started from.
     kept: Option<PathBuf>,
+    /// The server that deployments run; what `cargo xtask run` builds, when absent.
+    pub server: Option<PathBuf>,
 }
 
 impl<'a> Run<'a> {
     /// In this checkout, with these tools.
     pub fn new(workspace: &'a Workspace, tools: Option<&'a Tools>, stop: &'a Stop) -> Self {
-        let copy = workspace.own_target().join("xtask-in-use");
-        let beside = copy.with_extension(std::process::id().to_string());
-        let kept = std::fs::create_dir_all(workspace.own_target())
-            .and_then(|()| std::fs::copy("/proc/self/exe", &beside))
-            .and_then(|_| std::fs::rename(&beside, &copy))
-            .is_ok()
-            .then_some(copy);
+        let kept = build::own_copy(&workspace.own_target().join("xtask-in-use")).ok();
         Self {
             workspace,
             tools,
             stop,
             kept,
+            server: None,
         }
     }
 
@@ -279,6 +277,9 @@ impl<'a> Run<'a> {
         cargo.env("CHROMEDRIVER", "/usr/bin/chromedriver");
         if let Some(xtask) = &self.kept {
             cargo.env("GRIDHELM_XTASK", xtask);
+        }
+        if let Some(server) = &self.server {
+            cargo.env("GRIDHELM_SERVER", server);
         }
         if let Some(tools) = self.tools {
             cargo.env("GRIDHELM_AXE", &tools.axe);

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// The environment variable that says which database the deployments have, as `cargo xtask run --database` takes it.
 const DATABASE: &str = "GRIDHELM_TEST_DATABASE";
+/// The environment variable that names the server to run, in place of the release that `cargo xtask run` builds.
+const SERVER: &str = "GRIDHELM_SERVER";
 
 /// The ready file, as the design promises it.
 #[derive(Debug, Clone, Deserialize)]
@@ -215,6 +217,9 @@ impl Local {
         let log = std::fs::File::create(dir.join("run.log"))?;
         let ports = free_ports()?;
         let began = Instant::now();
+        if let Some(server) = std::env::var_os(SERVER) {
+            command.arg("--server").arg(server);
+        }
         let mut child = command
             .arg("--dir")
             .arg(dir)

@@ -30,7 +30,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+// Beside the databases of other tests one write to disk can take many seconds.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A server of group `east` and its first admin.
 struct Server {

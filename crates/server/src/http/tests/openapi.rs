@@ -441,7 +441,8 @@ async fn upkeep(walk: &Walk, server: &Server, admin: &Api) {
     let until = tokio::time::Instant::now() + PATIENCE;
     let name = loop {
         let listed = walk.get(admin, BACKUPS).await.json;
-        if let Some(name) = listed["items"][0]["name"].as_str() {
+        let name = listed["items"][0]["name"].as_str();
+        if let Some(name) = name.filter(|_| listed["running"].is_null()) {
             break name.to_owned();
         }
         assert!(tokio::time::Instant::now() < until, "no backup: {listed}");

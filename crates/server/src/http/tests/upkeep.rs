@@ -121,7 +121,7 @@ async fn what_the_schedule_made_goes_and_what_a_person_made_stays() {
     let server = Server::start_with(config).await;
     server.await_active().await;
     let admin = server.admin().await;
-    let end = std::time::Instant::now() + Duration::from_mins(1);
+    let end = std::time::Instant::now() + Duration::from_mins(3);
     loop {
         let list = at_rest(&admin).await;
         if list["items"][0]["made_by"] == "the schedule" {

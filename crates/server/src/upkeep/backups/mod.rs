@@ -225,9 +225,10 @@ impl Backups {
                 )
             }
         };
-        self.state().running = None;
         self.note(Notes::event(event)).await;
         self.put_line().await;
+        // Last: who sees that none is being made finds all that was to be told of it.
+        self.state().running = None;
     }
 
     fn event(
