@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::pieces::{LIST, Pieces};
+use super::short_names;
 use crate::error::Error;
 use crate::process;
 
@@ -64,7 +65,14 @@ pub fn bindgen(arguments: &[OsString]) -> Result<(), Error> {
         path: call.script.clone(),
         what: format!("imports `{LINK}` in no way that is known here: see what this version of wasm-bindgen writes"),
     })?;
-    std::fs::write(&call.script, linked).map_err(Error::file("write", &call.script))
+    let bytes = std::fs::read(&call.bound).map_err(Error::file("read", &call.bound))?;
+    let (script, program) =
+        short_names::shorten(&linked, &bytes).map_err(|what| Error::Content {
+            path: call.bound.clone(),
+            what,
+        })?;
+    std::fs::write(&call.bound, program).map_err(Error::file("write", &call.bound))?;
+    std::fs::write(&call.script, script).map_err(Error::file("write", &call.script))
 }
 
 fn run(command: &mut Command) -> Result<(), Error> {
@@ -86,7 +94,10 @@ fn run(command: &mut Command) -> Result<(), Error> {
 /// What wasm-bindgen was asked for.
 #[derive(Debug, PartialEq, Eq)]
 struct Call {
+    /// What goes in.
     program: PathBuf,
+    /// What comes out.
+    bound: PathBuf,
     script: PathBuf,
 }
 
@@ -103,10 +114,11 @@ impl Call {
             .iter()
             .map(Path::new)
             .find(|path| path.extension() == Some(OsStr::new("wasm")))?;
-        let script = format!("{}.js", value("--out-name")?);
+        let (folder, name) = (Path::new(value("--out-dir")?), value("--out-name")?);
         Some(Self {
             program: program.to_path_buf(),
-            script: Path::new(value("--out-dir")?).join(script),
+            bound: folder.join(format!("{name}_bg.wasm")),
+            script: folder.join(format!("{name}.js")),
         })
     }
 }
@@ -184,6 +196,7 @@ mod tests {
             call,
             Some(Call {
                 program: "/t/console.wasm".into(),
+                bound: "/t/out/console_bg.wasm".into(),
                 script: "/t/out/console.js".into(),
             })
         );

@@ -4,6 +4,7 @@ pub mod cut;
 pub mod fingerprint;
 pub mod pieces;
 pub mod precompress;
+pub mod short_names;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
