@@ -118,9 +118,10 @@ impl Tasks {
             Err(error) => {
                 self.discard(shift, claim, opened);
                 match error {
-                    // Cancelled meanwhile, or gone: whoever did it has told so.
-                    StoreError::Conflict { .. } | StoreError::NotFound { .. } => {}
-                    StoreError::Fenced { .. } => self.let_go(live),
+                    // Cancelled meanwhile, gone, or another server's: whoever did it has told so.
+                    StoreError::Conflict { .. }
+                    | StoreError::NotFound { .. }
+                    | StoreError::Fenced { .. } => self.let_go(live),
                     error => {
                         tracing::warn!(task = live.id, %error, "an attempt could not be started");
                         self.again(shift, live).await;
@@ -180,9 +181,15 @@ impl Tasks {
         });
     }
 
-    /// This process lost the task to another server: nothing more happens to it here.
-    pub(super) fn let_go(&self, live: &Live) {
-        self.lock().live.remove(&live.id);
+    /// The task is no longer in these hands: nothing more happens to it here. Who took it up anew keeps it.
+    pub(super) fn let_go(&self, live: &Arc<Live>) {
+        {
+            let mut state = self.lock();
+            let held = state.live.get(&live.id);
+            if held.is_some_and(|held| Arc::ptr_eq(held, live)) {
+                state.live.remove(&live.id);
+            }
+        }
         live.done.send_replace(true);
     }
 }

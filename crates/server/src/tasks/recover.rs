@@ -38,11 +38,46 @@ pub(super) async fn begin(tasks: &Arc<Tasks>, shift: &Arc<Shift>) {
     }
 }
 
+/// Takes up one task that may have been committed although nobody was told so.
+pub(super) fn look_for(tasks: &Arc<Tasks>, shift: &Arc<Shift>, id: String) {
+    let (tasks, this) = (Arc::clone(tasks), Arc::clone(shift));
+    shift.attempts.spawn(async move {
+        loop {
+            tokio::select! {
+                _ = this.ended() => return,
+                () = tokio::time::sleep(RETRY) => {}
+            }
+            if let Ok(mut open) = tasks.store.open_tasks().await {
+                open.retain(|stored| stored.task.id == id);
+                return adopt(&tasks, &this, open).await;
+            }
+        }
+    });
+}
+
+impl Tasks {
+    /// Takes up what waits in the store and nobody has in hands, as at the beginning of a duty.
+    pub async fn look_again(self: &Arc<Self>) {
+        let shift = self.lock().shift.clone();
+        if let Some(shift) = shift {
+            begin(self, &shift).await;
+        }
+    }
+
+    /// Whether a task is in hands here already, or about to be.
+    fn has(&self, shift: &Shift, id: &str) -> bool {
+        let state = self.lock();
+        // In this order: it is taken in hand before it is no longer being committed.
+        let accepts = shift.accepts(id);
+        accepts || state.live.contains_key(id) || state.uncertain.contains(id)
+    }
+}
+
 async fn adopt(tasks: &Arc<Tasks>, shift: &Arc<Shift>, open: Vec<StoredTask>) {
     for stored in open {
         let id = stored.task.id.clone();
         let state = stored.task.state;
-        if tasks.lock().live.contains_key(&id) {
+        if tasks.has(shift, &id) {
             continue;
         }
         let console_from = if stored.task.attempts.is_empty() {

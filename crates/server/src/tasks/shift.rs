@@ -3,9 +3,10 @@
 use super::live::Live;
 use super::{Tasks, dispatch, recover};
 use crate::grid::{Claim, Duty, Opened, SessionError};
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -34,6 +35,44 @@ pub(super) struct Shift {
     pub(super) interrupted: watch::Sender<bool>,
     /// Attempts, and what follows them.
     pub(super) attempts: TaskTracker,
+    /// Tasks that are being committed: in the store perhaps, and not in hands yet.
+    accepting: Mutex<HashSet<String>>,
+}
+
+/// A task that is being committed. Until it is in hands, nobody else may take it up from the store: there would be two that run it, and
+/// the one that is late would show it as waiting for ever.
+pub(super) struct Accepting {
+    tasks: Arc<Tasks>,
+    shift: Arc<Shift>,
+    id: String,
+    settled: bool,
+}
+
+impl Accepting {
+    pub(super) fn new(tasks: &Arc<Tasks>, shift: &Arc<Shift>, id: &str) -> Self {
+        shift.accepting().insert(id.to_owned());
+        Self {
+            tasks: Arc::clone(tasks),
+            shift: Arc::clone(shift),
+            id: id.to_owned(),
+            settled: false,
+        }
+    }
+
+    /// It is in hands, or surely not in the store.
+    pub(super) fn settled(mut self) {
+        self.settled = true;
+    }
+}
+
+impl Drop for Accepting {
+    fn drop(&mut self) {
+        self.shift.accepting().remove(&self.id);
+        if !self.settled {
+            // The caller went away, or the database did: it may be committed all the same.
+            recover::look_for(&self.tasks, &self.shift, std::mem::take(&mut self.id));
+        }
+    }
 }
 
 /// Counts an attempt as long as it lives.
@@ -53,6 +92,7 @@ impl Tasks {
             ending: watch::Sender::new(None),
             interrupted: watch::Sender::new(false),
             attempts: TaskTracker::new(),
+            accepting: Mutex::default(),
         });
         {
             let mut state = self.lock();
@@ -155,6 +195,17 @@ impl Tasks {
 }
 
 impl Shift {
+    fn accepting(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.accepting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a task is being committed.
+    pub(super) fn accepts(&self, id: &str) -> bool {
+        self.accepting().contains(id)
+    }
+
     /// Completes when running code is interrupted for a hand-over.
     pub(super) async fn interrupted(&self) {
         let mut interrupted = self.interrupted.subscribe();

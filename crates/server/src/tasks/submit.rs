@@ -2,12 +2,12 @@
 
 use super::live::Live;
 use super::queue::MAX_QUEUED;
-use super::shift::{Opening, Shift};
+use super::shift::{Accepting, Opening, Shift};
 use super::{TaskError, Tasks};
 use crate::clock;
 use crate::grid::Claim;
 use crate::group::NotActive;
-use crate::store::{Fence, Notes, StoredTask};
+use crate::store::{Fence, Notes, StoreError, StoredTask};
 use gridhelm_api::repository::FileId;
 use gridhelm_api::task::{Task, TaskRequest, TaskState};
 use std::collections::BTreeMap;
@@ -77,11 +77,21 @@ impl Tasks {
                 .flatten();
             (shift, claim)
         };
-        if let Some(claim) = claim {
-            return self.accept_on(&shift, &fence, live, claim, notes).await;
+        let accepting = Accepting::new(self, &shift, &live.id);
+        let accepted = match claim {
+            Some(claim) => self.accept_on(&shift, &fence, live, claim, notes).await,
+            None => self
+                .enqueue(&shift, &fence, &live, notes, true)
+                .await
+                .map(|()| live),
+        };
+        if !matches!(
+            &accepted,
+            Err(TaskError::Store(StoreError::Unavailable { .. }))
+        ) {
+            accepting.settled();
         }
-        self.enqueue(&shift, &fence, &live, notes, true).await?;
-        Ok(live)
+        accepted
     }
 
     /// A slot is there: opens a session (or has one) and commits task, attempt and session together. When

@@ -3,9 +3,13 @@
 use crate::node::{RNode, runs};
 use crate::rig::{Rig, database};
 use gridhelm_api::node::SlotState;
-use gridhelm_api::task::{FailureKind, TaskState};
+use gridhelm_api::task::{FailureKind, Task, TaskState};
 use gridhelm_server::grid::GridOptions;
 use gridhelm_server::group::Duties as _;
+use gridhelm_server::tasks::TaskError;
+use std::future::Future;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_of_a_lower_epoch_are_reclaimed_and_their_tasks_settled() {
@@ -102,5 +106,65 @@ async fn a_task_that_is_committed_while_the_duties_are_laid_down_is_found_again(
     );
     rig.work.take_up(rig.fence.clone()).await;
     assert_eq!(rig.work.in_flight().queued, 1, "{id} was passed over");
+    rig.stop().await;
+}
+
+/// A task whose commit nobody has been told of yet, which whoever looks into the store finds there.
+struct Untold<F> {
+    other: rusqlite::Connection,
+    submitting: std::pin::Pin<Box<F>>,
+}
+
+impl<F: Future<Output = Result<Task, TaskError>>> Untold<F> {
+    async fn begin(database: &Path, submitting: F) -> Self {
+        let other = rusqlite::Connection::open(database).unwrap();
+        let mut submitting = Box::pin(submitting);
+        tokio::select! {
+            biased;
+            done = &mut submitting => panic!("it was told: {done:?}"),
+            () = std::future::ready(()) => {}
+        }
+        let count = || -> i64 {
+            other
+                .query_row("SELECT count(*) FROM tasks", [], |row| row.get(0))
+                .unwrap()
+        };
+        let end = Instant::now() + Duration::from_secs(20);
+        while count() == 0 {
+            assert!(Instant::now() < end, "it is not committed");
+            tokio::task::yield_now().await;
+        }
+        Self { other, submitting }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_is_being_committed_is_not_taken_up_a_second_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("east.db");
+    let rig = Rig::active(&database, "east-1", GridOptions::default()).await;
+    let submission = crate::rig::submission("1", false, |_| {});
+    let untold = Untold::begin(&database, rig.tasks.submit(submission)).await;
+    rig.tasks.look_again().await;
+    assert_eq!(rig.work.in_flight().queued, 0, "it is in hands twice");
+    untold.submitting.await.unwrap();
+    assert_eq!(rig.work.in_flight().queued, 1);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_whose_submitter_goes_away_before_the_answer_is_not_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("east.db");
+    let rig = Rig::active(&database, "east-1", GridOptions::default()).await;
+    let submission = crate::rig::submission("1", false, |_| {});
+    let untold = Untold::begin(&database, rig.tasks.submit(submission)).await;
+    drop(untold.submitting);
+    let end = Instant::now() + Duration::from_secs(20);
+    while rig.work.in_flight().queued == 0 {
+        assert!(Instant::now() < end, "nobody looks after it");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop(untold.other);
     rig.stop().await;
 }
