@@ -41,6 +41,13 @@ const LATEST: u32 = 200;
 const SHARED: Duration = Duration::from_millis(300);
 /// Ready deltas are sent together up to this many bytes.
 const TOGETHER: usize = 64 << 10;
+/// With many streams open, each waits so long for every other one before it sends again: a write that goes out two
+/// thousand times must not come again before it is out. The longest wait is [`SLOWEST`].
+const FOR_EACH: Duration = Duration::from_micros(25);
+/// Up to so many streams nothing waits.
+const FEW: usize = 200;
+/// The longest that a delta waits to go out together with the next ones.
+const SLOWEST: Duration = Duration::from_millis(45);
 /// How often a token is looked at again.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -118,6 +125,7 @@ pub(crate) async fn open(
         working,
         lags: false,
         looked: Instant::now(),
+        emptied: None,
         standing,
         claims,
         http,
@@ -163,6 +171,8 @@ struct Client {
     /// It lags more than is kept and needs a snapshot.
     lags: bool,
     looked: Instant,
+    /// When it sent all that was ready; none while there is more.
+    emptied: Option<Instant>,
     _permits: (OwnedSemaphorePermit, Held),
 }
 
@@ -192,12 +202,14 @@ impl Client {
                 self.looked = Instant::now();
                 self.http.app.accounts.still_valid(&self.claims).ok()?;
             }
+            self.pause().await?;
             self.gather();
             if self.lags {
                 self.ready.clear();
                 self.snapshot().await.ok()?;
             }
             if let Some(bytes) = self.take_ready() {
+                self.emptied = self.ready.is_empty().then(Instant::now);
                 return Some(bytes);
             }
             let coming = self.coming.as_mut()?;
@@ -218,6 +230,19 @@ impl Client {
                 },
                 () = tokio::time::sleep(LOOK) => {}
             }
+        }
+    }
+
+    /// Waits for company, where many streams are open; `None` when the server stops.
+    async fn pause(&mut self) -> Option<()> {
+        let since = self.emptied.map_or(SLOWEST, |at| at.elapsed());
+        let wait = pause(self.http.app.hub.listeners()).saturating_sub(since);
+        if wait.is_zero() {
+            return Some(());
+        }
+        tokio::select! {
+            () = self.http.app.stopping.cancelled() => None,
+            () = tokio::time::sleep(wait) => Some(()),
         }
     }
 
@@ -247,7 +272,8 @@ impl Client {
         if self.ready.is_empty() || first.len() >= TOGETHER {
             return Some(first);
         }
-        let mut together = Vec::with_capacity(TOGETHER);
+        let all = first.len() + self.ready.iter().map(Bytes::len).sum::<usize>();
+        let mut together = Vec::with_capacity(all.min(TOGETHER));
         together.extend_from_slice(&first);
         while let Some(next) = self.ready.front() {
             if together.len() + next.len() > TOGETHER {
@@ -258,6 +284,12 @@ impl Client {
         }
         Some(together.into())
     }
+}
+
+/// How far apart a stream sends, with so many open.
+fn pause(listeners: usize) -> Duration {
+    let many = u32::try_from(listeners.saturating_sub(FEW)).unwrap_or(u32::MAX);
+    FOR_EACH.saturating_mul(many).min(SLOWEST)
 }
 
 /// A snapshot's frame with its number, and what follows it.
@@ -361,5 +393,19 @@ pub(crate) async fn tick(http: Arc<Http>) {
                 stats: stats(&http),
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_streams_send_at_once_and_many_wait_a_moment() {
+        assert_eq!(pause(0), Duration::ZERO);
+        assert_eq!(pause(FEW), Duration::ZERO);
+        assert_eq!(pause(FEW + 400), Duration::from_millis(10));
+        assert_eq!(pause(STREAMS), SLOWEST);
+        assert_eq!(pause(usize::MAX), SLOWEST);
     }
 }
