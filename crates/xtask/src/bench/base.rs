@@ -1,6 +1,7 @@
-//! `cargo xtask bench base`: what everything else stands on; large values, what axe finds in the console, backup and restore.
+//! `cargo xtask bench base`: what everything else stands on; large values, what axe finds in the console, backup and restore,
+//! many readers and many event streams.
 
-use super::{axe, backup, values};
+use super::{axe, backup, reads, streams, values};
 use crate::harness::Result;
 
 /// Measures and prints every figure; the first error, once all parts were tried.
@@ -8,11 +9,17 @@ use crate::harness::Result;
 /// # Errors
 /// As the parts.
 pub async fn run() -> Result<()> {
-    let done = [values::run().await, axe::run().await, backup::run().await];
+    let done = [
+        values::run().await,
+        axe::run().await,
+        backup::run().await,
+        reads::run().await,
+        streams::run().await,
+    ];
     done.into_iter().collect()
 }
 
-/// Measures one part alone, by name: `values`, `axe` or `backup`; `None` when there is none such.
+/// Measures one part alone, by name: `values`, `axe`, `backup`, `reads` or `streams`; `None` when there is none such.
 ///
 /// # Errors
 /// As [`run`].
@@ -21,6 +28,8 @@ pub async fn part(name: &str) -> Option<Result<()>> {
         "values" => Some(values::run().await),
         "axe" => Some(axe::run().await),
         "backup" => Some(backup::run().await),
+        "reads" => Some(reads::run().await),
+        "streams" => Some(streams::run().await),
         _ => None,
     }
 }

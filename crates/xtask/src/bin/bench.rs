@@ -39,7 +39,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         None => {
-            let there = "first (or one part of it: console, warm, cold, switch), ha (or: switches, failovers, hangs, database, cuts), base (or: values, axe, backup)";
+            let there = "first (or one part of it: console, warm, cold, switch), ha (or: switches, failovers, hangs, database, cuts), base (or: values, axe, backup, reads, streams)";
             xtask::say::progress(
                 "error",
                 format_args!("no bench \"{name}\"; there is: {there}"),
