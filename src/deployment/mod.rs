@@ -109,6 +109,16 @@ impl Deployment {
     }
 }
 
+/// Commands that read this path of the API from these groups: one a line.
+pub fn as_curl(groups: &[&'static Group], path: &str) -> String {
+    let origin = window().location().origin().unwrap_or_default();
+    let lines: Vec<_> = groups
+        .iter()
+        .map(|group| group.client().as_curl(&origin, path))
+        .collect();
+    lines.join("\n")
+}
+
 impl Group {
     /// Does something at the server that should take it: the active one, or a live one that relays. A server that says it is not the active
     /// one has done nothing, so the next is asked. A refused token ends the session of this group.

@@ -1,7 +1,7 @@
 //! Errors of the API in the words of the screen: what happened, where, the request's id, what to do.
 
 use gridhelm_api::Code;
-use gridhelm_client::Error;
+use gridhelm_client::{Error, refused_as_curl};
 
 use crate::ui::Trouble;
 
@@ -45,6 +45,7 @@ pub fn trouble(what: &str, error: &Error) -> Trouble {
         }
     }
     advice(error).clone_into(&mut trouble.advice);
+    trouble.command = refused_as_curl(&trouble.request_id).unwrap_or_default();
     trouble
 }
 

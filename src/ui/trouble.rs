@@ -1,5 +1,6 @@
 //! An error as a person meets it: what happened, where, the request's id, what to do.
 
+use crate::reactive::Callback;
 use crate::ui::view;
 use leptos::prelude::*;
 
@@ -18,6 +19,8 @@ pub struct Trouble {
     pub request_id: String,
     /// What to do; may be empty.
     pub advice: String,
+    /// The request as a command for a shell; may be empty.
+    pub command: String,
     /// What is wrong with single fields: name and reason.
     pub fields: Vec<(String, String)>,
 }
@@ -46,6 +49,7 @@ pub fn ErrorBox(
                     {some(trouble.place).map(|place| view! { <span>"at "{place}</span> })}
                     {some(trouble.request_id).map(|id| view! { <span>" request "<span class="mono">{id}</span></span> })}
                 </p>
+                {(!trouble.command.is_empty()).then(|| super::copy::copy_as_curl(Callback::new(move |()| trouble.command.clone())))}
                 {children.map(|children| view! { <div class="trouble-acts">{children()}</div> })}
             </div>
         </div>

@@ -2,6 +2,7 @@
 //!
 //! Which one is used is chosen by the target, never by a feature: a workspace build unifies features, and would bring both into the page.
 
+mod curl;
 mod error;
 mod json;
 mod methods;
@@ -17,6 +18,7 @@ use native as platform;
 #[cfg(target_arch = "wasm32")]
 use web as platform;
 
+pub use curl::refused as refused_as_curl;
 pub use error::{Error, Result};
 pub use json::{from_value, read};
 pub use methods::{Client, EventQuery, EventStream, TaskQuery};

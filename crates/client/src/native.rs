@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::curl;
 use crate::error::{Error, Result, bare};
 use crate::request::{Answer, Body, Method, Request};
 
@@ -47,7 +48,7 @@ fn http() -> &'static reqwest::Client {
     })
 }
 
-async fn fetch(request: Request<'_>) -> Result<(String, u32, reqwest::Response)> {
+async fn fetch(request: &Request<'_>) -> Result<(String, u32, reqwest::Response)> {
     let method = match request.method {
         Method::Get => reqwest::Method::GET,
         Method::Post => reqwest::Method::POST,
@@ -59,17 +60,19 @@ async fn fetch(request: Request<'_>) -> Result<(String, u32, reqwest::Response)>
     if let Some(token) = request.token {
         call = call.bearer_auth(token.secret());
     }
-    call = match request.body {
+    call = match &request.body {
         Body::None => call,
-        Body::Json(text) => call.header("content-type", "application/json").body(text),
+        Body::Json(text) => call
+            .header("content-type", "application/json")
+            .body(text.clone()),
         Body::Bytes(bytes) => call
             .header("content-type", "application/octet-stream")
-            .body(bytes),
+            .body(bytes.clone()),
     };
-    for (name, value) in request.headers {
-        call = call.header(name, value);
+    for (name, value) in &request.headers {
+        call = call.header(*name, value);
     }
-    let (url, seconds) = (request.url, request.timeout_s);
+    let (url, seconds) = (request.url.clone(), request.timeout_s);
     let limit = Duration::from_secs(u64::from(seconds));
     match tokio::time::timeout(limit, call.send()).await {
         Err(_) => Err(Error::TimedOut {
@@ -94,7 +97,7 @@ fn network(url: &str, cause: &reqwest::Error) -> Error {
 }
 
 pub(crate) async fn send(request: Request<'_>) -> Result<Answer> {
-    let (url, seconds, response) = fetch(request).await?;
+    let (url, seconds, response) = fetch(&request).await?;
     let status = response.status().as_u16();
     let etag = response
         .headers()
@@ -114,7 +117,9 @@ pub(crate) async fn send(request: Request<'_>) -> Result<Answer> {
         Ok(Ok(body)) => body.to_vec(),
     };
     if !(200..300).contains(&status) {
-        return Err(Error::of_status(&url, status, &body));
+        let error = Error::of_status(&url, status, &body);
+        curl::remember(&error, &request);
+        return Err(error);
     }
     Ok(Answer {
         status,
@@ -132,7 +137,7 @@ pub(crate) struct Pieces {
 
 /// Sends, and gives the answer's body as it comes. The request's time-out holds until the answer's head is there.
 pub(crate) async fn open(request: Request<'_>) -> Result<Pieces> {
-    let (url, _, response) = fetch(request).await?;
+    let (url, _, response) = fetch(&request).await?;
     let status = response.status().as_u16();
     if !(200..300).contains(&status) {
         let body = response

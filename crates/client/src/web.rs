@@ -12,6 +12,7 @@ use web_sys::{
     RequestMode, Response,
 };
 
+use crate::curl;
 use crate::error::{Error, Result, bare};
 use crate::request::{Answer, Body, Request};
 
@@ -110,7 +111,9 @@ pub(crate) async fn send(request: Request<'_>) -> Result<Answer> {
     let response = fetch(&request, &guard).await.map_err(failed)?;
     let body = read(&response).await.map_err(failed)?;
     if !response.ok() {
-        return Err(Error::of_status(&url, response.status(), &body));
+        let error = Error::of_status(&url, response.status(), &body);
+        curl::remember(&error, &request);
+        return Err(error);
     }
     Ok(Answer {
         status: response.status(),

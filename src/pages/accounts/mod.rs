@@ -13,8 +13,8 @@ use leptos::task::spawn_local;
 
 use crate::app::route::{AccountsView, Route};
 use crate::app::{Router, use_router};
-use crate::deployment::{Group, trouble, use_deployment};
-use crate::ui::{Empty, Icon, PageHead, Trouble};
+use crate::deployment::{Group, as_curl, trouble, use_deployment};
+use crate::ui::{Empty, Icon, PageHead, Trouble, copy_as_curl};
 
 /// What of the page is chosen: it is all in the address.
 #[derive(Clone, Copy)]
@@ -148,7 +148,9 @@ pub fn Page() -> AnyView {
     };
     view! {
         <section aria-labelledby="page-title">
-            <PageHead title="Accounts" answer="Each group has its own accounts. Programs sign in with tokens of their own, never with a password."/>
+            <PageHead title="Accounts" answer="Each group has its own accounts. Programs sign in with tokens of their own, never with a password.">
+                {copy_as_curl(Callback::new(move |()| as_curl(&deployment.in_scope(untrack(|| scope.get()).as_deref()), "/accounts")))}
+            </PageHead>
             {parts}
         </section>
     }

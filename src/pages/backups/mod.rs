@@ -5,7 +5,7 @@ mod sizes;
 mod support;
 mod words;
 
-use crate::reactive::{Effect, RwSignal};
+use crate::reactive::{Callback, Effect, RwSignal};
 use crate::ui::view;
 use gridhelm_api::account::Role;
 use gridhelm_api::upkeep::{Backups, Sizes};
@@ -14,8 +14,8 @@ use leptos::task::spawn_local;
 use std::time::Duration;
 
 use crate::app::use_router;
-use crate::deployment::{Group, trouble, use_deployment};
-use crate::ui::{Empty, Icon, PageHead, Trouble};
+use crate::deployment::{Group, as_curl, trouble, use_deployment};
+use crate::ui::{Empty, Icon, PageHead, Trouble, copy_as_curl};
 
 /// How often it is asked how far a backup has come.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -102,7 +102,9 @@ pub fn Page() -> AnyView {
     };
     view! {
         <section aria-labelledby="page-title">
-            <PageHead title="Backups" answer="A backup is the whole group at one moment, in one file. It is restored on the server's host, into an empty database."/>
+            <PageHead title="Backups" answer="A backup is the whole group at one moment, in one file. It is restored on the server's host, into an empty database.">
+                {copy_as_curl(Callback::new(move |()| as_curl(&deployment.in_scope(untrack(|| scope.get()).as_deref()), "/backups")))}
+            </PageHead>
             {parts}
         </section>
     }

@@ -15,8 +15,8 @@ use leptos::prelude::*;
 
 use crate::app::route::EventsView;
 use crate::app::{Route, Router, use_router};
-use crate::deployment::{Deployment, use_deployment};
-use crate::ui::{Choice, Glyph, PageHead, Segment};
+use crate::deployment::{Deployment, as_curl, use_deployment};
+use crate::ui::{Choice, Glyph, PageHead, Segment, copy_as_curl};
 
 /// What of the page is chosen: it is all in the address.
 #[derive(Clone, Copy)]
@@ -75,9 +75,23 @@ pub fn Page() -> AnyView {
             ..EventsView::default()
         }));
     });
+    let curl = Callback::new(move |()| {
+        let path = if untrack(|| audits.get()) {
+            "/audit"
+        } else {
+            "/events"
+        };
+        let chosen = scope.get_untracked();
+        let groups: Vec<_> = chosen
+            .iter()
+            .filter_map(|at| deployment.groups.get(*at))
+            .collect();
+        as_curl(&groups, path)
+    });
     view! {
         <section data-fit="" aria-labelledby="page-title">
             <PageHead title="Events & audit" answer=answer>
+                {copy_as_curl(curl)}
                 <Segment label="What is shown" choices=vec![Choice::new("events", "Events"), Choice::new("audit", "Audit")] value=tab on_pick=pick/>
             </PageHead>
             {move || if audits.get() { audit::audit(view, answer) } else { log::log(view, answer) }}

@@ -30,9 +30,9 @@ use self::select::Grid;
 use crate::app::Route;
 use crate::app::lazy::{self, Part};
 use crate::app::route::GridView;
-use crate::deployment::{Tally, node_state, use_deployment};
+use crate::deployment::{Tally, as_curl, node_state, use_deployment};
 use crate::ui::format::{count, counted};
-use crate::ui::{Button, Chip, Drawer, Glyph, Icon, PageHead, SearchField, Weight};
+use crate::ui::{Button, Chip, Drawer, Glyph, Icon, PageHead, SearchField, Weight, copy_as_curl};
 
 /// The page.
 #[component]
@@ -53,6 +53,7 @@ pub fn Page() -> AnyView {
     view! {
         <section data-fit="" aria-labelledby="page-title" on:keydown=on_key>
             <PageHead title="Grid" answer=Signal::derive(move || sentence(grid))>
+                {copy_as_curl(Callback::new(move |()| as_curl(&untrack(|| grid.groups()), "/nodes")))}
                 <span class="acts" on:pointerenter=move |_| foresee() on:focusin=move |_| foresee()>
                     <Button weight=Weight::Primary icon=Icon::Plus on_click=register>"Register node"</Button>
                 </span>

@@ -16,9 +16,9 @@ use leptos::task::spawn_local;
 
 use crate::app::route::{Page as Place, RepositoryView};
 use crate::app::{Route, Router, use_router};
-use crate::deployment::{Deployment, Group, trouble, use_deployment};
+use crate::deployment::{Deployment, Group, as_curl, trouble, use_deployment};
 use crate::ui::format::counted;
-use crate::ui::{Button, Icon, PageHead, SearchField, Trouble, Weight};
+use crate::ui::{Button, Icon, PageHead, SearchField, Trouble, Weight, copy_as_curl};
 
 /// The files of one group, as last read.
 #[derive(Clone, Copy)]
@@ -182,6 +182,7 @@ fn repository(view: View, group: &'static Group) -> AnyView {
     };
     view! {
         <PageHead title="Repository" answer=answer>
+            {copy_as_curl(Callback::new(move |()| as_curl(&[files.group], "/repository/files")))}
             <Button icon=Icon::Upload off=off on_click=open("upload")>"Upload"</Button>
             <Button weight=Weight::Primary icon=Icon::Plus off=off on_click=open("new")>"New file"</Button>
         </PageHead>

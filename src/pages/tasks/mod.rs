@@ -15,8 +15,8 @@ use leptos::prelude::*;
 
 use crate::app::route::TasksView;
 use crate::app::{Route, Router, use_router};
-use crate::deployment::{Deployment, Group, use_deployment};
-use crate::ui::{Button, Chip, Icon, PageHead, SearchField, Weight};
+use crate::deployment::{Deployment, Group, as_curl, use_deployment};
+use crate::ui::{Button, Chip, Icon, PageHead, SearchField, Weight, copy_as_curl};
 
 /// What of the page is chosen: it is all in the address.
 #[derive(Clone, Copy)]
@@ -99,6 +99,7 @@ pub fn Page() -> AnyView {
     view! {
         <section data-fit="" aria-labelledby="page-title">
             <PageHead title="Tasks" answer=sentence>
+                {copy_as_curl(Callback::new(move |()| as_curl(&untrack(|| view.groups()), "/tasks")))}
                 <Button weight=Weight::Primary icon=Icon::Tasks on_click=open>"Run task"</Button>
             </PageHead>
             {toolbar(view)}

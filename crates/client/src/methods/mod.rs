@@ -10,6 +10,7 @@ mod upkeep;
 
 use serde::de::DeserializeOwned;
 
+use crate::curl;
 use crate::error::Result;
 use crate::platform;
 use crate::request::{Answer, Body, Method, Request, Token, add_query, encode};
@@ -51,6 +52,17 @@ impl Client {
     /// The server's address, without a trailing slash.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// A command for a shell that reads this path below `/api/v1`, as a program with a token in `GRIDHELM_TOKEN`. The page's own origin is
+    /// `origin`.
+    pub fn as_curl(&self, origin: &str, path: &str) -> String {
+        let base = if self.base.is_empty() {
+            origin
+        } else {
+            &self.base
+        };
+        curl::reading(&[base, "/api/v1", path].concat())
     }
 
     fn request(&self, method: Method, path: &str, body: Body) -> Request<'_> {
