@@ -1,16 +1,15 @@
 //! Passwords as argon2id hashes in PHC form.
 //!
 //! Hashing is slow and takes 19 MiB each time on purpose. So that sign-ins can neither fill the memory
-//! nor starve the server, at most [`AT_ONCE`] hashes are made at a time, on threads of their own, and at
-//! most [`WAITING`] wait for one.
+//! nor starve the server, one hash is made at a time, on a thread of its own, and at most [`WAITING`]
+//! callers wait for one. Always the same thread: the C library keeps what each thread once took.
 
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, Version};
-use std::sync::Arc;
-use tokio::sync::Semaphore;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
+use tokio::sync::{Semaphore, oneshot};
 
-/// Hashes made at the same time.
-const AT_ONCE: usize = 2;
 /// Callers that may wait for a hash, those under way included.
 const WAITING: usize = 32;
 /// The memory of one hash, KiB: OWASP's first choice for argon2id.
@@ -32,9 +31,12 @@ pub(super) struct Passwords {
     argon: Argon2<'static>,
     /// The hash of nobody's password: unknown names take as long as known ones.
     dummy: String,
-    at_once: Arc<Semaphore>,
-    waiting: Semaphore,
+    worker: mpsc::Sender<Job>,
+    waiting: Arc<Semaphore>,
 }
+
+/// A hash to be made.
+type Job = Box<dyn FnOnce() + Send>;
 
 impl Passwords {
     /// A hasher; makes one hash (about 20 ms).
@@ -42,12 +44,17 @@ impl Passwords {
         let params = Params::new(MEMORY_KIB, 2, 1, None).map_err(failed)?;
         let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let nobody = crate::random::hex(16).map_err(failed)?;
-        let dummy = hash_now(&argon, &nobody)?;
+        let worker = worker()?;
+        let (tell, told) = mpsc::channel();
+        let first = argon.clone();
+        let job: Job = Box::new(move || drop(tell.send(hash_now(&first, &nobody))));
+        worker.send(job).map_err(failed)?;
+        let dummy = told.recv().map_err(failed)??;
         Ok(Self {
             argon,
             dummy,
-            at_once: Arc::new(Semaphore::new(AT_ONCE)),
-            waiting: Semaphore::new(WAITING),
+            worker,
+            waiting: Arc::new(Semaphore::new(WAITING)),
         })
     }
 
@@ -79,22 +86,34 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let _place = self
-            .waiting
-            .try_acquire()
+        let place = Arc::clone(&self.waiting)
+            .try_acquire_owned()
             .map_err(|_| PasswordError::Busy)?;
-        let permit = Arc::clone(&self.at_once)
-            .acquire_owned()
-            .await
-            .map_err(failed)?;
-        // The permit goes along: a caller that goes away does not make room for a third hash.
-        tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            work()
-        })
-        .await
-        .map_err(failed)
+        let (tell, told) = oneshot::channel();
+        // The place goes along: a caller that goes away does not make room for one more.
+        let job: Job = Box::new(move || {
+            let done = work();
+            drop(place);
+            let _ = tell.send(done);
+        });
+        self.worker.send(job).map_err(failed)?;
+        told.await.map_err(failed)
     }
+}
+
+/// The thread that hashes; it ends with its [`Passwords`].
+fn worker() -> Result<mpsc::Sender<Job>, PasswordError> {
+    let (sender, jobs) = mpsc::channel::<Job>();
+    std::thread::Builder::new()
+        .name("passwords".to_owned())
+        .spawn(move || {
+            for job in jobs {
+                // One that panics tells its caller by being dropped; the next ones are made.
+                let _ = catch_unwind(AssertUnwindSafe(job));
+            }
+        })
+        .map_err(failed)?;
+    Ok(sender)
 }
 
 fn hash_now(argon: &Argon2<'_>, password: &str) -> Result<String, PasswordError> {
@@ -135,6 +154,14 @@ mod tests {
         );
         assert!(!passwords.verify("correct horse", None).await.unwrap());
         assert!(passwords.verify("x", Some("not a hash")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn after_one_that_panics_hashes_are_made_again() {
+        let passwords = Passwords::new().unwrap();
+        let lost = passwords.apart(|| -> u8 { panic!("a test") }).await;
+        assert!(matches!(lost, Err(PasswordError::Failed(_))));
+        assert!(passwords.hash("p").await.is_ok());
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use crate::harness::{HarnessError, Result};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,6 +44,7 @@ pub async fn run() -> Result<()> {
     let (certificate, key) = (bench.folder.join("tls.pem"), bench.folder.join("tls.key"));
     std::fs::write(&certificate, made.cert.pem())?;
     std::fs::write(&key, made.signing_key.serialize_pem())?;
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))?;
     let (rate, _) = measure(&bench, "tls", Some((&certificate, &key))).await?;
     Figure::new("rps_read_8_tls", rate, "1/s", CLIENTS)
         .bar(3_000.0)

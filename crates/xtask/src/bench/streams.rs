@@ -25,7 +25,7 @@ const WARM: usize = 300;
 const LIMITS: &str = "[limits]\nrequests_per_address = 1000000\nrequests_per_user = 1000000\nconnections_per_address = 10000\n\
                       streams_per_address = 10000\nstreams_per_user = 10000\n";
 /// What a measured event's subject begins with.
-const SUBJECT: &str = "/bench/e-";
+const SUBJECT: &str = "bench/e-";
 
 /// Measures and prints `sse_clients`, `sse_lag_p99_ms` and `sse_rss_per_client_kb`.
 ///
@@ -128,10 +128,11 @@ async fn listen(
 
 /// When the write was that an event of ours tells of, ms; none for all else.
 fn time_of(frame: &str) -> Option<f64> {
-    if !frame.contains("\nevent: event\n") && !frame.contains("event: event\n") {
+    if !frame.contains("event: event\n") {
         return None;
     }
     let json: serde_json::Value = serde_json::from_str(frame.split_once("data: ")?.1).ok()?;
+    let json = &json["data"];
     json["subject"].as_str()?.contains(SUBJECT).then_some(())?;
     json["at"].as_f64()
 }
