@@ -359,11 +359,30 @@ pub async fn support_bundle(config: &Config, to: &Path) -> Lines {
         .mode(0o600)
         .open(to)
         .map_err(|error| BackupError::io("write", to, &error))?;
+    let written = async {
+        let (bytes, whose) = bundle(config).await?;
+        let written = file.write_all(&bytes).and_then(|()| file.sync_all());
+        written.map_err(|error| BackupError::io("write", to, &error))?;
+        Ok(vec![format!(
+            "{} ({} bytes), {whose}; passwords, tokens and keys are removed from it",
+            to.display(),
+            bytes.len()
+        )])
+    }
+    .await;
+    if written.is_err() {
+        let _ = std::fs::remove_file(to);
+    }
+    written
+}
+
+/// The bundle, and whose it is in words.
+async fn bundle(config: &Config) -> Result<(Vec<u8>, String), CommandError> {
     let store = open_database(config, &boot()?).await?;
     let accounts = Accounts::new(Arc::clone(&store), &config.group)
         .await
         .map_err(other)?;
-    let (bytes, whose) = match of_running(config, &accounts).await {
+    let made = match of_running(config, &accounts).await {
         Ok(bytes) => (bytes, format!("as {} gave it", config.name)),
         Err(why) => {
             let bytes = support::at_rest(config, &*store).await.map_err(other)?;
@@ -374,13 +393,7 @@ pub async fn support_bundle(config: &Config, to: &Path) -> Lines {
         }
     };
     store.shut_down().await;
-    let written = file.write_all(&bytes).and_then(|()| file.sync_all());
-    written.map_err(|error| BackupError::io("write", to, &error))?;
-    Ok(vec![format!(
-        "{} ({} bytes), {whose}; passwords, tokens and keys are removed from it",
-        to.display(),
-        bytes.len()
-    )])
+    Ok(made)
 }
 
 async fn of_running(config: &Config, accounts: &Accounts) -> Result<Vec<u8>, String> {

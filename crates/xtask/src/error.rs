@@ -23,6 +23,9 @@ pub enum Error {
         /// The operating system's answer.
         source: std::io::Error,
     },
+    /// A fault of ours.
+    #[error("{0}: this is a fault in xtask; its trace stands above")]
+    Broken(&'static str),
     /// A program ended with a failure.
     #[error("`{command}` {status}{}", tail_of(output))]
     Failed {

@@ -154,6 +154,10 @@ async fn a_backup_is_looked_into_restored_and_the_group_goes_on() {
         ],
     );
     assert!(said.contains("of the database alone"), "{said}");
+    std::fs::write(place.database(), "no database").unwrap();
+    let none = folder.path().join("d.tar.zst");
+    refused(&server, &["support-bundle", "--to", none.to_str().unwrap()]);
+    assert!(!none.exists(), "an empty bundle is left behind");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -85,11 +85,9 @@ fn on_deployments(run: &Run<'_>, parts: &[&Part]) -> Result<Vec<Tested>, Error> 
     std::thread::scope(|scope| {
         let drilling = scope.spawn(|| one_by_one(drills));
         let mut done = one_by_one(browser)?;
-        let drilled = drilling.join().unwrap_or_else(|_| {
-            Err(Error::Usage(
-                "the thread of the drills ended by itself".to_owned(),
-            ))
-        });
+        let drilled = drilling
+            .join()
+            .unwrap_or_else(|_| Err(Error::Broken("the thread of the drills ended by itself")));
         done.extend(drilled?);
         Ok(done)
     })
