@@ -221,6 +221,15 @@ impl Group {
         })
     }
 
+    /// Whether the person is an admin of the group. Tracks.
+    pub fn is_admin(&self) -> bool {
+        self.session.with(|session| {
+            session
+                .as_ref()
+                .is_some_and(|session| session.role >= Role::Admin)
+        })
+    }
+
     /// A client of the server that should take a request, with the group's token.
     pub fn client(&self) -> Client {
         self.best_server()

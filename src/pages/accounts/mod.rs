@@ -7,7 +7,7 @@ mod tokens;
 
 use crate::reactive::{Callback, Effect, Memo, RwSignal};
 use crate::ui::view;
-use gridhelm_api::account::{Account, ApiToken, Lockout, Role};
+use gridhelm_api::account::{Account, ApiToken, Lockout};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -70,15 +70,6 @@ impl Known {
         }
     }
 
-    /// Whether the person is an admin of the group. Tracks.
-    fn admin(self) -> bool {
-        self.group.session.with(|session| {
-            session
-                .as_ref()
-                .is_some_and(|session| session.role >= Role::Admin)
-        })
-    }
-
     /// The person's name in the group. Tracks.
     fn me(self) -> Option<String> {
         self.group
@@ -88,10 +79,7 @@ impl Known {
 
     /// Asks again for all of it.
     fn load(self) {
-        let admin = self
-            .group
-            .session
-            .with_untracked(|s| s.as_ref().is_some_and(|s| s.role >= Role::Admin));
+        let admin = untrack(|| self.group.is_admin());
         spawn_local(async move {
             let group = self.group;
             let tokens = group

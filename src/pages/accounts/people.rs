@@ -46,7 +46,7 @@ pub(super) fn panel(view: View, known: Known) -> AnyView {
         if let Some(fault) = known.fault.get() {
             return view! { <div class="pad"><ErrorBox trouble=fault/></div> }.into_any();
         }
-        if !known.admin() {
+        if !known.group.is_admin() {
             return view! { <Empty picture=Icon::Lock title="Accounts are managed by admins" text="Your own password and tokens are below."/> }.into_any();
         }
         known.accounts.with(|accounts| match accounts {

@@ -51,7 +51,7 @@ pub(super) fn panel(known: Known) -> AnyView {
         view! { <Button small=true weight=Weight::Primary off=off busy=busy on_click=make>"Back up now"</Button> }.into_any()
     };
     let body = move || {
-        if !known.admin() {
+        if !known.group.is_admin() {
             return view! { <Empty picture=Icon::Lock title="For admins" text="A backup holds the nodes' passwords and the key that signs tokens."/> }.into_any();
         }
         known.backups.with(|said| match said {

@@ -7,7 +7,6 @@ mod words;
 
 use crate::reactive::{Callback, Effect, RwSignal};
 use crate::ui::view;
-use gridhelm_api::account::Role;
 use gridhelm_api::upkeep::{Backups, Sizes};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -37,15 +36,6 @@ impl Known {
             sizes: RwSignal::new(None),
             fault: RwSignal::new(None),
         }
-    }
-
-    /// Whether the person is an admin of the group. Tracks.
-    fn admin(self) -> bool {
-        self.group.session.with(|session| {
-            session
-                .as_ref()
-                .is_some_and(|session| session.role >= Role::Admin)
-        })
     }
 
     /// Asks for the backups; again in a moment while one is being made.
@@ -115,7 +105,7 @@ fn part(group: &'static Group) -> AnyView {
     let known = Known::new(group);
     Effect::new(move |_| {
         if group.signed_in() {
-            if known.admin() {
+            if known.group.is_admin() {
                 known.look();
             }
             known.count();

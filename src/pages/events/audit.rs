@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::reactive::{Callback, Effect, Memo, RwSignal, Signal};
 use crate::ui::{For, Show, view};
-use gridhelm_api::account::{AuditRow, Role};
+use gridhelm_api::account::AuditRow;
 use leptos::prelude::*;
 
 use super::View;
@@ -30,13 +30,10 @@ pub(crate) fn audit(view: View, answer: RwSignal<String>) -> AnyView {
         )
     };
     let admin = Memo::new(move |_| {
-        view.scope.get().iter().any(|group| {
-            view.deployment.groups[*group].session.with(|session| {
-                session
-                    .as_ref()
-                    .is_some_and(|session| session.role >= Role::Admin)
-            })
-        })
+        view.scope
+            .get()
+            .iter()
+            .any(|group| view.deployment.groups[*group].is_admin())
     });
     Effect::new(move |_| {
         view.scope.track();

@@ -85,9 +85,9 @@ fn on_deployments(run: &Run<'_>, parts: &[&Part]) -> Result<Vec<Tested>, Error> 
     std::thread::scope(|scope| {
         let drilling = scope.spawn(|| one_by_one(drills));
         let mut done = one_by_one(browser)?;
-        let drilled = drilling
-            .join()
-            .unwrap_or_else(|_| Err(Error::Broken("the thread of the drills ended by itself")));
+        let drilled = drilling.join().unwrap_or(Err(Error::Broken(
+            "the thread of the drills ended by itself",
+        )));
         done.extend(drilled?);
         Ok(done)
     })
