@@ -30,7 +30,8 @@ local({
 
   say("Repositories: ", paste(repos, collapse = ", "))
   say("Library: ", library)
-  available <- utils::available.packages(repos = repos, ignore_repo_cache = TRUE)
+  available <- tryCatch(utils::available.packages(repos = repos, ignore_repo_cache = TRUE),
+                        error = function(e) refuse("no package can be had from ", paste(repos, collapse = ", "), ": ", conditionMessage(e)))
   if (!nrow(available)) refuse("no package can be had from ", paste(repos, collapse = ", "), "; the repository does not answer, or has nothing for R ", getRversion())
   before <- visible()
   offered <- stats::setNames(unname(available[, "Version"]), rownames(available))

@@ -222,6 +222,53 @@ async fn output_comes_while_it_installs_and_only_one_installs_on_a_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_installation_ends_whole_and_the_next_says_what_it_left() {
+    let node = equipped("r01").await;
+    let (_dir, path) = database();
+    let rig = Rig::with_nodes(&path, "east-1", GridOptions::default(), &[(&node, 2)]).await;
+    let mark = node.folder().join("work/child");
+    let slow = format!(
+        "writeLines(format(Sys.getpid()), \"{}\")\nSys.sleep(600)\n{ANSWER}",
+        mark.display()
+    );
+    offer(node.folder(), "slow", "1.0", &slow);
+    let made = rig
+        .tasks
+        .install("r01", &order(&["slow"]), "ana", Notes::default())
+        .await
+        .unwrap();
+    let began = Instant::now();
+    let child: i64 = loop {
+        let text = fs::read_to_string(&mark).unwrap_or_default();
+        if let Ok(pid) = text.trim().parse() {
+            break pid;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    assert!(crate::node::runs(child));
+    rig.tasks
+        .cancel(&made.id, "ana", Notes::default())
+        .await
+        .unwrap();
+    rig.until_task(&made.id, TaskState::Cancelled).await;
+    while crate::node::runs(child) {
+        assert!(
+            began.elapsed() < Duration::from_mins(1),
+            "the child R lives on"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let next = install(&rig, "r01", &["alpha"]).await;
+    let why = next.failure.unwrap().message;
+    assert!(
+        why.contains("00LOCK-slow") && why.contains("unlink("),
+        "{why}"
+    );
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_installed_says_why() {
     let (node, bare) = (equipped("r01").await, RNode::start("bare").await);
     offer(node.folder(), "broken", "1.0", "answer <- function( {\n");
@@ -265,7 +312,9 @@ async fn what_cannot_be_installed_says_why() {
         panic!("{refused:?}")
     };
     assert!(
-        why.contains("can write none of its libraries") && why.contains("/library") && why.contains("R_LIBS_USER"),
+        why.contains("can write none of its libraries")
+            && why.contains("/library")
+            && why.contains("R_LIBS_USER"),
         "{why}"
     );
     fs::set_permissions(&library, fs::Permissions::from_mode(0o777)).unwrap();

@@ -48,8 +48,13 @@ fn pack() -> std::io::Result<Vec<u8>> {
         ("R/hello.R", code),
     ] {
         let mut header = tar::Header::new_gnu();
+        // R's own reader knows no other word for a file.
+        header.set_entry_type(tar::EntryType::Regular);
         header.set_size(text.len() as u64);
         header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(1_700_000_000);
         archive.append_data(&mut header, format!("{PACKAGE}/{name}"), text.as_bytes())?;
     }
     archive.into_inner()?.finish()
@@ -69,7 +74,7 @@ mod tests {
         let library = dir.path().join("library");
         std::fs::create_dir(&library).unwrap();
         let code = format!(
-            "install.packages('{PACKAGE}', lib = '{0}', repos = 'file://{1}', quiet = TRUE); cat({PACKAGE}::hello())",
+            "install.packages('{PACKAGE}', lib = '{0}', repos = 'file://{1}'); cat({PACKAGE}::hello())",
             library.display(),
             root.display()
         );
