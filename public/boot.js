@@ -50,7 +50,7 @@
     };
   });
   // Whoever comes by a link to such a page waits for both at once.
-  var of = { tasks: "work", repository: "work", replicate: "work", "switch": "watch", events: "watch", accounts: "watch", backups: "watch" };
+  var of = { tasks: "work", repository: "work", replicate: "work", "switch": "watch", events: "watch", accounts: "watch", backups: "watch", packages: "watch" };
   var first = pieces[of[new URLSearchParams(location.search).get("page")]];
   if (first) first.forEach(function (file) { code(file).catch(function () { /* the page tells */ }); });
 

@@ -75,6 +75,7 @@ parts! {
     Switch: pages::switch::Page in watch,
     Events: pages::events::Page in watch,
     Accounts: pages::accounts::Page in watch,
+    Packages: pages::packages::Page in watch,
     Backups: pages::backups::Page in watch,
     NodeForm: pages::grid::NodeForm in register,
     Tool: tools::any::Any in tools,
@@ -91,6 +92,7 @@ impl Part {
             Page::Switch => Some(Self::Switch),
             Page::Events => Some(Self::Events),
             Page::Accounts => Some(Self::Accounts),
+            Page::Packages => Some(Self::Packages),
             Page::Backups => Some(Self::Backups),
         }
     }

@@ -24,6 +24,7 @@ pub(crate) const fn icon_of(page: Page) -> Icon {
         Page::Switch => Icon::Switch,
         Page::Events => Icon::Events,
         Page::Accounts => Icon::User,
+        Page::Packages => Icon::Model,
         Page::Backups => Icon::Download,
     }
 }

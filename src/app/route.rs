@@ -127,6 +127,17 @@ views! {
         /// The account that is edited.
         user,
     }
+    /// R packages of the nodes.
+    PackagesView {
+        /// Text that the package's name must contain.
+        q,
+        /// `differs` shows only what differs between nodes.
+        show,
+        /// The node that the form for installing is open for.
+        node,
+        /// The group of that node.
+        of,
+    }
     /// Backups, sizes, the bundle for support.
     BackupsView {}
 }
@@ -150,6 +161,8 @@ pub enum Route {
     Events(EventsView),
     /// `?page=accounts`.
     Accounts(AccountsView),
+    /// `?page=packages`.
+    Packages(PackagesView),
     /// `?page=backups`.
     Backups(BackupsView),
     /// A page that this console does not have; the name is kept to be shown.
@@ -175,15 +188,18 @@ pub enum Page {
     Events,
     /// Who may do what.
     Accounts,
+    /// What R has on the nodes.
+    Packages,
     /// The whole group in a file.
     Backups,
 }
 
 impl Page {
     /// All pages, in the order of the navigation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Overview,
         Self::Grid,
+        Self::Packages,
         Self::Tasks,
         Self::Repository,
         Self::Replicate,
@@ -204,6 +220,7 @@ impl Page {
             Self::Switch => "switch",
             Self::Events => "events",
             Self::Accounts => "accounts",
+            Self::Packages => "packages",
             Self::Backups => "backups",
         }
     }
@@ -219,6 +236,7 @@ impl Page {
             Self::Switch => "Switch active server",
             Self::Events => "Events & audit",
             Self::Accounts => "Accounts",
+            Self::Packages => "Packages",
             Self::Backups => "Backups",
         }
     }
@@ -234,6 +252,7 @@ impl Page {
             Self::Switch => "g s",
             Self::Events => "g e",
             Self::Accounts => "g a",
+            Self::Packages => "g k",
             Self::Backups => "g b",
         }
     }
@@ -249,6 +268,7 @@ impl Page {
             Self::Switch => Route::Switch(SwitchView::default()),
             Self::Events => Route::Events(EventsView::default()),
             Self::Accounts => Route::Accounts(AccountsView::default()),
+            Self::Packages => Route::Packages(PackagesView::default()),
             Self::Backups => Route::Backups(BackupsView::default()),
         }
     }
@@ -266,6 +286,7 @@ impl Route {
             Self::Switch(_) => Page::Switch,
             Self::Events(_) => Page::Events,
             Self::Accounts(_) => Page::Accounts,
+            Self::Packages(_) => Page::Packages,
             Self::Backups(_) => Page::Backups,
             Self::Unknown(_) => return None,
         })
@@ -295,6 +316,7 @@ impl Place {
             "switch" => Route::Switch(SwitchView::read(&query)),
             "events" => Route::Events(EventsView::read(&query)),
             "accounts" => Route::Accounts(AccountsView::read(&query)),
+            "packages" => Route::Packages(PackagesView::read(&query)),
             "backups" => Route::Backups(BackupsView::read(&query)),
             _ => Route::Unknown(name),
         };
@@ -322,6 +344,7 @@ impl Place {
             Route::Switch(view) => view.write(&mut url),
             Route::Events(view) => view.write(&mut url),
             Route::Accounts(view) => view.write(&mut url),
+            Route::Packages(view) => view.write(&mut url),
             Route::Backups(view) => view.write(&mut url),
             Route::Unknown(_) => {}
         }

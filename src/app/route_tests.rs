@@ -109,6 +109,17 @@ fn every_kind() -> Vec<(Place, &'static str)> {
         (
             place(
                 None,
+                Route::Packages(PackagesView {
+                    q: some("zoo"),
+                    show: some("differs"),
+                    ..PackagesView::default()
+                }),
+            ),
+            "?page=packages&q=zoo&show=differs",
+        ),
+        (
+            place(
+                None,
                 Route::Accounts(AccountsView {
                     panel: some("edit"),
                     of: some("east"),

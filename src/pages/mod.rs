@@ -5,6 +5,7 @@ pub mod backups;
 pub mod events;
 pub mod grid;
 pub mod overview;
+pub mod packages;
 pub mod replicate;
 pub mod repository;
 pub mod sign_in;

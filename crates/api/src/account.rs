@@ -250,7 +250,7 @@ pub enum Area {
     Tasks,
     /// The repository, manifests and changesets.
     Repository,
-    /// Nodes of the grid.
+    /// Nodes of the grid, and their packages.
     Nodes,
     /// The group, its switches and their history.
     Group,
@@ -289,7 +289,7 @@ impl Area {
         match first {
             "tasks" => Some(Self::Tasks),
             "repository" => Some(Self::Repository),
-            "nodes" => Some(Self::Nodes),
+            "nodes" | "packages" => Some(Self::Nodes),
             "server" | "group" | "switch" | "switches" => Some(Self::Group),
             "events" => Some(Self::Events),
             "metrics" => Some(Self::Metrics),

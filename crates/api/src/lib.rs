@@ -16,6 +16,7 @@ pub mod group;
 pub mod join;
 pub mod names;
 pub mod node;
+pub mod packages;
 pub mod problem;
 pub mod repository;
 pub mod stream;

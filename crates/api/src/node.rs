@@ -1,6 +1,7 @@
 //! Nodes and their slots.
 
 use crate::names::{MAX_SLOTS, check_host, check_name};
+use crate::packages::NODE_LABEL;
 use crate::{FieldError, Millis};
 use serde::{Deserialize, Serialize};
 
@@ -281,12 +282,15 @@ fn check_numbers(port: Option<u16>, slot_limit: Option<u32>, errors: &mut Vec<Fi
 
 fn check_labels(labels: &[String], errors: &mut Vec<FieldError>) {
     let ok = |l: &String| {
-        (1..=40).contains(&l.chars().count()) && l.trim() == l && !l.chars().any(char::is_control)
+        (1..=40).contains(&l.chars().count())
+            && l.trim() == l
+            && !l.chars().any(char::is_control)
+            && !l.starts_with(NODE_LABEL)
     };
     if labels.len() > 20 || !labels.iter().all(ok) {
         errors.push(FieldError::new(
             "labels",
-            "Give at most 20 labels of 1 to 40 characters.",
+            "Give at most 20 labels of 1 to 40 characters, none that begins with node=.",
         ));
     }
 }

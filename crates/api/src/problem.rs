@@ -76,6 +76,8 @@ pub enum Code {
     NodeSignInRefused,
     /// R at the node failed a test evaluation. 422
     NodeFailed,
+    /// No node has the R packages that the code names; `errors` name package and nodes. 422
+    PackagesMissing,
     /// The queue is full. 503
     QueueFull,
     /// The database's disk is nearly full: nothing is taken on that would fill it. 507
@@ -110,6 +112,7 @@ impl Code {
             Self::VersionMismatch | Self::PlanStale | Self::EpochMismatch => 412,
             Self::TooLarge => 413,
             Self::InvalidInput
+            | Self::PackagesMissing
             | Self::ContentMismatch
             | Self::NodeRefused
             | Self::NodeSilent
@@ -161,6 +164,7 @@ impl Code {
             Self::NodeNotRserve => "This is not Rserve",
             Self::NodeSignInRefused => "Rserve refused the sign-in",
             Self::NodeFailed => "R at the node failed",
+            Self::PackagesMissing => "R packages are missing",
             Self::QueueFull => "The queue is full",
             Self::LowDisk => "The disk is nearly full",
             Self::DatabaseUnavailable => "The database does not answer",

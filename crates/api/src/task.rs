@@ -52,9 +52,12 @@ pub struct TaskRequest {
     /// Whether it may run again, once, when the grid fails under it.
     #[serde(default)]
     pub re_executable: bool,
-    /// Only nodes with this label.
+    /// Only nodes with this label; `node=NAME` is the label of one node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// Whether it is accepted although every node lacks a package that its code names.
+    #[serde(default)]
+    pub ignore_packages: bool,
 }
 
 const fn default_timeout() -> u32 {

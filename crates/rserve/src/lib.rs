@@ -14,6 +14,7 @@ mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;
+pub mod packages;
 mod proc_text;
 mod qap;
 pub mod reclaim;

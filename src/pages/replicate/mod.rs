@@ -2,6 +2,7 @@
 
 mod apply;
 mod differences;
+mod lacking;
 mod strip;
 mod tree;
 mod work;
@@ -136,6 +137,7 @@ fn compared(address: Address, source: &'static Group, target: &'static Group) ->
         {tabs()}
         {move || work.fault.get().map(|trouble| view! { <ErrorBox trouble=trouble/> })}
         {strip::strip(work)}
+        {lacking::notice(work)}
         <div class="rep">
             {tree::panel(work, address, apply::bar(work))}
             {differences::panel(work, address)}

@@ -2,6 +2,7 @@
 
 mod details;
 mod list;
+mod needs;
 mod output;
 mod run;
 mod words;

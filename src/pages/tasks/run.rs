@@ -10,6 +10,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::View;
+use super::needs::{self, Lacking};
 use super::words;
 use crate::deployment::{Group, trouble};
 use crate::ui::{
@@ -27,6 +28,7 @@ struct Form {
     outputs: RwSignal<String>,
     timeout: RwSignal<String>,
     again: RwSignal<bool>,
+    ignore_packages: RwSignal<bool>,
 }
 
 impl Form {
@@ -60,6 +62,7 @@ impl Form {
             priority: 0,
             re_executable: self.again.get(),
             label: None,
+            ignore_packages: self.ignore_packages.get(),
         }
     }
 
@@ -105,9 +108,28 @@ pub(super) fn drawer(view: View, script: Option<String>) -> AnyView {
         outputs: RwSignal::new(String::new()),
         timeout: RwSignal::new("300".to_owned()),
         again: RwSignal::new(false),
+        ignore_packages: RwSignal::new(false),
     };
     let group = move || form.group.with(|name| deployment.group(name));
     let scripts = scripts(form, deployment);
+    let lacking = Lacking::new();
+    Effect::new(move |_| {
+        let Some(group) = group().filter(|group| group.signed_in()) else {
+            return lacking.nothing();
+        };
+        if form.kind.with(|kind| kind == "code") {
+            return lacking.of_code(group, form.code.get());
+        }
+        let chosen = form.script.get();
+        let hash = scripts.with(|scripts| {
+            let file = scripts.iter().find(|file| file.id.path() == chosen);
+            file.map(|file| file.sha256.clone())
+        });
+        match hash {
+            Some(hash) => lacking.of_script(group, hash),
+            None => lacking.nothing(),
+        }
+    });
     let busy = RwSignal::new(None::<String>);
     let fault = RwSignal::new(None::<Trouble>);
     let off = Signal::derive(move || form.fault(group()));
@@ -173,6 +195,7 @@ pub(super) fn drawer(view: View, script: Option<String>) -> AnyView {
                 <div class="field"><span class="lbl">"Source"</span><Segment label="Source" choices=vec![Choice::new("script", "Script"), Choice::new("code", "Code")] value=form.kind on_pick=Callback::new(move |kind| form.kind.set(kind))/></div>
             </div>
             {source}
+            {needs::notice(lacking, form.ignore_packages)}
             {inputs_part(form)}
             <div class="form-row">
                 <TextField label="Outputs" value=form.outputs placeholder="fit, table" hint=Hint::Plain("R variables whose values are wanted".to_owned())/>

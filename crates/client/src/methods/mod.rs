@@ -3,6 +3,7 @@
 mod accounts;
 mod events;
 mod nodes;
+mod packages;
 mod repository;
 mod server;
 mod tasks;

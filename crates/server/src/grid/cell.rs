@@ -1,12 +1,14 @@
 //! One node as the active server holds it: row, health, slots and sessions opened ahead.
 
 use super::health::{Machine, Rules};
+use super::packages::Known;
 use super::session::Session;
 use super::slots::{Condition, SlotTable};
 use crate::clock;
 use crate::store::{SessionRow, StoredNode};
 use gridhelm_api::Millis;
 use gridhelm_api::node::{Intent, Node, NodeFacts, OperatingType};
+use gridhelm_api::packages::{NODE_LABEL, Needs};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +33,10 @@ pub(crate) struct Cell {
     pub(super) refill: Notify,
     /// Sessions wait to be reclaimed.
     pub(super) reclaim: Notify,
+    /// Its packages are to be read.
+    pub(super) list_packages: Notify,
+    /// Held while its packages are read.
+    pub(super) reading: tokio::sync::Mutex<()>,
     state: Mutex<CellState>,
 }
 
@@ -53,6 +59,7 @@ pub(super) struct CellState {
     pub(super) ready: Vec<(usize, Box<dyn Session>)>,
     pub(super) doomed: Vec<Doomed>,
     pub(super) facts: Option<NodeFacts>,
+    pub(super) packages: Known,
     pub(super) load: Option<f64>,
     pub(super) memory_used: Option<f64>,
     pub(super) last_heartbeat: Option<Millis>,
@@ -80,6 +87,8 @@ impl Cell {
             came_up: Notify::new(),
             refill: Notify::new(),
             reclaim: Notify::new(),
+            list_packages: Notify::new(),
+            reading: tokio::sync::Mutex::new(()),
             state: Mutex::new(CellState {
                 slots: SlotTable::new(stored.slot_limit, condition, now),
                 machine: Machine::new(rules),
@@ -87,6 +96,7 @@ impl Cell {
                 ready: Vec::new(),
                 doomed: Vec::new(),
                 facts: None,
+                packages: Known::default(),
                 load: None,
                 memory_used: None,
                 last_heartbeat: None,
@@ -152,6 +162,10 @@ impl CellState {
 
     /// Whether a task of this kind may run here.
     pub(super) fn fits(&self, waited_for: bool, label: Option<&str>) -> bool {
+        // A label that names this node: whoever gave it wants this one, whatever it takes else.
+        if let Some(node) = label.and_then(|label| label.strip_prefix(NODE_LABEL)) {
+            return node == self.stored.name;
+        }
         let kind = match self.stored.operating_type {
             OperatingType::Mixed => true,
             OperatingType::Authenticated => waited_for,
@@ -159,6 +173,14 @@ impl CellState {
             OperatingType::Anonymous => false,
         };
         kind && label.is_none_or(|wanted| self.stored.labels.iter().any(|l| l == wanted))
+    }
+
+    /// How many packages it is known to lack of those that are needed, and of those that are wished.
+    pub(super) fn lacks(&self, needs: &Needs) -> (usize, usize) {
+        let list = self.packages.list.as_ref();
+        list.map_or((0, 0), |list| {
+            (list.lacks(&needs.needed), list.lacks(&needs.wished))
+        })
     }
 
     /// The node as the API shows it.

@@ -6,6 +6,7 @@ use super::{Duty, Grid};
 use crate::clock;
 use crate::store::{SessionRow, StoredNode};
 use gridhelm_api::node::Intent;
+use gridhelm_api::packages::Needs;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -19,6 +20,8 @@ pub struct Need {
     pub label: Option<String>,
     /// Not this node, as long as another could: the last attempt failed there.
     pub avoid: Option<String>,
+    /// The packages that its code names.
+    pub packages: Arc<Needs>,
 }
 
 /// A slot held for a task. Dropping it lets the slot go.
@@ -92,6 +95,7 @@ impl Grid {
             .cells
             .read()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let least = least_lacking(cells.values(), need);
         let mut best: Option<(Rank, &Arc<Cell>)> = None;
         for cell in cells.values() {
             let state = cell.lock();
@@ -100,8 +104,13 @@ impl Grid {
             if free == 0 || shunned || !state.fits(need.waited_for, need.label.as_deref()) {
                 continue;
             }
+            let (lacked, wished) = state.lacks(&need.packages);
+            if lacked > least {
+                continue;
+            }
             let rank = Rank {
                 avoided: need.avoid.as_deref() == Some(cell.name.as_str()),
+                wished,
                 cold: ready == 0,
                 busy: per_mille(state.slots.busy(), state.slots.limit()),
                 load: load(state.load),
@@ -114,10 +123,26 @@ impl Grid {
     }
 }
 
+/// How many of the needed packages that node lacks that lacks the least of them, busy or not: a task waits for such a node. Where
+/// all lack something (an operator wanted it so, or it was removed meanwhile) R tells what it thinks of it.
+fn least_lacking<'a>(cells: impl Iterator<Item = &'a Arc<Cell>>, need: &Need) -> usize {
+    if need.packages.needed.is_empty() {
+        return 0;
+    }
+    let open = cells.filter_map(|cell| {
+        let state = cell.lock();
+        let takes =
+            state.slots.open_for_work() && state.fits(need.waited_for, need.label.as_deref());
+        takes.then(|| state.lacks(&need.packages).0)
+    });
+    open.min().unwrap_or(0)
+}
+
 /// Smaller is better, field by field.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     avoided: bool,
+    wished: usize,
     cold: bool,
     busy: usize,
     load: u32,

@@ -114,6 +114,7 @@ impl Grid {
                 state.machine = Machine::new(self.options.rules);
                 state.health_since = now;
                 state.facts = None;
+                state.packages = super::packages::Known::default();
             }
             let limit = state.stored.slot_limit;
             state.slots.resize(limit, now);

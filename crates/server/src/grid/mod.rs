@@ -10,6 +10,7 @@ mod claim;
 mod duty;
 pub mod health;
 mod monitor;
+pub mod packages;
 mod reach;
 mod reclaim;
 mod record;

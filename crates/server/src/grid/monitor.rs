@@ -3,7 +3,7 @@
 use super::cell::Cell;
 use super::health::Sign;
 use super::session::{Marker, Watch};
-use super::{Duty, Grid, ahead, reclaim};
+use super::{Duty, Grid, ahead, packages, reclaim};
 use crate::clock;
 use gridhelm_api::node::Health;
 use std::sync::Arc;
@@ -49,6 +49,7 @@ pub(super) fn start(
     duty.tracker.spawn(minder.clone().watches());
     duty.tracker.spawn(minder.clone().probes());
     duty.tracker.spawn(ahead::run(minder.clone()));
+    duty.tracker.spawn(packages::run(minder.clone()));
     duty.tracker.spawn(reclaim::run(minder));
 }
 
@@ -212,6 +213,7 @@ impl Minder {
                     self.cell.lock().facts = Some(probed.facts);
                     self.see(Sign::Probed);
                     self.grid.publish_soon(&self.cell);
+                    packages::compare(&self.cell, probed.packages_mark);
                     reclaim::doom_strays(&self, &probed.sessions);
                 }
                 Ok(Err(error)) => self.see(Sign::ProbeFailed {

@@ -5,6 +5,7 @@ mod protection;
 mod test;
 mod words;
 
+use super::packages::{Inventory, READ_LIMIT, mark};
 use super::session::{
     Marker, Probed, ReclaimTarget, Session, SessionError, SessionProvider, Watch,
 };
@@ -12,6 +13,7 @@ use crate::store::StoredNode;
 use async_trait::async_trait;
 use gridhelm_api::Code;
 use gridhelm_api::node::NodeTest;
+use gridhelm_rserve::packages;
 use gridhelm_rserve::reclaim::{self, Action, Reclaimed, Rule};
 use gridhelm_rserve::run::{self, SessionInfo};
 use gridhelm_rserve::watch::{self, Probe};
@@ -23,6 +25,8 @@ use words::{credentials, endpoint, facts, found, marker_text, of, row, to_target
 
 /// How long a short evaluation on an open session may take.
 const SHORT: Duration = Duration::from_secs(2);
+/// Packages that are read of a node.
+const MOST_PACKAGES: u32 = 20_000;
 /// How long a probe or a reclaim may take.
 const LONG: Duration = Duration::from_secs(4);
 
@@ -187,7 +191,21 @@ impl SessionProvider for RserveProvider {
         Ok(Probed {
             sessions: sessions.map(|s| found(s, &probe.boot_id)).collect(),
             facts: facts(&probe),
+            packages_mark: mark(
+                probe
+                    .packages
+                    .iter()
+                    .map(|p| (p.name.as_str(), p.version.as_str())),
+            ),
         })
+    }
+
+    async fn packages(&self, node: &StoredNode) -> Result<Inventory, SessionError> {
+        let mut connection = self.connect(node).await.map_err(of)?;
+        let read = packages::packages(&mut connection, MOST_PACKAGES);
+        let read = in_time(node, READ_LIMIT, read).await;
+        leave(connection).await;
+        read.map(|read| Inventory::new(read, crate::clock::now()))
     }
 
     async fn interrupt(

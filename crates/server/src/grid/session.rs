@@ -1,6 +1,7 @@
 //! The seam to an R session. Plain Rserve is its first implementation (`grid::rserve`); an agent on the
 //! node that keeps sessions alive over a server's death is to be another.
 
+use super::packages::Inventory;
 use crate::store::{SessionRow, StoredNode};
 use async_trait::async_trait;
 use gridhelm_api::node::{NodeFacts, NodeTest};
@@ -118,6 +119,8 @@ pub struct Probed {
     pub facts: NodeFacts,
     /// Sessions that live on the node, the probe's own left out.
     pub sessions: Vec<FoundSession>,
+    /// Changes with the installed packages; see [`super::packages::mark`].
+    pub packages_mark: u64,
 }
 
 /// What reclaim may end.
@@ -158,6 +161,9 @@ pub trait SessionProvider: Send + Sync + 'static {
 
     /// The full probe, with the sessions that live on the node.
     async fn probe(&self, node: &StoredNode) -> Result<Probed, SessionError>;
+
+    /// Lists the installed packages.
+    async fn packages(&self, node: &StoredNode) -> Result<Inventory, SessionError>;
 
     /// Interrupts the running evaluation of a session that bears exactly this marker's group and epoch.
     /// Whether the interrupt was sent.

@@ -20,6 +20,7 @@ mod metrics;
 mod nodes;
 mod openapi;
 mod pace;
+mod packages;
 mod place;
 mod policy;
 mod refusal;
@@ -226,6 +227,17 @@ fn mount(http: &Arc<Http>) -> Routes {
         .post("/api/v1/nodes/{name}/probe", write, nodes::probe)
         .get("/api/v1/nodes/{name}/timeline", read, nodes::timeline);
     let work = write.place(Place::Work).time(75).needs_room();
+    let known = read.place(Place::Active);
+    let routes = routes
+        .get("/api/v1/packages", known, packages::grid)
+        .post("/api/v1/packages/check", known, packages::check)
+        .get("/api/v1/nodes/{name}/packages", known, packages::of_node)
+        .post("/api/v1/nodes/{name}/packages", work, packages::install)
+        .post(
+            "/api/v1/nodes/{name}/packages/refresh",
+            write,
+            packages::refresh,
+        );
     let routes = routes
         .get("/api/v1/tasks", read, tasks::list)
         .post("/api/v1/tasks", work, tasks::submit)

@@ -38,6 +38,8 @@ impl From<TaskError> for Refusal {
             }
             TaskError::NotFound(id) => Self::not_found(format_args!("Task {id}")),
             TaskError::Conflict(_) => Self::new(Code::Conflict, text),
+            TaskError::PackagesMissing(answer) => super::packages::missing(&answer, text),
+            TaskError::Node(error) => Self::new(error.code, text),
             TaskError::Store(error) => error.into(),
             TaskError::Random(_) => {
                 tracing::error!(error = text, "a task got no id");

@@ -115,6 +115,9 @@ impl Tasks {
             }
         }
         live.publish(&self.hub);
+        if live.needs.installs {
+            self.grid.packages_changed(node);
+        }
         if state_now == TaskState::Queued {
             self.wake.notify_one();
         } else {

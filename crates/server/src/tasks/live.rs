@@ -6,16 +6,19 @@ use crate::grid::Need;
 use crate::hub::Hub;
 use crate::store::{AttemptEnd, AttemptStart, StoredTask};
 use gridhelm_api::Millis;
+use gridhelm_api::packages::{Needs, needs};
 use gridhelm_api::stream::Delta;
 use gridhelm_api::task::{Attempt, ConsoleKind, FailureKind, Task, TaskFailure, TaskState};
 use gridhelm_rserve::run::RunEvent;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::watch;
 
 /// A task in this process's hands, until it is final, uncertain or another server's.
 pub(super) struct Live {
     pub(super) id: String,
+    /// The packages that its code names.
+    pub(super) needs: Arc<Needs>,
     state: Mutex<LiveState>,
     /// Who cancelled it.
     pub(super) cancelled: watch::Sender<Option<String>>,
@@ -40,6 +43,7 @@ impl Live {
         let avoid = last.filter(|a| a.failure.is_some()).map(|a| a.node.clone());
         Self {
             id: stored.task.id.clone(),
+            needs: Arc::new(needs(&stored.code)),
             state: Mutex::new(LiveState {
                 queued_at: clock::now(),
                 console: Console::new(console_from),
@@ -67,6 +71,7 @@ impl Live {
             waited_for: state.stored.waited_for,
             label: state.stored.label.clone(),
             avoid: state.avoid.clone(),
+            packages: Arc::clone(&self.needs),
         }
     }
 

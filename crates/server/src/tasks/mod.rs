@@ -9,6 +9,7 @@ mod artifacts;
 mod console;
 mod dispatch;
 mod finish;
+mod install;
 mod live;
 mod lost;
 mod outcome;
@@ -19,14 +20,16 @@ mod shift;
 mod stats;
 mod submit;
 
+pub(crate) use install::title as install_title;
 pub use submit::Submission;
 
 use crate::clock;
-use crate::grid::Grid;
+use crate::grid::{Grid, SessionError};
 use crate::group::{InFlight, NotActive, Standing};
 use crate::hub::Hub;
 use crate::store::{Notes, Result as StoreResult, Store, StoreError};
 use gridhelm_api::group::GroupStats;
+use gridhelm_api::packages::PackagesAnswer;
 use gridhelm_api::task::{ConsoleChunk, Task, TaskState};
 use live::Live;
 use queue::Queue;
@@ -62,6 +65,12 @@ pub enum TaskError {
     /// The database refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It is certain that no node has the packages that the code names.
+    #[error("{}", install::nowhere(.0))]
+    PackagesMissing(PackagesAnswer),
+    /// A node does not do what the task is about.
+    #[error(transparent)]
+    Node(#[from] SessionError),
     /// The system gives no random numbers.
     #[error("the system's random source failed: {0}")]
     Random(String),

@@ -61,7 +61,14 @@ impl Tasks {
         let now = clock::now();
         let task = crate::ids::task_id(now).map_err(|e| TaskError::Random(e.to_string()))?;
         let notes = submission.notes.clone();
+        let ignores = submission.request.ignore_packages;
         let live = Arc::new(Live::new(stored(submission, task, now), 0));
+        if !ignores {
+            let lacking = self.grid.lacking(&live.needs.needed, &live.need());
+            if lacking.is_nowhere() {
+                return Err(TaskError::PackagesMissing(lacking));
+            }
+        }
         let (shift, claim) = {
             let state = self.lock();
             let Some(shift) = state.shift.clone() else {

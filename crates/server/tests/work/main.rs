@@ -4,6 +4,7 @@
 mod health;
 mod losing;
 mod node;
+mod packages;
 mod rig;
 mod running;
 mod speed;

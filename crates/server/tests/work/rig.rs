@@ -238,6 +238,7 @@ pub(crate) fn submission(
         priority: 0,
         re_executable: false,
         label: None,
+        ignore_packages: false,
     };
     change(&mut request);
     Submission {

@@ -7,6 +7,7 @@ pub mod haproxy;
 pub mod http;
 pub mod network;
 pub mod node;
+pub mod packages;
 pub mod patroni;
 pub mod plan;
 pub mod postgres;

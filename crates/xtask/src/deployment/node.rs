@@ -1,6 +1,6 @@
 //! One R node: Rserve with its configuration, its own user when we are root, and its start script.
 //!
-//! What the node's user must not change (configuration, password, script) belongs to us; it owns only `work/` and `run/`.
+//! What the node's user must not change (configuration, password, script) belongs to us; it owns only `work/`, `run/` and its library.
 
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
@@ -77,6 +77,10 @@ pub struct Paths {
     pub folder: PathBuf,
     /// Where sessions work, a folder each.
     pub work: PathBuf,
+    /// Its own library of R packages; it stays.
+    pub library: PathBuf,
+    /// The repository of R packages that it installs from; all nodes share it.
+    pub repository: PathBuf,
     /// Its start script.
     pub start: PathBuf,
 }
@@ -87,6 +91,8 @@ impl Paths {
         let folder = nodes.join(name);
         Self {
             work: folder.join("work"),
+            library: folder.join("library"),
+            repository: nodes.join("repository"),
             start: folder.join("start"),
             folder,
         }
@@ -114,6 +120,13 @@ pub fn prepare(
             chown(owned, Some(user), Some(group)).map_err(Error::file("give away", owned))?;
         }
     }
+    if !paths.library.exists() {
+        private_folder(&paths.library)?;
+        if let Some((user, group)) = user {
+            chown(&paths.library, Some(user), Some(group))
+                .map_err(Error::file("give away", &paths.library))?;
+        }
+    }
     let passwords = paths.folder.join("passwords");
     let configuration = paths.folder.join("Rserve.conf");
     readable_by_node(&passwords, &format!("{USER} {password}\n"), user)?;
@@ -133,6 +146,7 @@ pub fn prepare(
             ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
             ("HOME", paths.work.display().to_string()),
             ("LANG", "C.UTF-8".to_owned()),
+            ("R_LIBS_USER", paths.library.display().to_string()),
             ("R_HOME", rserve.home.display().to_string()),
             (
                 "LD_LIBRARY_PATH",
@@ -192,6 +206,7 @@ fn configuration_text(node: &Node, paths: &Paths, run: &Path, passwords: &Path) 
          workdir {work}\n\
          tag.argv yes\n\
          eval suppressMessages({{library(stats);library(graphics);library(grDevices);library(utils);library(methods)}})\n\
+         eval options(repos = c(LOCAL = \"file://{repository}\"))\n\
          source {preload}\n",
         name = node.name,
         port = node.port,
@@ -202,6 +217,7 @@ fn configuration_text(node: &Node, paths: &Paths, run: &Path, passwords: &Path) 
         },
         passwords = passwords.display(),
         run = run.display(),
+        repository = paths.repository.display(),
         work = paths.work.display(),
         preload = paths.folder.join("preload.R").display(),
     )

@@ -13,7 +13,7 @@ use super::ready::{Ready, ReadyMember, ReadyNode, ReadyPostgres, ReadyServer};
 use super::script::Script;
 use super::seed::{ADMIN, Seed};
 use super::tls::Tls;
-use super::{MARK, haproxy, patroni, postgres, server};
+use super::{MARK, haproxy, packages, patroni, postgres, server};
 use crate::error::Error;
 use crate::process;
 use crate::processes::listens_beside;
@@ -101,6 +101,7 @@ impl Start<'_> {
         started: &mut Started,
     ) -> Result<(), Error> {
         let rserve = Rserve::find()?;
+        packages::offer(self.folder.nodes())?;
         for node in &self.plan.nodes {
             let paths = node::prepare(
                 self.folder,

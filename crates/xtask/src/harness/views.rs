@@ -97,7 +97,13 @@ pub const PAGES: [View; 8] = [
 ];
 
 /// Everything else that opens.
-pub const MORE: [View; 24] = [
+pub const MORE: [View; 26] = [
+    page("packages", "packages&group=east", "Usual version"),
+    page(
+        "packages-install",
+        "packages&group=east&of=east&node=east-r01",
+        "Update what is outdated",
+    ),
     page("overview-list", "overview&topology=list", "Recent events"),
     page("grid-details", "grid&node=east-r01", "Actions"),
     page("grid-slots", "grid&slots=table", "east-r02"),

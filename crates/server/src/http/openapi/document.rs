@@ -18,7 +18,7 @@ fn tag(path: &str) -> &'static str {
         "session" | "me" | "tokens" | "users" => "Accounts",
         "events" | "audit" => "Events and audit",
         "server" | "group" | "switch" | "switches" => "Group and switch",
-        "nodes" => "Grid",
+        "nodes" | "packages" => "Grid",
         "tasks" => "Tasks",
         "repository" => "Repository and replication",
         "health" | "metrics" => "Health and metrics",
@@ -32,7 +32,7 @@ const TAGS: [(&str, &str); 9] = [
         "Tasks",
         "Run a script or code on the grid, look at it, fetch what it left.",
     ),
-    ("Grid", "Nodes and their slots."),
+    ("Grid", "Nodes, their slots and their R packages."),
     (
         "Repository and replication",
         "Files with versions; manifests and changesets.",

@@ -62,6 +62,11 @@ const TABLE: &str = "
     POST   /api/v1/nodes/{name}/intent                         w
     POST   /api/v1/nodes/{name}/probe                          w
     GET    /api/v1/nodes/{name}/timeline                       v
+    GET    /api/v1/packages                                    v
+    POST   /api/v1/packages/check                              v
+    GET    /api/v1/nodes/{name}/packages                       v
+    POST   /api/v1/nodes/{name}/packages                       w
+    POST   /api/v1/nodes/{name}/packages/refresh               w
     GET    /api/v1/tasks                                       v
     POST   /api/v1/tasks                                       w
     GET    /api/v1/tasks/{id}                                  v

@@ -10,6 +10,7 @@ mod limits;
 mod metrics;
 mod nodes;
 mod openapi;
+mod packages;
 mod problems;
 mod relay;
 mod stream;

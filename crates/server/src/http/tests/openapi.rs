@@ -257,6 +257,15 @@ async fn grid(walk: &Walk, api: &Api, port: u16) {
     walk.post(api, &format!("{NODES}/n1/probe"), json!({}))
         .await;
     walk.get(api, &format!("{NODES}/n1")).await;
+    let packages = format!("{NODES}/n1/packages");
+    walk.post(api, &format!("{packages}/refresh"), json!({}))
+        .await;
+    walk.get(api, &packages).await;
+    walk.get(api, "/api/v1/packages").await;
+    let question = json!({ "names": ["stats", "nowhere"] });
+    walk.post(api, "/api/v1/packages/check", question).await;
+    let order = json!({ "names": ["nowhere"], "reason": "to try it" });
+    walk.post(api, &packages, order).await;
     walk.get(api, &format!("{NODES}/n1/timeline?since=0")).await;
     walk.at(api, Method::DELETE, &path, &drained["version"], Value::Null)
         .await;

@@ -14,7 +14,10 @@ fn code(code: &str) -> Value {
 
 /// Registers the node and waits until it takes work.
 pub(super) async fn with_node(api: &Api) -> Node {
-    let node = Node::start("{preload}").await;
+    let node = Node::start(
+        "{preload}\neval .libPaths(tempdir())\neval options(repos = c(NONE = \"file:///nowhere\"))",
+    )
+    .await;
     let draft = json!({
         "name": "n1", "host": "127.0.0.1", "port": node.port, "slot_limit": 3, "user": "grid", "password": "secret",
     });

@@ -3,6 +3,10 @@
 use crate::http::nodes::TimelineQuery;
 use crate::http::openapi::operation::{Operation, Quoting, operation};
 use gridhelm_api::node::{IntentChange, Node, NodeDraft, NodePatch, NodeTest, TimelinePoint};
+use gridhelm_api::packages::{
+    GridPackages, NodePackages, PackageInstall, PackagesAnswer, PackagesQuestion,
+};
+use gridhelm_api::task::Task;
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -39,5 +43,22 @@ pub(super) fn operations() -> Vec<Operation> {
         operation("GET", "/api/v1/nodes/{name}/timeline", "getTimeline", "How many of a node's slots could be used, over time")
             .query::<TimelineQuery>()
             .gives_list::<TimelinePoint>("Points, oldest first."),
+        operation("GET", "/api/v1/packages", "listPackages", "The R packages of the grid, and what differs between nodes")
+            .notes("What was last read: when a node came up, when its packages changed, or when it was asked for.")
+            .gives::<GridPackages>(200, "A row for each package that any node has."),
+        operation("POST", "/api/v1/packages/check", "checkPackages", "Which packages are missing on nodes that take work")
+            .takes::<PackagesQuestion>()
+            .gives::<PackagesAnswer>(200, "What is missing where."),
+        operation("GET", "/api/v1/nodes/{name}/packages", "getPackages", "The R packages of a node")
+            .gives::<NodePackages>(200, "As they were last read."),
+        operation("POST", "/api/v1/nodes/{name}/packages", "installPackages", "Installs or updates packages on a node")
+            .notes(
+                "From the repositories that the node has set, as a task on that node: its console tells how it goes, its value \
+                 which versions came.",
+            )
+            .takes::<PackageInstall>()
+            .gives::<Task>(202, "The task that does it."),
+        operation("POST", "/api/v1/nodes/{name}/packages/refresh", "refreshPackages", "Reads the packages of a node now")
+            .gives::<NodePackages>(200, "As they are."),
     ]
 }
