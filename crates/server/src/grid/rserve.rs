@@ -65,9 +65,22 @@ impl RserveProvider {
 
     /// A connection that nothing was evaluated on yet.
     pub(super) async fn connect(&self, node: &StoredNode) -> Result<Connection, Error> {
+        self.connect_within(node, self.options.handshake_timeout)
+            .await
+    }
+
+    /// The same, with another patience: what is no look at a node's health may wait for an overloaded one.
+    async fn connect_within(
+        &self,
+        node: &StoredNode,
+        handshake_timeout: Duration,
+    ) -> Result<Connection, Error> {
         let endpoint = endpoint(node);
         let credentials = credentials(node);
-        let options = self.protection.options(&self.options, node);
+        let options = Options {
+            handshake_timeout,
+            ..self.protection.options(&self.options, node)
+        };
         Connection::open(&endpoint, credentials.as_ref(), &options).await
     }
 
@@ -201,7 +214,8 @@ impl SessionProvider for RserveProvider {
     }
 
     async fn packages(&self, node: &StoredNode) -> Result<Inventory, SessionError> {
-        let mut connection = self.connect(node).await.map_err(of)?;
+        let connection = self.connect_within(node, READ_LIMIT / 2).await;
+        let mut connection = connection.map_err(of)?;
         let read = packages::packages(&mut connection, MOST_PACKAGES);
         let read = in_time(node, READ_LIMIT, read).await;
         leave(connection).await;
