@@ -76,7 +76,7 @@ fn row(
             })
         })
     };
-    let (reading, installing) = (format!("Read {name} again"), format!("Install on {name}"));
+    let (reading, installing) = (format!("Read again: {name}"), format!("Install on {name}"));
     view! {
         <tr>
             <td><b class="strong">{name}</b></td>
