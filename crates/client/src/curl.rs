@@ -131,10 +131,10 @@ mod tests {
     }
 
     fn problem(id: &str) -> Error {
-        let text = format!(
-            r#"{{"type":"/problems/validation","title":"t","status":422,"code":"validation","request_id":"{id}"}}"#
-        );
-        Error::of_status("http://h:1", 422, text.as_bytes())
+        Error::Problem(Box::new(gridhelm_api::Problem {
+            request_id: id.to_owned(),
+            ..gridhelm_api::Problem::new(gridhelm_api::Code::InvalidInput, "no")
+        }))
     }
 
     #[test]
