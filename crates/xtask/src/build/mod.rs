@@ -49,12 +49,13 @@ pub fn server_for_tests(workspace: &Workspace, stop: &Stop) -> Result<PathBuf, E
     say::timed("building", "the server for tests", || {
         let mut cargo =
             process::command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        // The whole workspace, as in the tests: other features would compile everything once more.
+        // It comes with the tests that start it. By `cargo build` it would have other features, and all of it would be compiled once more.
         cargo.current_dir(&workspace.root).args([
-            "build",
+            "test",
             "--workspace",
-            "--bin",
-            "gridhelm-server",
+            "--no-run",
+            "--test",
+            "processes",
         ]);
         cargo.env("CARGO_TARGET_DIR", &workspace.target);
         process::run_shown(cargo, stop)
