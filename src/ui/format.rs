@@ -120,6 +120,16 @@ pub fn listed(names: &[String]) -> String {
     }
 }
 
+/// As [`listed`]; of more than `most` names the first ones, and how many more.
+pub fn listed_some(names: &[String], most: usize) -> String {
+    match names.split_at_checked(most) {
+        Some((some, rest)) if !rest.is_empty() => {
+            format!("{} and {} more", some.join(", "), rest.len())
+        }
+        _ => listed(names),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

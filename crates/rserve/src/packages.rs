@@ -38,7 +38,7 @@ pub struct Packages {
 
 /// Reads the packages, at most `most`. It looks into every package's folder: some 50 ms for a hundred packages on a local
 /// disk.
-pub async fn packages(connection: &mut Connection, most: u32) -> Result<Packages, Error> {
+pub async fn packages(connection: &mut Connection, most: usize) -> Result<Packages, Error> {
     let most = i32::try_from(most).unwrap_or(i32::MAX);
     let call = Data::Language(vec![
         (None, evaluated(PACKAGES)),

@@ -274,11 +274,6 @@ fn open_tls(config: &Config) -> Result<Tls, StartError> {
     Ok(tls)
 }
 
-/// A database that does not answer is asked again for so long: after a host's start it may come up a moment later.
-const OPENS_WITHIN: Duration = Duration::from_secs(5);
-/// The pause between.
-const OPEN_AGAIN: Duration = Duration::from_millis(300);
-
 /// Opens the group's database, as the process with this random id.
 ///
 /// # Errors
@@ -313,18 +308,9 @@ pub async fn open_database(config: &Config, boot: &str) -> Result<Arc<dyn Store>
                 }));
             };
             let options = PostgresOptions::new(&config.name, boot);
-            let end = tokio::time::Instant::now() + OPENS_WITHIN;
-            let store = loop {
-                match PostgresStore::open(&target, &config.group, &options).await {
-                    Err(StoreError::Unavailable { message, .. })
-                        if tokio::time::Instant::now() < end =>
-                    {
-                        tracing::warn!(message, "the database does not answer yet; trying again");
-                        tokio::time::sleep(OPEN_AGAIN).await;
-                    }
-                    opened => break opened.map_err(failed)?,
-                }
-            };
+            let store = PostgresStore::open(&target, &config.group, &options)
+                .await
+                .map_err(failed)?;
             Ok(Arc::new(store))
         }
     }

@@ -2,7 +2,7 @@
 
 use gridhelm_api::packages::{GridPackages, NodeReading, PackageRow};
 
-use crate::ui::format::listed;
+use crate::ui::format::listed_some;
 
 /// Nodes that get a column of their own; with more of them the others are told in words.
 pub(super) const COLUMNS: usize = 12;
@@ -52,7 +52,7 @@ pub(super) fn others(row: &PackageRow) -> String {
         .others
         .iter()
         .map(|other| {
-            let nodes = some(&other.nodes);
+            let nodes = listed_some(&other.nodes, TOLD);
             match &other.version {
                 Some(version) => format!("{version} on {nodes}"),
                 None => format!("missing on {nodes}"),
@@ -60,15 +60,6 @@ pub(super) fn others(row: &PackageRow) -> String {
         })
         .collect();
     parts.join("; ")
-}
-
-/// A few names, and how many more.
-pub(super) fn some(names: &[String]) -> String {
-    let more = names.len().saturating_sub(TOLD);
-    if more == 0 {
-        return listed(names);
-    }
-    format!("{} and {more} more", names[..TOLD].join(", "))
 }
 
 /// What differs, in a sentence.
@@ -171,7 +162,7 @@ mod tests {
             "1 of 2 packages differ between nodes; 2 of 3 nodes were read."
         );
         let many: Vec<String> = (1..=6).map(|n| format!("n{n}")).collect();
-        assert_eq!(some(&many), "n1, n2, n3, n4 and 2 more");
+        assert_eq!(listed_some(&many, TOLD), "n1, n2, n3, n4 and 2 more");
         assert_eq!(names(" zoo, R6\nzoo  "), ["zoo", "R6"]);
     }
 }

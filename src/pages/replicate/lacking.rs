@@ -11,7 +11,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::work::{Work, short};
-use crate::ui::format::{counted, listed};
+use crate::ui::format::{counted, listed_some};
 use crate::ui::{Glyph, glyph};
 
 /// Scripts whose contents are looked at; a plan with more says so.
@@ -151,13 +151,7 @@ fn lines(scripts: &[Script], known: &Needed, answer: &PackagesAnswer) -> Vec<Str
             .iter()
             .filter(|package| needed.contains(&package.name))
             .map(|package| {
-                let some: Vec<String> = package.nodes.iter().take(3).cloned().collect();
-                let more = package.nodes.len() - some.len();
-                let nodes = if more > 0 {
-                    format!("{} and {more} more", some.join(", "))
-                } else {
-                    listed(&some)
-                };
+                let nodes = listed_some(&package.nodes, 3);
                 format!("{} (missing on {nodes})", package.name)
             })
             .collect();

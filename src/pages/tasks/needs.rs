@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::deployment::Group;
-use crate::ui::format::listed;
+use crate::ui::format::listed_some;
 use crate::ui::{CheckField, Glyph, glyph};
 
 /// How long nobody types before it is asked.
@@ -125,17 +125,8 @@ fn words(answer: &PackagesAnswer) -> Option<String> {
         .lacked
         .iter()
         .map(|package| {
-            let some: Vec<String> = package.nodes.iter().take(4).cloned().collect();
-            let more = package.nodes.len() - some.len();
-            if more > 0 {
-                format!(
-                    "{} is missing on {} and {more} more",
-                    package.name,
-                    some.join(", ")
-                )
-            } else {
-                format!("{} is missing on {}", package.name, listed(&some))
-            }
+            let nodes = listed_some(&package.nodes, 4);
+            format!("{} is missing on {nodes}", package.name)
         })
         .collect();
     if lacked.is_empty() {

@@ -13,6 +13,7 @@ use crate::store::StoredNode;
 use async_trait::async_trait;
 use gridhelm_api::Code;
 use gridhelm_api::node::NodeTest;
+use gridhelm_api::packages::MAX_PACKAGES;
 use gridhelm_rserve::packages;
 use gridhelm_rserve::reclaim::{self, Action, Reclaimed, Rule};
 use gridhelm_rserve::run::{self, SessionInfo};
@@ -25,8 +26,6 @@ use words::{credentials, endpoint, facts, found, marker_text, of, row, to_target
 
 /// How long a short evaluation on an open session may take.
 const SHORT: Duration = Duration::from_secs(2);
-/// Packages that are read of a node.
-const MOST_PACKAGES: u32 = 20_000;
 /// How long a probe or a reclaim may take.
 const LONG: Duration = Duration::from_secs(4);
 
@@ -216,7 +215,7 @@ impl SessionProvider for RserveProvider {
     async fn packages(&self, node: &StoredNode) -> Result<Inventory, SessionError> {
         let connection = self.connect_within(node, READ_LIMIT / 2).await;
         let mut connection = connection.map_err(of)?;
-        let read = packages::packages(&mut connection, MOST_PACKAGES);
+        let read = packages::packages(&mut connection, MAX_PACKAGES);
         let read = in_time(node, READ_LIMIT, read).await;
         leave(connection).await;
         read.map(|read| Inventory::new(read, crate::clock::now()))

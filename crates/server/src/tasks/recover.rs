@@ -22,24 +22,22 @@ pub(super) async fn begin(tasks: &Arc<Tasks>, shift: &Arc<Shift>) {
         Ok(open) => adopt(tasks, shift, open).await,
         Err(error) => {
             tracing::warn!(%error, "the open tasks cannot be read yet; trying again");
-            let (tasks, this) = (Arc::clone(tasks), Arc::clone(shift));
-            shift.attempts.spawn(async move {
-                loop {
-                    tokio::select! {
-                        _ = this.ended() => return,
-                        () = tokio::time::sleep(RETRY) => {}
-                    }
-                    if let Ok(open) = tasks.store.open_tasks().await {
-                        return adopt(&tasks, &this, open).await;
-                    }
-                }
-            });
+            adopt_later(tasks, shift, |_| true);
         }
     }
 }
 
 /// Takes up one task that may have been committed although nobody was told so.
 pub(super) fn look_for(tasks: &Arc<Tasks>, shift: &Arc<Shift>, id: String) {
+    adopt_later(tasks, shift, move |stored| stored.task.id == id);
+}
+
+/// Asks the store until it answers, and takes up what is wanted of its answer.
+fn adopt_later(
+    tasks: &Arc<Tasks>,
+    shift: &Arc<Shift>,
+    wanted: impl Fn(&StoredTask) -> bool + Send + 'static,
+) {
     let (tasks, this) = (Arc::clone(tasks), Arc::clone(shift));
     shift.attempts.spawn(async move {
         loop {
@@ -48,7 +46,7 @@ pub(super) fn look_for(tasks: &Arc<Tasks>, shift: &Arc<Shift>, id: String) {
                 () = tokio::time::sleep(RETRY) => {}
             }
             if let Ok(mut open) = tasks.store.open_tasks().await {
-                open.retain(|stored| stored.task.id == id);
+                open.retain(&wanted);
                 return adopt(&tasks, &this, open).await;
             }
         }

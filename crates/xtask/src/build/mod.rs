@@ -46,40 +46,34 @@ pub fn all(stop: &Stop) -> Result<bool, Error> {
 
 /// Builds the server as the tests use it: with debug assertions, of what the unit tests have compiled already. Gives the program's path.
 pub fn server_for_tests(workspace: &Workspace, stop: &Stop) -> Result<PathBuf, Error> {
-    say::timed("building", "the server for tests", || {
-        let mut cargo =
-            process::command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        // It comes with the tests that start it. By `cargo build` it would have other features, and all of it would be compiled once more.
-        cargo.current_dir(&workspace.root).args([
-            "test",
-            "--workspace",
-            "--no-run",
-            "--test",
-            "processes",
-        ]);
-        cargo.env("CARGO_TARGET_DIR", &workspace.target);
-        process::run_shown(cargo, stop)
-    })?;
+    // It comes with the tests that start it. By `cargo build` it would have other features, and all of it would be compiled once more.
+    let words = ["test", "--workspace", "--no-run", "--test", "processes"];
+    cargo("the server for tests", &words, workspace, stop)?;
     Ok(workspace.target.join("debug/gridhelm-server"))
 }
 
 /// Builds the server in release mode and gives the program's path.
 pub fn server(workspace: &Workspace, stop: &Stop) -> Result<PathBuf, Error> {
-    say::timed("building", "the server", || {
+    let words = [
+        "build",
+        "--release",
+        "--package",
+        "gridhelm-server",
+        "--bin",
+        "gridhelm-server",
+    ];
+    cargo("the server", &words, workspace, stop)?;
+    server_program(workspace)
+}
+
+fn cargo(what: &str, words: &[&str], workspace: &Workspace, stop: &Stop) -> Result<(), Error> {
+    say::timed("building", what, || {
         let mut cargo =
             process::command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.current_dir(&workspace.root).args([
-            "build",
-            "--release",
-            "--package",
-            "gridhelm-server",
-            "--bin",
-            "gridhelm-server",
-        ]);
+        cargo.current_dir(&workspace.root).args(words);
         cargo.env("CARGO_TARGET_DIR", &workspace.target);
         process::run_shown(cargo, stop)
-    })?;
-    server_program(workspace)
+    })
 }
 
 /// The built server; an error that tells what to do when it is not there.

@@ -5,7 +5,7 @@ use super::link::Link;
 use super::target::PostgresTarget;
 use crate::store::{Result, StoreError};
 use refinery::{Migration, Runner};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Client, Error};
 
@@ -17,6 +17,10 @@ const MIGRATION_WAIT: &str = "SET lock_timeout = '60s'; SET statement_timeout = 
 
 /// How long opening may take where nothing is to be migrated.
 const OPEN_WITHIN: Duration = Duration::from_mins(10);
+/// A database that does not answer is asked again for so long: after a host's start it may come up a moment later.
+const AGAIN_FOR: Duration = Duration::from_secs(5);
+/// The pause between.
+const PAUSE: Duration = Duration::from_millis(300);
 
 /// All migrations, in order; the last one's number is the schema that this build writes. A published one is never changed: a change is a new one. First a release
 /// expands (older servers go on), a later one contracts and raises `oldest_served`.
@@ -53,12 +57,21 @@ impl From<Broken> for Refusal {
 
 /// Makes sure that the database has this build's schema and is of this group.
 pub(super) async fn prepare(link: &Link, group: &str) -> Result<()> {
-    let prepared = tokio::time::timeout(OPEN_WITHIN, prepare_as(link, group)).await;
-    let message = match prepared {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(Refusal::Broken(broken))) => broken.message().to_owned(),
-        Ok(Err(Refusal::Unfit(why))) => why,
-        Err(_) => "the database does not answer".to_owned(),
+    let end = Instant::now() + AGAIN_FOR;
+    let message = loop {
+        let prepared = tokio::time::timeout(OPEN_WITHIN, prepare_as(link, group)).await;
+        let message = match prepared {
+            Ok(Ok(())) => return Ok(()),
+            // No other answer is to be had by asking again.
+            Ok(Err(Refusal::Unfit(why))) => break why,
+            Ok(Err(Refusal::Broken(broken))) => broken.message().to_owned(),
+            Err(_) => "the database does not answer".to_owned(),
+        };
+        if Instant::now() >= end {
+            break message;
+        }
+        tracing::warn!(message, "the database cannot be opened yet; trying again");
+        tokio::time::sleep(PAUSE).await;
     };
     Err(StoreError::Unavailable {
         operation: "open",
