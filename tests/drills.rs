@@ -82,3 +82,25 @@ async fn a_refusing_firewall_brings_no_takeover() {
 async fn the_death_of_the_databases_leader_loses_nothing() {
     holds("ha-database-leader").await;
 }
+
+// The grid's; the others run by `cargo xtask drill grid` alone.
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_session_runs_again_elsewhere_and_a_stopped_one_ends_by_its_time_out() {
+    holds("grid-session").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replication_is_whole_wherever_a_server_is_killed() {
+    holds("replicate-kill").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_who_replicate_at_once_do_not_mix() {
+    holds("replicate-people").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flipped_bit_is_found() {
+    holds("replicate-bit").await;
+}

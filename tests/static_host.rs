@@ -88,13 +88,12 @@ async fn tour(local: &Local, page: &Page) -> Result<()> {
     .await?;
 
     // A deep link asks for the sign-in first, and then shows what it names.
-    page.goto(&format!("{base}?page=grid&node=east-r01"))
-        .await?;
+    page.goto(&format!("{base}?page=grid&slots=table")).await?;
     page.fill("User", &local.ready.user).await?;
     page.fill("Password", &local.ready.password).await?;
     page.click("button", "Sign in").await?;
     page.find("heading", "Grid").await?;
-    page.find("heading", "east-r01").await?;
+    page.sees("east-r02").await?;
     let pieces = "return performance.getEntriesByType('resource').map(e => e.name).filter(n => /(split|chunk)-/.test(n))";
     let pieces = page.eval(pieces, Vec::new()).await?;
     if pieces.as_array().is_none_or(|pieces| !pieces.is_empty()) {
@@ -111,6 +110,9 @@ async fn tour(local: &Local, page: &Page) -> Result<()> {
     page.find("heading", "Grid").await?;
     // Before anything has brought this piece into the browser's cache.
     missing_piece(&folder.join("ops/console"), page).await?;
+    page.goto(&format!("{base}?page=grid&node=east-r01"))
+        .await?;
+    page.find("heading", "east-r01").await?;
     page.goto(&format!("{base}index.html?page=switch")).await?;
     page.goto(&format!("{base}index.html?page=switch")).await?;
     page.find("heading", "Switch active server").await?;

@@ -32,7 +32,8 @@ async fn every_view_can_be_used_by_everyone() {
 
 async fn all(local: &Local, browser: &Browser, page: &Page) -> Result<()> {
     views::sign_in(local, page).await?;
-    on_a_phone(local, browser, page).await?;
+    fits(local, browser, page).await?;
+    stands_still(local, browser, page).await?;
     first_steps(local, browser, page).await?;
     let (found, looks) = views::axe_everywhere(local, browser, page).await?;
     eprintln!("axe looked {looks} times");
@@ -50,7 +51,7 @@ async fn all(local: &Local, browser: &Browser, page: &Page) -> Result<()> {
 async fn first_steps(local: &Local, browser: &Browser, page: &Page) -> Result<()> {
     let url = &local.server("west-1")?.url;
     let west = Api::sign_in(url, &local.ready.user, &local.ready.password).await?;
-    let disable = json!({ "intent": "disabled", "reason": "it goes away" });
+    let disable = json!({ "intent": "disabled", "reason": "it goes away", "override_guard": true });
     for (method, path, body) in [
         (Method::POST, "nodes/west-r01/intent", Some(disable)),
         (Method::DELETE, "nodes/west-r01", None),
@@ -85,11 +86,19 @@ async fn first_steps(local: &Local, browser: &Browser, page: &Page) -> Result<()
     Ok(())
 }
 
-/// What is wider than the page, and what of the main controls is smaller than a thumb, WCAG 2.5.5: 44 pixels. Links within a sentence may be smaller.
+/// Text of twice the size on a desk of 1,280 by 1,024: the browser's zoom makes as many pixels of the page as that.
+const TWICE: Window = Window {
+    width: 640,
+    height: 512,
+};
+
+/// What is wider than the page or scrolls beside it, and what of the main controls is smaller than a thumb, WCAG 2.5.5: 44 pixels. Links within a sentence may be smaller.
 const MEASURE: &str = r"
 const small = [], wide = [];
 const width = document.documentElement.clientWidth;
 if (document.documentElement.scrollWidth > width) wide.push('the page: ' + document.documentElement.scrollWidth);
+const root = document.documentElement, inner = document.querySelector('.page');
+if (getComputedStyle(inner).overflowY === 'auto' && root.scrollHeight > innerHeight) wide.push('the window scrolls beside the page: ' + root.scrollHeight);
 for (const e of document.querySelectorAll('button, select, input:not([type=checkbox]):not([type=radio]), textarea, .tabbar a, a.btn, a.go, a.grpcard')) {
   const box = e.getBoundingClientRect();
   if (!box.width || getComputedStyle(e).visibility === 'hidden' || e.closest('.sr, .skip')) continue;
@@ -99,23 +108,54 @@ for (const e of document.querySelectorAll('button, select, input:not([type=check
 return [wide, small];
 ";
 
-/// No page scrolls sideways at 360 pixels; on the two pages for emergencies every control is large enough for a thumb.
-async fn on_a_phone(local: &Local, browser: &Browser, page: &Page) -> Result<()> {
-    browser.resize(PHONE).await?;
+/// No page scrolls sideways at 360 pixels, or with text of twice the size, nor twice downwards; on the two pages for emergencies every control is large
+/// enough for a thumb on a phone.
+async fn fits(local: &Local, browser: &Browser, page: &Page) -> Result<()> {
     let task = views::a_task(local).await?;
     let mut found = Vec::new();
-    for view in &PAGES {
-        views::open(local, page, view, &task).await?;
-        let for_thumbs = matches!(view.name, "overview" | "switch");
-        let seen = page.eval(MEASURE, vec![json!(for_thumbs)]).await?;
-        for list in seen.as_array().into_iter().flatten() {
-            let lines = list.as_array().into_iter().flatten();
-            found.extend(lines.map(|line| format!("{}: {line}", view.name)));
+    for (on, window) in [
+        ("a desk", Window::default()),
+        ("a phone", PHONE),
+        ("text twice as large", TWICE),
+    ] {
+        browser.resize(window).await?;
+        for view in &PAGES {
+            views::open(local, page, view, &task).await?;
+            let for_thumbs = on == "a phone" && matches!(view.name, "overview" | "switch");
+            let seen = page.eval(MEASURE, vec![json!(for_thumbs)]).await?;
+            for list in seen.as_array().into_iter().flatten() {
+                let lines = list.as_array().into_iter().flatten();
+                found.extend(lines.map(|line| format!("{on}, {}: {line}", view.name)));
+            }
         }
     }
     browser.resize(Window::default()).await?;
     if found.is_empty() {
         return Ok(());
     }
-    Err(HarnessError(format!("on a phone:\n{}", found.join("\n"))))
+    Err(HarnessError(format!(
+        "too wide or too small:\n{}",
+        found.join("\n")
+    )))
+}
+
+/// What moves on the page now.
+const MOVING: &str =
+    "return document.getAnimations().filter(a => a.playState === 'running').length";
+
+/// Whoever wants no motion sees none, on the page where most moves.
+async fn stands_still(local: &Local, browser: &Browser, page: &Page) -> Result<()> {
+    for (wish, still) in [("no-preference", false), ("reduce", true)] {
+        let wish = json!({ "features": [{ "name": "prefers-reduced-motion", "value": wish }] });
+        browser.cdp("Emulation.setEmulatedMedia", wish).await?;
+        page.goto(&format!("{}?page=overview", local.ready.console))
+            .await?;
+        page.sees("Recent events").await?;
+        page.sees("west-r01").await?;
+        let moving = page.eval(MOVING, Vec::new()).await?;
+        assert_eq!(moving == 0, still, "{moving} animations");
+    }
+    let any = json!({ "features": [] });
+    browser.cdp("Emulation.setEmulatedMedia", any).await?;
+    Ok(())
 }

@@ -78,6 +78,8 @@ parts! {
     Packages: pages::packages::Page in watch,
     Backups: pages::backups::Page in watch,
     NodeForm: pages::grid::NodeForm in register,
+    NodeDetails: pages::node::Details in register,
+    Operate: pages::operate::Panel in register,
     Tool: tools::any::Any in tools,
 }
 

@@ -40,11 +40,19 @@ views! {
         q,
         /// Node states shown, comma between them; all when absent.
         state,
-        /// Column that rows are sorted by; a leading `-` means descending.
+        /// Columns that rows are sorted by, comma between them; a leading `-` means descending.
         sort,
+        /// Columns shown, comma between them; the usual ones when absent.
+        columns,
+        /// How high lines are: `compact` or `roomy`; usual when absent.
+        density,
+        /// The node that the chosen one is compared with.
+        with,
         /// `table` shows the heat map as a table.
         slots,
-        /// The open drawer: `register` or `edit`.
+        /// `slots` or `nodes`: what the heat map has a cell for; as many as fit when absent.
+        zoom,
+        /// The open drawer: `register`, `edit`, `several`, `past`, `list`, `table` or `compare`.
         panel,
     }
     /// Tasks: those that ran, run and wait.
@@ -115,7 +123,7 @@ views! {
         event,
         /// How far back: `1h`, `24h`, `7d`; all that is loaded when absent.
         period,
-        /// `audit` shows who tried to write what.
+        /// `audit` shows who tried to write what, `alerts` what rules found.
         tab,
     }
     /// Accounts, one's own password, tokens for programs.

@@ -7,6 +7,7 @@ use crate::reactive::ArcRwSignal;
 use gridhelm_api::event::Event;
 use gridhelm_api::group::{Group as GroupInfo, ServerRole, ServerStatus};
 use gridhelm_api::node::Node;
+use gridhelm_api::patch::{Misfit, Names, Patch};
 use gridhelm_api::stream::{Delta, Snapshot};
 use gridhelm_api::switch::{StepState, SwitchRecord, SwitchState};
 use gridhelm_api::task::{ConsoleChunk, Task};
@@ -28,29 +29,38 @@ struct Batch {
     nodes: Dirty,
     tasks: Dirty,
     tally: Tally,
+    /// Whether a node has more or fewer slots than it had.
+    reshaped: bool,
     events: Option<VecDeque<Event>>,
+    misfit: Option<usize>,
 }
 
 /// Applies changes in the order in which they came. A server that takes the active role, or gives it up, sends a new snapshot: until then
-/// what was known stays.
-pub(super) fn apply(group: &'static Group, changes: Vec<(usize, Delta)>) {
+/// what was known stays. Gives back a server of which a change did not fit: the whole is needed from it.
+pub(super) fn apply(group: &'static Group, changes: Vec<(usize, Delta)>) -> Option<usize> {
     let mut batch = Batch {
         group,
         nodes: Dirty::default(),
         tasks: Dirty::default(),
         tally: group.tally.get_untracked(),
+        reshaped: false,
         events: None,
+        misfit: None,
     };
     for (server, delta) in changes {
         batch.apply(server, delta);
     }
-    group.nodes.flush(&batch.nodes);
+    group.nodes.flush(batch.nodes);
+    if batch.reshaped {
+        group.shape.update(|shape| *shape += 1);
+    }
     group.tasks.truncate(TASKS, &mut batch.tasks);
-    group.tasks.flush(&batch.tasks);
+    group.tasks.flush(batch.tasks);
     set_changed(&group.tally, batch.tally);
     if let Some(events) = batch.events {
         group.events.set(Arc::new(events.into()));
     }
+    batch.misfit
 }
 
 impl Batch {
@@ -61,6 +71,10 @@ impl Batch {
             Delta::Server(status) => self.status(server, status),
             Delta::Group(info) => self.info(info),
             Delta::Node(node) if source => self.node(*node),
+            Delta::Patch(patch) if source => {
+                let fits = self.patch(server, *patch);
+                self.misfit = fits.err().map(|_| server).or(self.misfit);
+            }
             Delta::NodeRemoved { name } if source => {
                 if let Some(before) = self.group.nodes.remove(&name, &mut self.nodes) {
                     self.tally.remove(&before);
@@ -93,6 +107,7 @@ impl Batch {
         }
         let group = self.group;
         self.tally = Tally::default();
+        self.reshaped = true;
         let names: std::collections::HashSet<&str> = snapshot
             .nodes
             .iter()
@@ -155,10 +170,42 @@ impl Batch {
 
     fn node(&mut self, node: Node) {
         let name = node.name.clone();
+        self.put(&name, node);
+    }
+
+    fn put(&mut self, name: &str, node: Node) {
+        let slots = node.slots.len();
         self.tally.add(&node);
-        if let Some(before) = self.group.nodes.put(&name, node, &mut self.nodes) {
+        if let Some(before) = self.group.nodes.put(name, node, &mut self.nodes) {
             self.tally.remove(&before);
+            self.reshaped |= before.slots.len() != slots;
         }
+    }
+
+    /// What changed of some nodes, by a server's names of them.
+    fn patch(&mut self, server: usize, mut patch: Patch) -> Result<(), Misfit> {
+        let group = self.group;
+        let mut known = group.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0 != Some(server) {
+            // The numbers are each server's own.
+            *known = (Some(server), Names::default());
+        }
+        known.1.learn(std::mem::take(&mut patch.names))?;
+        let mut fits = Ok(());
+        patch.each(|number, change| {
+            let name = known.1.get(number);
+            let Some((name, node)) = name.and_then(|name| Some((name, group.nodes.find(name)?)))
+            else {
+                fits = Err(Misfit);
+                return;
+            };
+            let mut node = Node::clone(&node.get_untracked());
+            match change.apply(&mut node) {
+                Ok(()) => self.put(name, node),
+                misfit => fits = misfit,
+            }
+        })?;
+        fits
     }
 
     fn task(&mut self, task: Task) {

@@ -253,6 +253,84 @@ fn a_standby_that_rises_takes_the_grid_over_with_its_snapshot() {
     );
 }
 
+/// A patch that names the only node of a snapshot by 3 and makes its first slot busy.
+fn patch(names: bool, place: u32) -> Delta {
+    let names = if names {
+        vec![(3, "a".to_owned())]
+    } else {
+        Vec::new()
+    };
+    let json = serde_json::json!({
+        "at": 5_000, "names": names, "beats": [3, 2], "load": [3, 41], "slots": [[3, place, "busy", 12, 4711, "t-1"]],
+    });
+    Delta::Patch(serde_json::from_value(json).unwrap())
+}
+
+#[test]
+fn a_patch_changes_what_it_names_and_nothing_else() {
+    let owner = Owner::new();
+    owner.set();
+    let group = group();
+    let idle = node("a", Health::Healthy, &[SlotState::Idle, SlotState::Idle]);
+    let all = vec![idle.clone(), node("b", Health::Healthy, &[])];
+    apply(group, vec![(0, snapshot(ServerRole::Active, 1, all, &[]))]);
+    let beside = group.nodes.find("b").unwrap().get_untracked();
+    assert_eq!(apply(group, vec![(0, patch(true, 1))]), None);
+    let mut wanted = idle;
+    (wanted.last_heartbeat, wanted.load) = (Some(4_800), Some(0.41));
+    wanted.slots[1] = Slot {
+        state: SlotState::Busy,
+        pid: Some(4711),
+        task: Some("t-1".to_owned()),
+        held_by: None,
+        since: 4_988,
+    };
+    assert_eq!(*group.nodes.find("a").unwrap().get_untracked(), wanted);
+    let tally = group.tally.get_untracked();
+    assert_eq!(
+        (tally.nodes, tally.slots(), tally.slots_in(SlotState::Busy)),
+        (2, 2, 1)
+    );
+    assert!(Arc::ptr_eq(
+        &beside,
+        &group.nodes.find("b").unwrap().get_untracked()
+    ));
+}
+
+#[test]
+fn a_patch_that_does_not_fit_asks_for_the_whole() {
+    let owner = Owner::new();
+    owner.set();
+    let group = group();
+    let idle = || node("a", Health::Healthy, &[SlotState::Idle]);
+    let began = (0, snapshot(ServerRole::Active, 1, vec![idle()], &[]));
+    assert_eq!(apply(group, vec![began]), None);
+    assert_eq!(
+        apply(group, vec![(0, patch(false, 0))]),
+        Some(0),
+        "nobody named it"
+    );
+    assert_eq!(
+        apply(group, vec![(0, patch(true, 7))]),
+        Some(0),
+        "no such slot"
+    );
+    assert_eq!(
+        apply(group, vec![(0, patch(false, 0))]),
+        None,
+        "named by now"
+    );
+    // The numbers of one server are not those of another; a server that is not shown has no say.
+    assert_eq!(apply(group, vec![(1, patch(true, 0))]), None);
+    assert_eq!(
+        group.nodes.find("a").unwrap().get_untracked().slots[0].since,
+        4_988
+    );
+    let risen = (1, snapshot(ServerRole::Active, 2, vec![idle()], &[]));
+    assert_eq!(apply(group, vec![risen, (1, patch(false, 0))]), Some(1));
+    assert_eq!(apply(group, vec![(1, patch(true, 0))]), None);
+}
+
 #[test]
 fn every_event_counts_once_and_newest_comes_first() {
     let owner = Owner::new();

@@ -1,9 +1,10 @@
 //! One stream of changes for each server, kept open: read, resumed, tried again. Everything else stays alive while one is down.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures_util::future::{AbortHandle, Either, abortable, select};
+use futures_util::future::{AbortHandle, Either, abortable, poll_immediate, select};
 use gloo_timers::future::TimeoutFuture;
 use gridhelm_api::stream::Delta;
 use gridhelm_client::{Client, Error};
@@ -17,6 +18,8 @@ use crate::ui::clock::now;
 
 /// A server that says nothing for so long is taken for lost: it ticks every second. Milliseconds.
 const SILENCE: u32 = 4_000;
+/// The whole is asked for again at most so often, milliseconds.
+const ASK_AGAIN: f64 = 5_000.0;
 /// How often a small request measures the way to a server, milliseconds.
 const PING: u32 = 10_000;
 /// The most changes held for the next frame; beyond it the stream is opened anew, with a snapshot.
@@ -116,14 +119,19 @@ async fn follow(
     *failures = 0;
     *down_since = None;
     loop {
-        let next = Box::pin(stream.next_delta());
-        let item = match select(next, TimeoutFuture::new(SILENCE)).await {
-            Either::Left((item, _)) => item,
-            Either::Right(_) => {
-                return Err(Error::TimedOut {
-                    url: server.url.clone(),
-                    seconds: SILENCE / 1000,
-                });
+        let mut next = Box::pin(stream.next_delta());
+        // Many changes come in one piece: no timer is started for those that are here.
+        let item = if let Some(item) = poll_immediate(&mut next).await {
+            item
+        } else {
+            match select(next, TimeoutFuture::new(SILENCE)).await {
+                Either::Left((item, _)) => item,
+                Either::Right(_) => {
+                    return Err(Error::TimedOut {
+                        url: server.url.clone(),
+                        seconds: SILENCE / 1000,
+                    });
+                }
             }
         };
         match item {
@@ -156,13 +164,25 @@ fn enqueue(deployment: &'static Deployment, group: &'static Group, index: usize,
         queue.len() == 1
     };
     if first {
-        request_animation_frame(move || flush(group));
+        let batch = group.batches.load(Ordering::Relaxed);
+        request_animation_frame(move || flush(deployment, group, batch));
         // A page in the background gets no frames.
-        set_timeout(move || flush(group), Duration::from_millis(250));
+        set_timeout(
+            move || flush(deployment, group, batch),
+            Duration::from_millis(250),
+        );
     }
 }
 
-fn flush(group: &'static Group) {
+/// Applies what is held, if this batch of it was not applied yet: later changes wait for their own frame.
+fn flush(deployment: &'static Deployment, group: &'static Group, batch: u64) {
+    let held = &group.batches;
+    if held
+        .compare_exchange(batch, batch + 1, Ordering::Relaxed, Ordering::Relaxed)
+        .is_err()
+    {
+        return;
+    }
     let changes = std::mem::take(&mut *group.queue.lock().unwrap_or_else(PoisonError::into_inner));
     if changes.is_empty() {
         return;
@@ -173,7 +193,24 @@ fn flush(group: &'static Group) {
             server.heard.set(Some(now));
         }
     }
-    apply(group, changes);
+    if let Some(index) = apply(group, changes) {
+        ask_again(deployment, group, index, now);
+    }
+}
+
+/// Asks a server for all it knows, as a change of its nodes did not fit what is known here; not again and again.
+fn ask_again(deployment: &'static Deployment, group: &'static Group, index: usize, now: f64) {
+    {
+        let mut asked = group.servers[index]
+            .asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if asked.is_some_and(|at| now - at < ASK_AGAIN) {
+            return;
+        }
+        *asked = Some(now);
+    }
+    open(deployment, group, index);
 }
 
 /// Holds changes back, or lets them come again.

@@ -1,7 +1,7 @@
 //! A list whose rows live on their own: one row's change touches what shows that row, and nothing else.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::reactive::ArcRwSignal;
@@ -27,14 +27,22 @@ pub struct Keyed<T: Send + Sync + 'static> {
     index: Mutex<HashMap<Arc<str>, ArcRwSignal<Arc<T>>>>,
     order: ArcRwSignal<Arc<Vec<Entry<T>>>>,
     revision: ArcRwSignal<u64>,
+    /// The keys of the latest changes, by the revision that each batch of them led to, oldest first.
+    changes: Mutex<VecDeque<(u64, Vec<Arc<str>>)>>,
     descending: bool,
 }
+
+/// The most batches whose keys are kept: some seconds of frames.
+const BATCHES: usize = 256;
+/// A batch of more keys is not kept: whoever follows had better look at all rows.
+const KEYS: usize = 2_000;
 
 /// What a batch of changes left to be told, once, at its end.
 #[derive(Default)]
 pub(super) struct Dirty {
     changed: bool,
     members: bool,
+    keys: Vec<Arc<str>>,
 }
 
 impl<T: Send + Sync + PartialEq + 'static> Keyed<T> {
@@ -43,6 +51,7 @@ impl<T: Send + Sync + PartialEq + 'static> Keyed<T> {
             index: Mutex::default(),
             order: ArcRwSignal::new(Arc::default()),
             revision: ArcRwSignal::new(0),
+            changes: Mutex::default(),
             descending,
         }
     }
@@ -67,6 +76,22 @@ impl<T: Send + Sync + PartialEq + 'static> Keyed<T> {
         self.revision.track();
     }
 
+    /// Grows with every batch of changes. Tracks nothing.
+    pub fn revision(&self) -> u64 {
+        self.revision.get_untracked()
+    }
+
+    /// The keys of what has changed since that revision, the same key perhaps more than once; `None` when that is too long ago to be known.
+    /// Tracks nothing.
+    pub fn changed_since(&self, revision: u64) -> Option<Vec<Arc<str>>> {
+        let now = self.revision();
+        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        // Every batch since must be there.
+        let since = changes.iter().filter(|(led_to, _)| *led_to > revision);
+        let missing = now.checked_sub(revision)? != since.clone().count() as u64;
+        (!missing).then(|| since.flat_map(|(_, keys)| keys.iter().cloned()).collect())
+    }
+
     /// The signal of one row. Tracks nothing.
     pub fn find(&self, key: &str) -> Option<ArcRwSignal<Arc<T>>> {
         self.lock().get(key).cloned()
@@ -84,7 +109,11 @@ impl<T: Send + Sync + PartialEq + 'static> Keyed<T> {
 
     /// Puts an item in; gives back the one that it replaces.
     pub(super) fn put(&self, key: &str, item: T, dirty: &mut Dirty) -> Option<Arc<T>> {
-        let Some(signal) = self.find(key) else {
+        let found = self
+            .lock()
+            .get_key_value(key)
+            .map(|(key, signal)| (Arc::clone(key), signal.clone()));
+        let Some((key, signal)) = found else {
             self.lock()
                 .insert(Arc::from(key), ArcRwSignal::new(Arc::new(item)));
             dirty.changed = true;
@@ -95,6 +124,7 @@ impl<T: Send + Sync + PartialEq + 'static> Keyed<T> {
         if *before != item {
             signal.set(Arc::new(item));
             dirty.changed = true;
+            dirty.keys.push(key);
         }
         Some(before)
     }
@@ -150,12 +180,23 @@ impl<T: Send + Sync + PartialEq + 'static> Keyed<T> {
     }
 
     /// Tells what a batch changed.
-    pub(super) fn flush(&self, dirty: &Dirty) {
+    pub(super) fn flush(&self, dirty: Dirty) {
         if dirty.members {
             self.order.set(Arc::new(self.sorted()));
         }
         if dirty.changed {
-            self.revision.update(|revision| *revision += 1);
+            let next = self.revision() + 1;
+            {
+                let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+                if dirty.keys.len() > KEYS {
+                    changes.clear();
+                } else {
+                    let surplus = (changes.len() + 1).saturating_sub(BATCHES);
+                    changes.drain(..surplus);
+                    changes.push_back((next, dirty.keys));
+                }
+            }
+            self.revision.set(next);
         }
     }
 }
@@ -222,7 +263,7 @@ mod tests {
         let mut dirty = Dirty::default();
         list.put("b", 1, &mut dirty);
         list.put("a", 2, &mut dirty);
-        list.flush(&dirty);
+        list.flush(dirty);
         let rows = list.rows();
         assert_eq!(
             rows.iter().map(|row| &*row.key).collect::<Vec<_>>(),
@@ -231,7 +272,7 @@ mod tests {
 
         let mut dirty = Dirty::default();
         assert_eq!(list.put("a", 3, &mut dirty).as_deref(), Some(&2));
-        list.flush(&dirty);
+        list.flush(dirty);
         assert!(Arc::ptr_eq(&rows, &list.rows()), "no row came or went");
         assert_eq!(*rows[0].get(), 3);
 
@@ -242,8 +283,45 @@ mod tests {
             "the same again is no change"
         );
         list.retain(|key| key == "b", &mut dirty);
-        list.flush(&dirty);
+        list.flush(dirty);
         assert_eq!(list.len(), 1);
         assert!(list.get("a").is_none());
+    }
+
+    #[test]
+    fn what_changed_since_a_moment_is_known_or_said_to_be_unknown() {
+        let owner = Owner::new();
+        owner.set();
+        let list: Keyed<u32> = Keyed::new(false);
+        let change = |keys: &[&str], value: u32| {
+            let mut dirty = Dirty::default();
+            for key in keys {
+                list.put(key, value, &mut dirty);
+            }
+            list.flush(dirty);
+        };
+        change(&["a", "b", "c"], 0);
+        let start = list.revision();
+        assert_eq!(list.changed_since(start), Some(Vec::new()));
+        change(&["b"], 1);
+        change(&["a", "b"], 2);
+        let keys: Vec<Arc<str>> = ["b", "a", "b"].map(Arc::from).to_vec();
+        assert_eq!(list.changed_since(start), Some(keys));
+        assert_eq!(list.changed_since(start + 1).unwrap().len(), 2);
+        assert_eq!(list.changed_since(start + 9), None, "not there yet");
+
+        for value in 0..=u32::try_from(BATCHES).unwrap() {
+            change(&["c"], value + 10);
+        }
+        assert_eq!(list.changed_since(start), None, "too long ago");
+        let many: Vec<String> = (0..=KEYS).map(|n| format!("n{n}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        change(&many, 1);
+        let before = list.revision();
+        change(&many, 2);
+        assert_eq!(list.changed_since(before), None, "too many");
+        let before = list.revision();
+        change(&["c"], 7);
+        assert_eq!(list.changed_since(before).unwrap().len(), 1);
     }
 }

@@ -21,7 +21,7 @@ use wasm_bindgen::JsCast;
 pub use keyed::{Entry, Keyed, natural};
 pub use session::{renew, sign_in, sign_out};
 pub use state::{Connection, Deployment, Group, Server, Session};
-pub use tally::{SLOT_STATES, Tally, node_state, node_word, role_word, slot_glyph};
+pub use tally::{NODE_STATES, SLOT_STATES, Tally, node_state, node_word, role_word, slot_glyph};
 pub use trouble::trouble;
 
 thread_local! {

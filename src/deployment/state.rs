@@ -1,6 +1,7 @@
 //! The live state: groups, their servers, and what is known of each. Made once, lives as long as the page.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use crate::reactive::ArcRwSignal;
@@ -9,6 +10,7 @@ use gridhelm_api::account::Role;
 use gridhelm_api::event::Event;
 use gridhelm_api::group::{Group as GroupInfo, GroupStats, ServerRole, ServerStatus};
 use gridhelm_api::node::Node;
+use gridhelm_api::patch::Names;
 use gridhelm_api::stream::Delta;
 use gridhelm_api::switch::SwitchRecord;
 use gridhelm_api::task::{ConsoleChunk, Task};
@@ -42,6 +44,8 @@ pub struct Group {
     pub session: ArcRwSignal<Option<Session>>,
     /// Its nodes, by name.
     pub nodes: Keyed<Node>,
+    /// Grows when a node has more or fewer slots than it had.
+    pub shape: ArcRwSignal<u64>,
     /// How many nodes and slots are in which state.
     pub tally: ArcRwSignal<Tally>,
     /// Its latest tasks, newest first.
@@ -60,6 +64,10 @@ pub struct Group {
     pub source: ArcRwSignal<Option<usize>>,
     pub(super) consoles: Mutex<HashMap<String, ArcRwSignal<Arc<Vec<ConsoleChunk>>>>>,
     pub(super) queue: Mutex<Vec<(usize, Delta)>>,
+    /// How often the queue was emptied.
+    pub(super) batches: AtomicU64,
+    /// The server whose patches can be read, with its names of nodes.
+    pub(super) names: Mutex<(Option<usize>, Names)>,
 }
 
 /// One server, and the connection to it.
@@ -77,6 +85,8 @@ pub struct Server {
     /// How long a small request took, milliseconds.
     pub round_trip: ArcRwSignal<Option<f64>>,
     pub(super) stream: Mutex<Option<AbortHandle>>,
+    /// When the whole was last asked for again, as a change did not fit, by the page's clock.
+    pub(super) asked: Mutex<Option<f64>>,
 }
 
 /// How the connection to a server stands.
@@ -123,6 +133,7 @@ impl Server {
             heard: ArcRwSignal::new(None),
             round_trip: ArcRwSignal::new(None),
             stream: Mutex::default(),
+            asked: Mutex::default(),
         }
     }
 
@@ -154,6 +165,7 @@ impl Group {
             servers,
             session: ArcRwSignal::new(None),
             nodes: Keyed::new(false),
+            shape: ArcRwSignal::new(0),
             tally: ArcRwSignal::new(Tally::default()),
             tasks: Keyed::new(true),
             events: ArcRwSignal::new(Arc::default()),
@@ -164,6 +176,8 @@ impl Group {
             source: ArcRwSignal::new(None),
             consoles: Mutex::default(),
             queue: Mutex::default(),
+            batches: AtomicU64::new(0),
+            names: Mutex::default(),
         }
     }
 

@@ -84,8 +84,20 @@ pub struct Tally {
     pub on_purpose: usize,
     /// Nodes that do not answer.
     pub nodes_lost: usize,
+    states: [usize; 7],
     slots: [usize; 7],
 }
+
+/// All states of a node, in the order of the filter.
+pub const NODE_STATES: [Glyph; 7] = [
+    Glyph::Ready,
+    Glyph::Stalled,
+    Glyph::Lost,
+    Glyph::Zombie,
+    Glyph::Draining,
+    Glyph::Disabled,
+    Glyph::Todo,
+];
 
 /// All slot states, in the order of legends.
 pub const SLOT_STATES: [SlotState; 7] = [
@@ -102,6 +114,12 @@ impl Tally {
     /// Slots in all.
     pub fn slots(&self) -> usize {
         self.slots.iter().sum()
+    }
+
+    /// How many nodes are in that state, as [`node_state`] says it.
+    pub fn nodes_in(&self, state: Glyph) -> usize {
+        let place = NODE_STATES.iter().position(|known| *known == state);
+        place.map_or(0, |place| self.states[place])
     }
 
     /// How many slots are in that state.
@@ -131,14 +149,19 @@ impl Tally {
         self.trouble += other.trouble;
         self.on_purpose += other.on_purpose;
         self.nodes_lost += other.nodes_lost;
-        for (total, part) in self.slots.iter_mut().zip(other.slots) {
+        let own = self.slots.iter_mut().chain(&mut self.states);
+        for (total, part) in own.zip(other.slots.into_iter().chain(other.states)) {
             *total += part;
         }
     }
 
     fn count(&mut self, node: &Node, step: fn(&mut usize)) {
         step(&mut self.nodes);
-        match node_state(node) {
+        let state = node_state(node);
+        if let Some(place) = NODE_STATES.iter().position(|known| *known == state) {
+            step(&mut self.states[place]);
+        }
+        match state {
             Glyph::Lost => {
                 step(&mut self.trouble);
                 step(&mut self.nodes_lost);

@@ -4,6 +4,8 @@ pub mod accounts;
 pub mod backups;
 pub mod events;
 pub mod grid;
+pub mod node;
+pub mod operate;
 pub mod overview;
 pub mod packages;
 pub mod replicate;

@@ -24,7 +24,7 @@ const GO_TO: [(&str, &str); Page::ALL.len()] = {
 };
 
 /// All keys.
-const LIST: [Part; 4] = [
+const LIST: [Part; 5] = [
     (
         "Everywhere",
         false,
@@ -55,6 +55,14 @@ const LIST: [Part; 4] = [
             ),
             ("PageUp, PageDown", "In the heat map: groups"),
             ("Enter", "In the heat map: open the slot"),
+        ],
+    ),
+    (
+        "Replicate, single keys",
+        true,
+        &[
+            ("k j", "Previous, next file"),
+            ("x", "The chosen file into the plan, or out of it"),
         ],
     ),
 ];

@@ -49,8 +49,17 @@ pub fn diff_rows(left: &str, right: &str, context: usize, open: &[usize]) -> Vec
     rows
 }
 
+/// Where two lists of lines are alike and where they are not, in order, all of both covered. Beyond the lines that are compared all of them
+/// count as changed.
+pub fn stretches(old: &[&str], new: &[&str]) -> Vec<Stretch> {
+    if old.len() > LINES || new.len() > LINES {
+        return vec![(false, 0..old.len(), 0..new.len())];
+    }
+    compare(old, new)
+}
+
 /// A stretch of both sides: whether it is alike, and where it is.
-type Stretch = (bool, Range<usize>, Range<usize>);
+pub type Stretch = (bool, Range<usize>, Range<usize>);
 
 /// Compares by numbers, equal ones for equal parts: so the same code does it for lines and for words.
 fn compare(old: &[&str], new: &[&str]) -> Vec<Stretch> {

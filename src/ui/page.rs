@@ -133,7 +133,28 @@ pub fn Skeleton(
     view! { <div class="pad skels" role="status"><span class="sr">{name}</span>{(0..lines).map(line).collect_view()}</div> }.into_any()
 }
 
-/// The head of a column that rows can be sorted by. `sort` is the column's key, with a leading `-` for descending.
+/// What a table is sorted by after a column's head was pressed. `sort` are keys with commas between them, the first decides first, a leading
+/// `-` is for descending. `add` keeps the other columns and turns this one on, round and off; else it is the only one.
+pub(crate) fn sorted_by(sort: &str, column: &str, add: bool) -> String {
+    let down = ["-", column].concat();
+    let mut parts: Vec<&str> = sort.split(',').filter(|part| !part.is_empty()).collect();
+    let place = parts
+        .iter()
+        .position(|part| *part == column || *part == down);
+    match (add, place) {
+        (false, Some(place)) if parts[place] == column => return down,
+        (false, _) => return column.to_owned(),
+        (true, Some(place)) if parts[place] == column => parts[place] = &down,
+        (true, Some(place)) => {
+            parts.remove(place);
+        }
+        (true, None) => parts.push(column),
+    }
+    parts.join(",")
+}
+
+/// The head of a column that rows can be sorted by. `sort` is the column's key, with a leading `-` for descending; where `many` can decide,
+/// more of them follow with commas between, and who holds Shift adds this one.
 #[component]
 pub fn SortHead(
     /// The column's key.
@@ -149,29 +170,69 @@ pub fn SortHead(
     /// Whether it holds numbers, at the right.
     #[prop(optional)]
     number: bool,
+    /// Whether more than one column can decide.
+    #[prop(optional)]
+    many: bool,
 ) -> AnyView {
-    let order = move || {
+    // The place among the columns that decide, how many those are, and the way.
+    let place = move || {
         sort.with(|sort| {
-            if sort == column {
-                Some("ascending")
-            } else if sort.strip_prefix('-') == Some(column) {
-                Some("descending")
+            let parts: Vec<&str> = sort.split(',').collect();
+            let own = |part: &&str| part.strip_prefix('-').unwrap_or(part) == column;
+            let at = parts.iter().position(own)?;
+            let way = if parts[at] == column {
+                "ascending"
             } else {
-                None
-            }
+                "descending"
+            };
+            Some((at, parts.len(), way))
         })
     };
-    let click = move |_| {
-        on_sort.run(if order() == Some("ascending") {
-            ["-", column].concat()
-        } else {
-            column.to_owned()
+    // One head alone bears it: the one that decides first.
+    let order = move || place().filter(|(at, ..)| *at == 0).map(|(_, _, way)| way);
+    let click = move |event: web_sys::MouseEvent| {
+        let add = many && event.shift_key();
+        on_sort.run(sort.with_untracked(|sort| sorted_by(sort, column, add)))
+    };
+    let mark = move || {
+        place().map(|(at, of, way)| {
+            let rank = (of > 1).then(|| {
+                let words = format!(", {way}, number {} of the columns that decide", at + 1);
+                view! { <small aria-hidden="true">{at + 1}</small><span class="sr">{words}</span> }
+            });
+            view! { <span class=["sort ", way].concat()>{icon(Icon::Down)}</span>{rank} }
         })
     };
+    let hint = move || many.then_some("With Shift: sort by this column, too");
     view! {
         <th scope="col" class=if number { "num" } else { "" } aria-sort=order>
-            <button type="button" on:click=click>{label}{move || order().map(|order| view! { <span class=["sort ", order].concat()>{icon(Icon::Down)}</span> })}</button>
+            <button type="button" title=hint on:click=click>{label}{mark}</button>
         </th>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_alone_turns_round() {
+        assert_eq!(sorted_by("", "load", false), "load");
+        assert_eq!(sorted_by("load", "load", false), "-load");
+        assert_eq!(sorted_by("-load", "load", false), "load");
+        assert_eq!(sorted_by("state,-load", "node", false), "node");
+        assert_eq!(sorted_by("state,load", "load", false), "-load");
+    }
+
+    #[test]
+    fn another_column_is_added_turned_and_taken_out() {
+        let first = sorted_by("state", "load", true);
+        assert_eq!(first, "state,load");
+        let turned = sorted_by(&first, "load", true);
+        assert_eq!(turned, "state,-load");
+        assert_eq!(sorted_by(&turned, "load", true), "state");
+        assert_eq!(sorted_by("state", "state", true), "-state");
+        assert_eq!(sorted_by("-state", "state", true), "");
+    }
 }

@@ -250,7 +250,7 @@ pub enum Area {
     Tasks,
     /// The repository, manifests and changesets.
     Repository,
-    /// Nodes of the grid, and their packages.
+    /// Nodes of the grid, their packages and R sessions.
     Nodes,
     /// The group, its switches and their history.
     Group,
@@ -289,9 +289,9 @@ impl Area {
         match first {
             "tasks" => Some(Self::Tasks),
             "repository" => Some(Self::Repository),
-            "nodes" | "packages" => Some(Self::Nodes),
+            "nodes" | "packages" | "grid" | "availability" | "sessions" => Some(Self::Nodes),
             "server" | "group" | "switch" | "switches" => Some(Self::Group),
-            "events" => Some(Self::Events),
+            "events" | "alerts" => Some(Self::Events),
             "metrics" => Some(Self::Metrics),
             _ => None,
         }

@@ -9,16 +9,23 @@
 //!   (a quoted number), and a write quotes it in `If-Match`.
 
 pub mod account;
+pub mod alert;
+pub mod availability;
 pub mod changeset;
 pub mod deployment;
 pub mod event;
+pub mod grant;
 pub mod group;
+pub mod hold;
 pub mod join;
+pub mod measures;
 pub mod names;
 pub mod node;
 pub mod packages;
+pub mod patch;
 pub mod problem;
 pub mod repository;
+pub mod session;
 pub mod stream;
 pub mod switch;
 pub mod task;

@@ -1,6 +1,6 @@
 //! Nodes and their slots.
 
-use crate::names::{MAX_SLOTS, check_host, check_name};
+use crate::names::{MAX_SLOTS, check_host, check_name, check_reason};
 use crate::packages::NODE_LABEL;
 use crate::{FieldError, Millis};
 use serde::{Deserialize, Serialize};
@@ -186,6 +186,12 @@ pub struct Node {
     pub intent_by: Option<String>,
     /// Since when the intent holds.
     pub intent_since: Millis,
+    /// When the intent ends by itself: a disabled node is enabled again then, the deadline of a draining one passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent_until: Option<Millis>,
+    /// Whether what still runs is interrupted: at the deadline of a drain, at once without one.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub intent_force: bool,
     /// Grows with each edit; the ETag of writes.
     pub version: i64,
     /// When it was registered.
@@ -217,9 +223,28 @@ pub struct Node {
     /// What the probe last read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<NodeFacts>,
+    /// How a drain stands; absent unless it drains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<NodeDrain>,
     /// The slots, in order; empty at a server that is not active.
     #[serde(default)]
     pub slots: Vec<Slot>,
+}
+
+/// How the drain of a node stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
+pub struct NodeDrain {
+    /// Tasks that ended on it since it drains, as far as this active server saw them.
+    pub done: u32,
+    /// Tasks that still run on it.
+    pub waiting: u32,
+    /// When the last of them ends at the latest, by their time-outs; absent when none runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest: Option<Millis>,
 }
 
 /// `POST /nodes` and `POST /nodes/test`: a node to be.
@@ -356,7 +381,7 @@ impl NodePatch {
 }
 
 /// `POST /nodes/{name}/intent` with `If-Match`: enable, drain or disable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(
     all(feature = "schema", not(target_arch = "wasm32")),
     derive(utoipa::ToSchema)
@@ -366,6 +391,75 @@ pub struct IntentChange {
     pub intent: Intent,
     /// Why; shown to everyone. 3 to 500 characters.
     pub reason: String,
+    /// After how many seconds it ends by itself, 10 to 2,592,000 (30 days): a disabled node is enabled again (maintenance), the deadline
+    /// of a drain passes. Not with `enabled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_s: Option<u32>,
+    /// Interrupts what still runs: at the deadline of a drain, else at once. Tasks that may run again are queued, the others fail.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub force: bool,
+    /// Does it although it leaves no slot for some kind of task, or fewer than the group's limit (`guard_rail`).
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub override_guard: bool,
+}
+
+/// The shortest and the longest time after which an intent ends by itself, seconds.
+pub const INTENT_FOR_S: core::ops::RangeInclusive<u32> = 10..=30 * 86_400;
+
+impl IntentChange {
+    /// Wants that, for that reason, until somebody wants otherwise.
+    pub fn new(intent: Intent, reason: impl Into<String>) -> Self {
+        Self {
+            intent,
+            reason: reason.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Every field that is not acceptable, with the reason.
+    pub fn check(&self) -> Vec<FieldError> {
+        let mut errors: Vec<_> = check_reason("reason", &self.reason)
+            .err()
+            .into_iter()
+            .collect();
+        if self.for_s.is_some_and(|s| !INTENT_FOR_S.contains(&s)) {
+            errors.push(FieldError::new(
+                "for_s",
+                "Give 10 seconds to 30 days (2592000), or nothing for no end.",
+            ));
+        }
+        if self.intent == Intent::Enabled && (self.for_s.is_some() || self.force) {
+            errors.push(FieldError::new(
+                "intent",
+                "Enabling has no end and interrupts nothing; leave for_s and force out.",
+            ));
+        }
+        errors
+    }
+}
+
+/// `GET` and `PUT /grid/limits`: what an action must leave of the grid unless it is told to go on all the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
+pub struct GridLimits {
+    /// Grows with each change; the ETag of writes. 0: never set.
+    #[serde(default)]
+    pub version: i64,
+    /// Slots that must stay usable, 0 to 1,000,000. 0: no limit.
+    pub least_slots: u32,
+}
+
+impl GridLimits {
+    /// Every field that is not acceptable, with the reason.
+    pub fn check(&self) -> Vec<FieldError> {
+        if self.least_slots > 1_000_000 {
+            return vec![FieldError::new("least_slots", "Give 0 to 1000000 slots.")];
+        }
+        Vec::new()
+    }
 }
 
 /// One line of a connection test.
@@ -428,4 +522,7 @@ pub struct TimelinePoint {
     pub total: u32,
     /// Why it changed.
     pub reason: String,
+    /// Whether people wanted it so: what is out is out on purpose.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub planned: bool,
 }

@@ -30,6 +30,8 @@ pub enum Code {
     TooManyAttempts,
     /// More requests, or more event streams, than one address or account may have. 429
     TooManyRequests,
+    /// More tasks of one account wait than may. 429
+    TooManyTasks,
     /// The body came too slowly, or stood still. 408
     TooSlow,
     /// Plain HTTP where the server speaks HTTPS. 400
@@ -50,6 +52,8 @@ pub enum Code {
     VersionRequired,
     /// The changeset's target is no longer as the plan saw it; `changed` lists what changed. 412
     PlanStale,
+    /// The changeset is held until another admin approves it. 409
+    ApprovalNeeded,
     /// The content that was sent does not have the announced hash or size. 422
     ContentMismatch,
     /// The body is larger than this route takes. 413
@@ -64,6 +68,8 @@ pub enum Code {
     SwitchUnderway,
     /// The group was switched a moment ago; wait, or override the hold. 409
     SwitchHold,
+    /// It would leave no slot for some kind of task, or fewer than the group's limit; `errors` say which. Override it, or do it later. 409
+    GuardRail,
     /// The group's epoch is not the one that the caller saw. 412
     EpochMismatch,
     /// Nothing listens at the node's address. 422
@@ -106,9 +112,11 @@ impl Code {
             Self::MethodNotAllowed => 405,
             Self::AlreadyExists
             | Self::Conflict
+            | Self::ApprovalNeeded
             | Self::StandbyNotReady
             | Self::SwitchUnderway
-            | Self::SwitchHold => 409,
+            | Self::SwitchHold
+            | Self::GuardRail => 409,
             Self::VersionMismatch | Self::PlanStale | Self::EpochMismatch => 412,
             Self::TooLarge => 413,
             Self::InvalidInput
@@ -121,7 +129,7 @@ impl Code {
             | Self::NodeFailed => 422,
             Self::VersionRequired => 428,
             Self::TooSlow => 408,
-            Self::TooManyAttempts | Self::TooManyRequests => 429,
+            Self::TooManyAttempts | Self::TooManyRequests | Self::TooManyTasks => 429,
             Self::NotActive | Self::Fenced | Self::QueueFull | Self::DatabaseUnavailable => 503,
             Self::LowDisk => 507,
             Self::Internal | Self::Unknown => 500,
@@ -141,6 +149,7 @@ impl Code {
             Self::Forbidden => "Your role does not allow this",
             Self::TooManyAttempts => "Too many attempts",
             Self::TooManyRequests => "Too many requests",
+            Self::TooManyTasks => "Too many tasks",
             Self::TooSlow => "The request came too slowly",
             Self::TlsRequired => "This address speaks HTTPS",
             Self::UnknownRoute => "No such address",
@@ -151,6 +160,7 @@ impl Code {
             Self::VersionMismatch => "It changed meanwhile",
             Self::VersionRequired => "The version is missing",
             Self::PlanStale => "The target changed after the plan was made",
+            Self::ApprovalNeeded => "Another admin must approve it",
             Self::ContentMismatch => "The content is not what was announced",
             Self::TooLarge => "Too large",
             Self::NotActive => "This server is not active",
@@ -158,6 +168,7 @@ impl Code {
             Self::StandbyNotReady => "The standby is not ready",
             Self::SwitchUnderway => "Another switch is under way",
             Self::SwitchHold => "The group was switched a moment ago",
+            Self::GuardRail => "Too few slots would be left",
             Self::EpochMismatch => "The group changed meanwhile",
             Self::NodeRefused => "Nothing listens there",
             Self::NodeSilent => "The node does not answer",

@@ -4,11 +4,19 @@ use crate::names::check_file_name;
 use crate::{FieldError, Millis};
 use serde::{Deserialize, Serialize};
 
-/// The largest file that the repository takes, bytes (256 MiB).
+/// The largest file that the repository takes in one request, bytes (256 MiB). What is larger comes in parts, by a changeset.
 pub const MAX_FILE: u64 = 256 << 20;
+/// The largest file that the repository takes at all, bytes (16 GiB).
+pub const MAX_LARGE_FILE: u64 = 16 << 30;
+/// The largest content that a search reads, bytes (1 MiB).
+pub const MAX_SEARCHED: u64 = 1 << 20;
+/// The longest description, inputs or outputs of a file, characters.
+pub const MAX_TEXT: usize = 4_000;
+/// The most tags of a file, and the longest, characters.
+pub const MAX_TAGS: usize = 32;
 
 /// What identifies a file within a group.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(
     all(feature = "schema", not(target_arch = "wasm32")),
     derive(utoipa::ToSchema)
@@ -63,6 +71,127 @@ impl FileId {
     }
 }
 
+/// Who may see a file, in the words of the programs' API. It decides who may read and run it where the group's rules say so
+/// ([`crate::hold::RepositoryRules::enforce_access`]); otherwise every file is shown to everyone who may sign in.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// Its authors.
+    #[default]
+    Private,
+    /// Accounts with one of the named roles.
+    Restricted,
+    /// Everyone who signs in.
+    Shared,
+    /// Everyone.
+    Public,
+}
+
+impl Access {
+    /// Its name on screens and in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Restricted => "restricted",
+            Self::Shared => "shared",
+            Self::Public => "public",
+        }
+    }
+}
+
+/// What is said about a file beside its content.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
+pub struct FileInfo {
+    /// Who may see it.
+    #[serde(default, skip_serializing_if = "is_private")]
+    pub access: Access,
+    /// The roles, where the access is restricted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+    /// What it is, at most 4,000 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Words to find it by; at most 32, each of at most 32 characters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// What a script takes, at most 4,000 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub inputs: String,
+    /// What a script gives, at most 4,000 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub outputs: String,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde gives it a reference"
+)]
+const fn is_private(access: &Access) -> bool {
+    matches!(access, Access::Private)
+}
+
+impl FileInfo {
+    /// Whether nothing is said.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// As it is kept, hashed and compared: the same text for the same information, empty where nothing is said.
+    pub fn text(&self) -> String {
+        if self.is_plain() {
+            return String::new();
+        }
+        // Strings and lists of strings always serialise.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Of its text; `None` for a text that is none.
+    pub fn of_text(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self::default());
+        }
+        serde_json::from_str(text).ok()
+    }
+
+    /// Every part that is not acceptable, with the reason.
+    pub fn check(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let bad = |text: &str| text.chars().any(|c| c.is_control() && !"\n\t".contains(c));
+        for (name, text) in [
+            ("description", &self.description),
+            ("inputs", &self.inputs),
+            ("outputs", &self.outputs),
+        ] {
+            if text.chars().count() > MAX_TEXT || bad(text) {
+                errors.push(FieldError::new(
+                    name,
+                    "Give at most 4000 characters of plain text.",
+                ));
+            }
+        }
+        for (name, words) in [("tags", &self.tags), ("roles", &self.roles)] {
+            let wrong = |w: &String| w.is_empty() || w.chars().count() > MAX_TAGS || bad(w);
+            if words.len() > MAX_TAGS || words.iter().any(wrong) {
+                errors.push(FieldError::new(
+                    name,
+                    "Give at most 32 words of at most 32 characters each.",
+                ));
+            }
+        }
+        errors
+    }
+}
+
 /// The latest version of a file, without its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(
@@ -83,6 +212,9 @@ pub struct FileMeta {
     pub written_by: String,
     /// When.
     pub written_at: Millis,
+    /// What is said about it; absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub info: Option<Box<FileInfo>>,
 }
 
 /// One version of a file.
@@ -108,4 +240,61 @@ pub struct FileVersion {
     /// What it was for.
     #[serde(default)]
     pub message: String,
+    /// The changeset that wrote it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changeset: Option<String>,
+}
+
+/// `POST /repository/search`: files by words in their paths, or in their texts, too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
+pub struct SearchRequest {
+    /// The words, 2 to 200 characters; capitals do not count.
+    pub text: String,
+    /// Whether texts of up to 1 MiB are read, too.
+    #[serde(default)]
+    pub contents: bool,
+    /// Go on behind this file, as an earlier answer's `next` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<FileId>,
+}
+
+/// A file that a search found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
+pub struct Found {
+    /// Which file.
+    pub id: FileId,
+    /// Its latest version.
+    pub version: i64,
+    /// Its size, bytes.
+    pub size: u64,
+    /// The first line in which the words occur, from 1; absent: they occur in its path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// That line, cut to 200 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+}
+
+/// What a search found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
+pub struct SearchAnswer {
+    /// The files, by author, directory and name; at most 200.
+    pub found: Vec<Found>,
+    /// How many files were looked at.
+    pub looked: u64,
+    /// Where to go on; absent: all files were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<FileId>,
 }

@@ -2,12 +2,14 @@
 //!
 //! Each SSE message has the id `boot:sequence`, in commit order, the event name [`Delta::name`] and the
 //! delta as JSON data. A client resumes with `Last-Event-ID`; when the id is of another boot or too old,
-//! the stream begins with a [`Delta::Snapshot`]. The stream ends when its token does.
+//! the stream begins with a [`Delta::Snapshot`]. The stream ends when its token does. Who asks for it gets patches of nodes instead of whole
+//! ones ([`crate::patch`]).
 
 use crate::Millis;
 use crate::event::Event;
 use crate::group::{Group, GroupStats, ServerStatus};
 use crate::node::Node;
+use crate::patch::Patch;
 use crate::switch::SwitchRecord;
 use crate::task::{ConsoleChunk, Task};
 use serde::{Deserialize, Serialize};
@@ -53,6 +55,8 @@ pub enum Delta {
     Group(Group),
     /// A node is new or changed (its slots included).
     Node(Box<Node>),
+    /// What changed of some nodes; to those who ask for it, and without this wrapper.
+    Patch(Box<Patch>),
     /// A node was removed.
     NodeRemoved {
         /// Its name.
@@ -80,7 +84,7 @@ pub enum Delta {
     Tick {
         /// The server's clock.
         at: Millis,
-        /// Counts; absent at a server that is not active.
+        /// Counts; absent at a server that is not active and, beside patches, when they are as they were.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stats: Option<GroupStats>,
     },
@@ -94,6 +98,7 @@ impl Delta {
             Self::Server(_) => "server",
             Self::Group(_) => "group",
             Self::Node(_) => "node",
+            Self::Patch(_) => "patch",
             Self::NodeRemoved { .. } => "node_removed",
             Self::Task(_) => "task",
             Self::Console { .. } => "console",

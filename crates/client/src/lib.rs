@@ -8,6 +8,8 @@ mod json;
 mod methods;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
+mod pieces;
+pub mod replication;
 mod request;
 mod sse;
 #[cfg(target_arch = "wasm32")]

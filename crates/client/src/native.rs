@@ -48,6 +48,11 @@ fn http() -> &'static reqwest::Client {
     })
 }
 
+/// Waits.
+pub(crate) async fn sleep(ms: u32) {
+    tokio::time::sleep(Duration::from_millis(u64::from(ms))).await;
+}
+
 async fn fetch(request: &Request<'_>) -> Result<(String, u32, reqwest::Response)> {
     let method = match request.method {
         Method::Get => reqwest::Method::GET,

@@ -65,6 +65,11 @@ impl Drop for Guard {
     }
 }
 
+/// Waits.
+pub(crate) async fn sleep(ms: u32) {
+    gloo_timers::future::TimeoutFuture::new(ms).await;
+}
+
 async fn fetch(request: &Request<'_>, guard: &Guard) -> core::result::Result<Response, JsValue> {
     let options = RequestInit::new();
     options.set_method(request.method.name());

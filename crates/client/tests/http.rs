@@ -217,6 +217,7 @@ async fn a_stream_is_resumed_and_read_to_its_end() {
         ": gridhelm\n\nid: b:7\nevent: tick\ndata: {\"type\":\"tick\",".to_owned(),
         "\"data\":{\"at\":5}}\n".to_owned(),
         "\nid: b:8\nevent: of_the_future\ndata: {\"type\":\"of_the_future\",\"data\":{}}\n\n".to_owned(),
+        "event: patch\ndata: {\"at\":100,\"names\":[[1,\"r1\"]],\"slots\":[[1,0,\"busy\",7,null,\"t-1\"]]}\n\n".to_owned(),
         "id: b:9\nevent: node_removed\ndata: {\"type\":\"node_removed\",\"data\":{\"name\":\"r1\"}}\n\n".to_owned(),
     ];
     let (client, heard) = server(pieces, true).await;
@@ -225,6 +226,16 @@ async fn a_stream_is_resumed_and_read_to_its_end() {
     assert_eq!(
         (id.as_str(), delta),
         ("b:7", Delta::Tick { at: 5, stats: None })
+    );
+    let (id, delta) = stream.next_delta().await.unwrap().unwrap();
+    let Delta::Patch(patch) = delta else {
+        panic!("{delta:?}")
+    };
+    // Without an id of its own it is resumed behind the one before.
+    assert_eq!(id, "b:8");
+    assert_eq!(
+        serde_json::to_string(&patch).unwrap(),
+        r#"{"at":100,"names":[[1,"r1"]],"slots":[[1,0,"busy",7,null,"t-1"]]}"#
     );
     let (id, delta) = stream.next_delta().await.unwrap().unwrap();
     assert_eq!(
@@ -239,7 +250,9 @@ async fn a_stream_is_resumed_and_read_to_its_end() {
     assert!(stream.next_delta().await.is_none());
     let request = heard.await.unwrap().to_ascii_lowercase();
     assert!(
-        request.contains("last-event-id: b:6") && request.contains("accept: text/event-stream"),
+        request.contains("get /api/v1/events?patches=1 ")
+            && request.contains("last-event-id: b:6")
+            && request.contains("accept: text/event-stream"),
         "{request}"
     );
 }

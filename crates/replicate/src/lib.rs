@@ -8,19 +8,20 @@
 
 mod compare;
 mod matrix;
+pub mod pack;
+mod parity;
 mod plan;
 mod stale;
 mod tree;
 mod verify;
 
-pub use compare::{Compared, Comparison, Parity, ParityCounts, compare};
+pub use compare::{Compared, Comparison, ParityCounts, compare};
 pub use matrix::{Matrix, MatrixRow, matrix};
-pub use plan::{Choice, Counts, Plan, Selection, plan};
+pub use parity::Parity;
+pub use plan::{AccessChange, Choice, Counts, Plan, Selection, fits, plan};
 pub use stale::{Change, Side, stale};
-pub use tree::{
-    Directory, File, content_hash, directory_hash, hex, root, root_of, root_of_directories,
-};
-pub use verify::{Verified, Wrong, verify};
+pub use tree::{ContentHash, File, SUM_BYTES, Sum, content_hash, hex, root};
+pub use verify::{Verified, Wrong, verify, verify_files};
 
 #[cfg(test)]
 mod testing;

@@ -1,6 +1,7 @@
 //! Files by groups: where does which file stand how.
 
-use crate::compare::{Parity, ParityCounts, in_order, parity};
+use crate::compare::{ParityCounts, gone_in_order, in_order};
+use crate::parity::{Here, Parity, parity};
 use gridhelm_api::changeset::{Manifest, ManifestEntry};
 use gridhelm_api::repository::FileId;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ impl MatrixRow {
 pub fn matrix(manifests: &[Arc<Manifest>], reference: usize) -> Matrix {
     let reference = reference.min(manifests.len().saturating_sub(1));
     let orders: Vec<Vec<usize>> = manifests.iter().map(|m| in_order(&m.entries)).collect();
+    let gone: Vec<_> = manifests.iter().map(|m| gone_in_order(&m.gone)).collect();
     let mut next = vec![0_usize; manifests.len()];
     let mut counts = vec![ParityCounts::default(); manifests.len()];
     let mut rows = Vec::new();
@@ -51,7 +53,13 @@ pub fn matrix(manifests: &[Arc<Manifest>], reference: usize) -> Matrix {
         };
         let here: Vec<Option<&ManifestEntry>> =
             heads.iter().map(|e| e.filter(|e| e.id == *id)).collect();
-        let cells: Vec<Option<Parity>> = here.iter().map(|t| cell(here[reference], *t)).collect();
+        let side = |group: usize| Here::of(here[group], &gone[group], id);
+        let cells: Vec<Option<Parity>> = (0..here.len())
+            .map(|group| {
+                let somewhere = here[reference].is_some() || here[group].is_some();
+                somewhere.then(|| parity(side(reference), side(group)))
+            })
+            .collect();
         for (group, cell) in cells.iter().enumerate() {
             next[group] += usize::from(here[group].is_some());
             if let Some(parity) = cell {
@@ -68,15 +76,6 @@ pub fn matrix(manifests: &[Arc<Manifest>], reference: usize) -> Matrix {
         reference,
         rows,
         counts,
-    }
-}
-
-fn cell(reference: Option<&ManifestEntry>, here: Option<&ManifestEntry>) -> Option<Parity> {
-    match (reference, here) {
-        (None, None) => None,
-        (Some(_), None) => Some(Parity::Missing),
-        (None, Some(_)) => Some(Parity::Extra),
-        (Some(reference), Some(here)) => Some(parity(reference, here)),
     }
 }
 

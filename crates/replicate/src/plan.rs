@@ -1,9 +1,10 @@
 //! What a replication would do.
 
-use crate::compare::{Compared, Comparison, Parity};
+use crate::compare::{Compared, Comparison};
+use crate::parity::Parity;
 use crate::tree::hex;
 use gridhelm_api::changeset::{ChangesetRequest, MAX_OPERATIONS, ManifestEntry, Operation};
-use gridhelm_api::repository::FileId;
+use gridhelm_api::repository::{Access, FileId, FileInfo};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +17,8 @@ pub enum Choice {
     Source,
     /// The target stays as it is.
     Target,
+    /// The target keeps its own, and gets the source's beside it under another name.
+    Both,
 }
 
 /// What of a comparison shall be replicated.
@@ -27,6 +30,24 @@ pub struct Selection {
     pub choices: BTreeMap<FileId, Choice>,
     /// Take files away that only the target has.
     pub delete_extra: bool,
+    /// Take files away that were taken away in the source.
+    pub delete_dropped: bool,
+    /// Files whose `author/directory/name` fits one of these are left as they are; `*` stands for any characters but `/`, `**` for any, `?`
+    /// for one.
+    pub ignore: Vec<String>,
+    /// Only files with one of these tags: as the source says, or the target where the source has none. Empty: all files.
+    pub tags: Vec<String>,
+}
+
+/// Who may see a file after a replication, where that changes or where others than its authors may.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessChange {
+    /// Which file of the target.
+    pub id: FileId,
+    /// Who may see it now; absent: it does not exist.
+    pub before: Option<Access>,
+    /// Who may see it then.
+    pub after: Access,
 }
 
 /// How many files of the selection are treated how.
@@ -42,6 +63,10 @@ pub struct Counts {
     pub conflict: usize,
     /// Left because the target moved on, only it has them, or a person said so.
     pub kept: usize,
+    /// About which something else is said in the target then, the content staying.
+    pub metadata: usize,
+    /// Left because an ignore rule fits.
+    pub ignored: usize,
     /// The same on both sides.
     pub same: usize,
 }
@@ -65,6 +90,8 @@ pub struct Plan {
     pub counts: Counts,
     /// Bytes of content that the target may not have yet, each content once.
     pub bytes: u64,
+    /// Who will see what: changed access, and new files that others than their authors may see.
+    pub access: Vec<AccessChange>,
 }
 
 impl Plan {
@@ -91,23 +118,41 @@ impl Plan {
 
 /// Plans a replication.
 ///
-/// Missing files are made and differing ones overwritten; files that only the target has are taken away
-/// where the selection says so; where the target moved on, or both did, nothing happens unless a person
-/// chose the source.
+/// Missing files are made and differing ones overwritten; files that only the target has, or that were taken away in the source, are
+/// taken away where the selection says so; where the target moved on, or both did, nothing happens unless a person
+/// chose the source, or both.
 pub fn plan(comparison: &Comparison, selection: &Selection) -> Plan {
     let mut counts = Counts::default();
     let mut operations = Vec::new();
+    let mut access = Vec::new();
     for file in &comparison.files {
-        if selection
-            .files
-            .as_ref()
-            .is_none_or(|f| f.contains(&file.id))
-            && does(file, selection, &mut counts)
-        {
-            let source = comparison.source_of(file);
-            operations.push(operation(&file.id, source, comparison.target_of(file)));
+        let chosen = selection.files.as_ref();
+        if chosen.is_some_and(|files| !files.contains(&file.id)) {
+            continue;
         }
+        let (source, target) = (comparison.source_of(file), comparison.target_of(file));
+        if !selection.tags.is_empty() && !is_tagged(source.or(target), &selection.tags) {
+            continue;
+        }
+        let path = || file.id.path();
+        if file.parity != Parity::Same && selection.ignore.iter().any(|rule| fits(rule, &path())) {
+            counts.ignored += 1;
+            continue;
+        }
+        let operation = match does(file, selection, &mut counts) {
+            Does::Nothing => continue,
+            Does::AsSource => operation(&file.id, source, target),
+            Does::Beside => {
+                let Some(id) = beside(comparison, &file.id) else {
+                    continue;
+                };
+                operation(&id, source, None)
+            }
+        };
+        access.extend(access_change(&operation, source, target));
+        operations.push(operation);
     }
+    operations.sort_by(|a, b| a.id.cmp(&b.id));
     let (source, target) = (&comparison.source, &comparison.target);
     Plan {
         id: id_of(comparison, &operations),
@@ -118,28 +163,110 @@ pub fn plan(comparison: &Comparison, selection: &Selection) -> Plan {
         bytes: bytes_of(comparison, &operations),
         operations,
         counts,
+        access,
     }
 }
 
-/// Whether a file of the selection is made as the source; counts it.
-fn does(file: &Compared, selection: &Selection, counts: &mut Counts) -> bool {
+/// What is done with a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Does {
+    Nothing,
+    AsSource,
+    Beside,
+}
+
+/// What is done with a file of the selection; counts it.
+fn does(file: &Compared, selection: &Selection, counts: &mut Counts) -> Does {
     let choice = selection.choices.get(&file.id);
-    let wanted = match (file.parity, choice) {
-        (Parity::Same, _) | (Parity::Newer | Parity::Conflict, None) => false,
-        (_, Some(choice)) => *choice == Choice::Source,
-        (Parity::Missing | Parity::Differs, None) => true,
-        (Parity::Extra, None) => selection.delete_extra,
+    let there = (file.in_source(), file.in_target());
+    let does = match (file.parity, choice) {
+        (Parity::Same, _)
+        | (Parity::Newer | Parity::Conflict | Parity::Deleted, None)
+        | (_, Some(Choice::Target)) => Does::Nothing,
+        (_, Some(Choice::Both)) if there == (true, true) && file.parity != Parity::Metadata => {
+            Does::Beside
+        }
+        (_, Some(Choice::Source | Choice::Both))
+        | (Parity::Missing | Parity::Differs | Parity::Metadata, None) => Does::AsSource,
+        (Parity::Extra, None) if selection.delete_extra => Does::AsSource,
+        (Parity::Dropped, None) if selection.delete_dropped => Does::AsSource,
+        (Parity::Extra | Parity::Dropped, None) => Does::Nothing,
     };
-    let count = match (file.parity, wanted) {
+    let count = match (file.parity, does) {
         (Parity::Same, _) => &mut counts.same,
-        (Parity::Missing, true) => &mut counts.create,
-        (Parity::Extra, true) => &mut counts.delete,
-        (_, true) => &mut counts.update,
-        (Parity::Conflict, false) if choice.is_none() => &mut counts.conflict,
-        (_, false) => &mut counts.kept,
+        (Parity::Conflict, Does::Nothing) if choice.is_none() => &mut counts.conflict,
+        (_, Does::Nothing) => &mut counts.kept,
+        (_, Does::Beside) => &mut counts.create,
+        (Parity::Metadata, Does::AsSource) => &mut counts.metadata,
+        (_, Does::AsSource) => match there {
+            (true, false) => &mut counts.create,
+            (false, _) => &mut counts.delete,
+            (true, true) => &mut counts.update,
+        },
     };
     *count += 1;
-    wanted
+    does
+}
+
+/// A name beside that of a file which neither side has: `limits.R` becomes `limits (from east).R`.
+fn beside(comparison: &Comparison, id: &FileId) -> Option<FileId> {
+    let (stem, ending) = match id.name.rsplit_once('.') {
+        Some((stem, ending)) if !stem.is_empty() => (stem, format!(".{ending}")),
+        _ => (id.name.as_str(), String::new()),
+    };
+    let from = &comparison.source.group;
+    let names = (1..100).map(|n| match n {
+        1 => format!("{stem} (from {from}){ending}"),
+        n => format!("{stem} (from {from} {n}){ending}"),
+    });
+    names
+        .map(|name| FileId::new(&id.author, &id.directory, name))
+        .find(|id| comparison.file(id).is_none() && id.check().is_empty())
+}
+
+/// Whether a path fits an ignore rule; see [`Selection::ignore`].
+pub fn fits(rule: &str, path: &str) -> bool {
+    // Which places of the rule can be reached by what was read so far: no rule can make this slow.
+    let rule: Vec<char> = rule.trim().chars().collect();
+    if rule.is_empty() {
+        return false;
+    }
+    let step = |places: &mut Vec<bool>| {
+        for at in 0..rule.len() {
+            if places[at] && rule[at] == '*' {
+                places[at + 1] = true;
+            }
+        }
+    };
+    let mut places = vec![false; rule.len() + 1];
+    places[0] = true;
+    step(&mut places);
+    for c in path.chars() {
+        let mut next = vec![false; rule.len() + 1];
+        for at in (0..rule.len()).filter(|at| places[*at]) {
+            let double = rule[at] == '*'
+                && (rule.get(at + 1) == Some(&'*') || (at > 0 && rule[at - 1] == '*'));
+            match rule[at] {
+                '*' if c != '/' || double => next[at] = true,
+                '?' if c != '/' => next[at + 1] = true,
+                r if r == c && r != '*' => next[at + 1] = true,
+                _ => {}
+            }
+        }
+        step(&mut next);
+        places = next;
+    }
+    places[rule.len()]
+}
+
+fn said(entry: Option<&ManifestEntry>) -> Option<&FileInfo> {
+    entry
+        .and_then(|e| e.info.as_deref())
+        .filter(|i| !i.is_plain())
+}
+
+fn is_tagged(entry: Option<&ManifestEntry>, tags: &[String]) -> bool {
+    said(entry).is_some_and(|info| info.tags.iter().any(|tag| tags.contains(tag)))
 }
 
 fn operation(
@@ -147,12 +274,35 @@ fn operation(
     source: Option<&ManifestEntry>,
     target: Option<&ManifestEntry>,
 ) -> Operation {
+    let told = source.is_some() && said(source) != said(target);
     Operation {
         id: id.clone(),
         expect: target.map(|t| t.sha256.clone()),
         sha256: source.map(|s| s.sha256.clone()),
         size: source.map_or(0, |s| s.size),
+        version: target.map(|t| t.version),
+        info: told.then(|| Box::new(said(source).cloned().unwrap_or_default())),
     }
+}
+
+/// Who will see a file, where that is another than now or where it is new and not private.
+fn access_change(
+    operation: &Operation,
+    source: Option<&ManifestEntry>,
+    target: Option<&ManifestEntry>,
+) -> Option<AccessChange> {
+    operation.sha256.as_ref()?;
+    let access = |entry| said(entry).map_or(Access::Private, |info| info.access);
+    let before = (operation.expect.is_some())
+        .then_some(target)
+        .flatten()
+        .map(|target| access(Some(target)));
+    let after = access(source);
+    (before.unwrap_or_default() != after).then(|| AccessChange {
+        id: operation.id.clone(),
+        before,
+        after,
+    })
 }
 
 /// Bytes of the contents that the target's manifest does not know, each once.
@@ -174,7 +324,7 @@ fn id_of(comparison: &Comparison, operations: &[Operation]) -> String {
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text);
     };
-    put("gridhelm-plan-1");
+    put("gridhelm-plan-2");
     for manifest in [&comparison.source, &comparison.target] {
         put(&manifest.group);
         put(&manifest.root);
@@ -185,127 +335,16 @@ fn id_of(comparison: &Comparison, operations: &[Operation]) -> String {
         put(&op.id.name);
         put(op.expect.as_deref().unwrap_or_default());
         put(op.sha256.as_deref().unwrap_or_default());
+        put(&op
+            .info
+            .as_deref()
+            .map(|info| format!("+{}", info.text()))
+            .unwrap_or_default());
     }
     let digits = hex(&hash.finalize()[..4]);
     format!("{}-{}", &digits[..4], &digits[4..])
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::*;
-    use crate::testing::{apply, entries, entry, manifest};
-    use crate::{compare, verify};
-    use proptest::prelude::*;
-
-    #[test]
-    fn counts_and_bytes_are_what_people_read() {
-        let mut newer = entry("a/d/newer", "target's");
-        newer.earlier = vec![entry("a/d/newer", "source's").sha256];
-        let mut source = entry("a/d/conflict", "one");
-        let mut target = entry("a/d/conflict", "two");
-        source.earlier = vec!["0".repeat(64)];
-        target.earlier = source.earlier.clone();
-        let comparison = compare(
-            manifest(
-                "east",
-                vec![
-                    entry("a/d/differs", "12345"),
-                    entry("a/d/missing", "12345"),
-                    entry("a/d/missing too", "123"),
-                    entry("a/d/same", "same"),
-                    entry("a/d/newer", "source's"),
-                    source,
-                ],
-            ),
-            manifest(
-                "west",
-                vec![
-                    entry("a/d/differs", "old"),
-                    entry("a/d/same", "same"),
-                    entry("a/d/extra", "extra"),
-                    newer,
-                    target,
-                ],
-            ),
-        );
-        let made = plan(&comparison, &Selection::default());
-        let counts = Counts {
-            create: 2,
-            update: 1,
-            delete: 0,
-            conflict: 1,
-            kept: 2,
-            same: 1,
-        };
-        assert_eq!(made.counts, counts);
-        assert_eq!(made.bytes, 8, "the same content counts once");
-        assert!(made.id.len() == 9 && made.id.as_bytes()[4] == b'-');
-        assert!(made.request("why").check().is_empty());
-
-        let with_deletion = Selection {
-            delete_extra: true,
-            ..Selection::default()
-        };
-        let deleting = plan(&comparison, &with_deletion);
-        assert_eq!((deleting.counts.delete, deleting.counts.kept), (1, 1));
-        assert_ne!(deleting.id, made.id);
-
-        let id = |n: &str| entry(n, "").id;
-        let chosen = Selection {
-            files: Some([id("a/d/conflict"), id("a/d/newer"), id("a/d/differs")].into()),
-            choices: [
-                (id("a/d/conflict"), Choice::Source),
-                (id("a/d/newer"), Choice::Source),
-                (id("a/d/differs"), Choice::Target),
-            ]
-            .into(),
-            delete_extra: true,
-        };
-        let made = plan(&comparison, &chosen);
-        let counts = Counts {
-            update: 2,
-            kept: 1,
-            ..Counts::default()
-        };
-        assert_eq!(made.counts, counts);
-        assert_eq!(made.operations.len(), 2);
-    }
-
-    proptest! {
-        #[test]
-        fn an_applied_plan_makes_the_chosen_files_equal(a in entries(10), b in entries(10), every in 1_usize..4) {
-            let comparison = compare(manifest("east", a), manifest("west", b));
-            let ids: BTreeSet<_> = comparison.files.iter().step_by(every).map(|f| f.id.clone()).collect();
-            let selection = Selection {
-                choices: ids.iter().map(|id| (id.clone(), Choice::Source)).collect(),
-                files: Some(ids.clone()),
-                delete_extra: true,
-            };
-            let made = plan(&comparison, &selection);
-            let after = apply(&comparison.target, &made);
-            let again = compare(comparison.source.clone(), after.clone());
-            for file in &again.files {
-                if ids.contains(&file.id) {
-                    prop_assert_eq!(file.parity, Parity::Same);
-                } else {
-                    // What was not chosen is as it was.
-                    prop_assert_eq!(again.target_of(file).map(|e| &e.sha256),
-                        comparison.file(&file.id).and_then(|f| comparison.target_of(f)).map(|e| &e.sha256));
-                }
-            }
-            prop_assert!(verify(&made, &after).ok());
-            prop_assert_eq!(every > 1 || after.root == comparison.source.root, true);
-        }
-
-        #[test]
-        fn equal_manifests_give_an_empty_plan(a in entries(10)) {
-            let made = plan(
-                &compare(manifest("east", a.clone()), manifest("west", a)),
-                &Selection { delete_extra: true, ..Selection::default() },
-            );
-            prop_assert!(made.is_empty());
-            prop_assert_eq!(made.bytes, 0);
-        }
-    }
-}
+#[path = "plan_tests.rs"]
+mod tests;

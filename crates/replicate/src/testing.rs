@@ -18,6 +18,8 @@ pub(crate) fn entry(path: &str, content: &str) -> ManifestEntry {
         written_at: 0,
         written_by: "ann".to_owned(),
         earlier: Vec::new(),
+        info: None,
+        base: None,
     }
 }
 
@@ -27,6 +29,7 @@ pub(crate) fn manifest(group: &str, entries: Vec<ManifestEntry>) -> Arc<Manifest
         epoch: 1,
         root: root(&entries),
         entries,
+        gone: Vec::new(),
     })
 }
 

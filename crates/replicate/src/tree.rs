@@ -1,88 +1,114 @@
-//! The hash over a whole repository.
+//! The tree of hashes over a repository: what a write changes costs the same however large the repository is.
 
 use gridhelm_api::changeset::ManifestEntry;
+use gridhelm_api::repository::{FileId, FileInfo};
 use sha2::{Digest, Sha256};
 
-/// What names this definition of the hash; a new definition gets a new name.
-const DOMAIN: &[u8] = b"gridhelm-tree-1";
+/// What names this definition of the hashes; a new definition gets a new name.
+const DOMAIN: &[u8] = b"gridhelm-tree-2";
+/// Bytes of a [`Sum`] as it is kept.
+pub const SUM_BYTES: usize = 256;
+const LANES: usize = SUM_BYTES / 8;
 
-/// The root hash of a repository: a tree of SHA-256 over author, directory and file, hexadecimal.
+/// The sum over a set of files, in any order: files can be added and taken out again, and sums of parts added up.
 ///
-/// Two repositories have the same root exactly when they hold the same files with the same content;
-/// versions, times and people do not count, and neither does the order of `files`. The definition, with
-/// `str(x)` the length of `x` in bytes as a 64-bit little-endian number followed by `x`, all in order
-/// of bytes:
-///
-/// - directory = SHA-256 of `str(name) str(sha256)` of its files,
-/// - author = SHA-256 of `str(directory) hash` of its directories,
-/// - root = SHA-256 of `gridhelm-tree-1` and `str(author) hash` of the authors.
-pub fn root_of<'a, I>(files: I) -> String
-where
-    I: IntoIterator<Item = File<'a>>,
-{
-    let mut files: Vec<File<'a>> = files.into_iter().collect();
-    if !files.is_sorted() {
-        files.sort_unstable();
+/// Each file is spread to a number of 2048 bits (SHA-256 of its names, content and metadata, counted up eight times), and the
+/// numbers are added modulo 2^2048. The length is what keeps sets of equal sums out of reach of those who may choose the files: with
+/// the 2^20 files of a large repository, looking for one costs more than 2^100 steps (a generalised birthday search), where it would
+/// cost 2^32 in 256 bits. See `docs/decisions/070-manifest-tree.md`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sum([u64; LANES]);
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self([0; LANES])
     }
-    let directories = files
-        .chunk_by(|a, b| (a.author, a.directory) == (b.author, b.directory))
-        .map(|files| Directory {
-            author: files[0].author,
-            directory: files[0].directory,
-            hash: directory_hash(files.iter().map(|f| (f.name, f.sha256))),
-        });
-    root_of_directories(&directories.collect::<Vec<_>>())
 }
 
-/// The hash of a directory of its files' names and hashes, in order of names; see [`root_of`].
-pub fn directory_hash<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for (name, sha256) in files {
-        put(&mut hash, name);
-        put(&mut hash, sha256);
+impl core::fmt::Debug for Sum {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Sum({})", &self.digest()[..12])
     }
-    hash.finalize().into()
 }
 
-/// The root hash of directories that have files, in order of author and directory; see [`root_of`].
-pub fn root_of_directories(directories: &[Directory<'_>]) -> String {
-    let mut root = Sha256::new();
-    root.update(DOMAIN);
-    for of_author in directories.chunk_by(|a, b| a.author == b.author) {
-        let mut author = Sha256::new();
-        for directory in of_author {
-            put(&mut author, directory.directory);
-            author.update(directory.hash);
+impl Sum {
+    /// A file comes in.
+    pub fn add(&mut self, file: &File<'_>) {
+        self.merge(&file.spread());
+    }
+
+    /// The file of a manifest's entry comes in.
+    pub fn add_entry(&mut self, entry: &ManifestEntry) {
+        let info = entry.info.as_deref().map(FileInfo::text);
+        let info = info.unwrap_or_default();
+        self.add(&File::new(&entry.id, &entry.sha256, &info));
+    }
+
+    /// A file that is in goes out.
+    pub fn remove(&mut self, file: &File<'_>) {
+        self.take(&file.spread());
+    }
+
+    /// All files of another set come in.
+    pub fn merge(&mut self, other: &Self) {
+        let mut carry = false;
+        for (lane, more) in self.0.iter_mut().zip(other.0) {
+            let (sum, first) = lane.overflowing_add(more);
+            let (sum, second) = sum.overflowing_add(u64::from(carry));
+            *lane = sum;
+            carry = first || second;
         }
-        put(&mut root, of_author[0].author);
-        root.update(author.finalize());
     }
-    hex(&root.finalize())
+
+    /// All files of another set that are in go out.
+    pub fn take(&mut self, other: &Self) {
+        let mut borrow = false;
+        for (lane, less) in self.0.iter_mut().zip(other.0) {
+            let (rest, first) = lane.overflowing_sub(less);
+            let (rest, second) = rest.overflowing_sub(u64::from(borrow));
+            *lane = rest;
+            borrow = first || second;
+        }
+    }
+
+    /// As it is kept.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.iter().flat_map(|lane| lane.to_le_bytes()).collect()
+    }
+
+    /// Of how it is kept; `None` for any other number of bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() != SUM_BYTES {
+            return None;
+        }
+        let mut sum = Self::default();
+        for (lane, eight) in sum.0.iter_mut().zip(bytes.chunks_exact(8)) {
+            *lane = u64::from_le_bytes(eight.try_into().ok()?);
+        }
+        Some(sum)
+    }
+
+    /// The hash that people and programs compare: SHA-256, hexadecimal.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(DOMAIN);
+        hash.update(self.to_bytes());
+        hex(&hash.finalize())
+    }
 }
 
-/// A directory with its hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Directory<'a> {
-    /// Its author.
-    pub author: &'a str,
-    /// Its name.
-    pub directory: &'a str,
-    /// The hash over its files.
-    pub hash: [u8; 32],
-}
-
-/// The root hash of a manifest's entries; see [`root_of`].
+/// The root hash of a manifest's entries: equal exactly when the files, their contents and their metadata (access, description, tags,
+/// inputs, outputs) are; versions, times and people do not count, and neither does the order.
 pub fn root(entries: &[ManifestEntry]) -> String {
-    root_of(entries.iter().map(|e| File {
-        author: &e.id.author,
-        directory: &e.id.directory,
-        name: &e.id.name,
-        sha256: &e.sha256,
-    }))
+    let mut sum = Sum::default();
+    for entry in entries {
+        sum.add_entry(entry);
+    }
+    sum.digest()
 }
 
-/// What of a file counts for the root hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// What of a file counts for the hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct File<'a> {
     /// Its author.
     pub author: &'a str,
@@ -92,11 +118,52 @@ pub struct File<'a> {
     pub name: &'a str,
     /// SHA-256 of its content, hexadecimal in lower case.
     pub sha256: &'a str,
+    /// What is said about it, as [`FileInfo::text`] writes it; empty for a file about which nothing is said.
+    pub info: &'a str,
 }
 
-fn put(hash: &mut Sha256, text: &str) {
-    hash.update((text.len() as u64).to_le_bytes());
-    hash.update(text);
+impl<'a> File<'a> {
+    /// A file of this id.
+    pub fn new(id: &'a FileId, sha256: &'a str, info: &'a str) -> Self {
+        Self {
+            author: &id.author,
+            directory: &id.directory,
+            name: &id.name,
+            sha256,
+            info,
+        }
+    }
+
+    /// The sum of this file alone.
+    fn spread(&self) -> Sum {
+        let mut hash = Sha256::new();
+        hash.update(DOMAIN);
+        for part in [
+            self.author,
+            self.directory,
+            self.name,
+            self.sha256,
+            self.info,
+        ] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        let seed = hash.finalize();
+        let mut sum = Sum::default();
+        for (count, lanes) in (0_u8..).zip(sum.0.chunks_exact_mut(4)) {
+            let mut hash = Sha256::new();
+            hash.update(seed);
+            hash.update([count]);
+            let block = hash.finalize();
+            for (lane, eight) in lanes.iter_mut().zip(block.chunks_exact(8)) {
+                *lane = eight
+                    .iter()
+                    .rev()
+                    .fold(0, |all, byte| (all << 8) | u64::from(*byte));
+            }
+        }
+        sum
+    }
 }
 
 /// Bytes as lower-case hexadecimal digits.
@@ -107,6 +174,22 @@ pub fn hex(bytes: &[u8]) -> String {
         .flat_map(|b| [b >> 4, b & 15])
         .map(|d| char::from(DIGITS[usize::from(d)]))
         .collect()
+}
+
+/// SHA-256 of a content that comes piece by piece.
+#[derive(Debug, Clone, Default)]
+pub struct ContentHash(Sha256);
+
+impl ContentHash {
+    /// The next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of all, hexadecimal in lower case.
+    pub fn finish(self) -> String {
+        hex(&self.0.finalize())
+    }
 }
 
 /// SHA-256 of a content, hexadecimal in lower case: what identifies content everywhere.
@@ -123,16 +206,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn the_definition_does_not_change() {
-        assert_eq!(root(&[]), content_hash(b"gridhelm-tree-1"));
-        let files = [entry("ann/plots/a.R", "one"), entry("ann/plots/b.R", "two")];
-        assert_eq!(
-            root(&files),
-            "351ec4c9d06ee91e584dc2d2ee1d4f6d7a216c8245e57a40672f46f9f0f86756"
-        );
-    }
-
-    #[test]
     fn neighbours_cannot_be_moved_across_a_border() {
         let a = [entry("ab/c/d.R", "x")];
         let b = [entry("a/bc/d.R", "x")];
@@ -140,6 +213,39 @@ mod tests {
         assert_ne!(root(&a), root(&b));
         assert_ne!(root(&b), root(&c));
         assert_ne!(root(&a), root(&c));
+    }
+
+    #[test]
+    fn carries_run_through_all_lanes() {
+        let most = Sum([u64::MAX; LANES]);
+        let mut one = Sum::default();
+        one.0[0] = 1;
+        let mut sum = most.clone();
+        sum.merge(&one);
+        assert_eq!(sum, Sum::default());
+        sum.take(&one);
+        assert_eq!(sum, most);
+        assert_eq!(Sum::from_bytes(&most.to_bytes()), Some(most));
+        assert_eq!(Sum::from_bytes(&[0; 255]), None);
+    }
+
+    #[test]
+    fn what_is_said_about_a_file_counts() {
+        let plain = entry("a/d/f.R", "x");
+        let mut public = plain.clone();
+        public.info = Some(Box::new(FileInfo {
+            tags: vec!["risk".to_owned()],
+            ..FileInfo::default()
+        }));
+        let roots = |a: &ManifestEntry, b: &ManifestEntry| {
+            let root = |e: &ManifestEntry| root(std::slice::from_ref(e));
+            (root(a), root(b))
+        };
+        let (one, other) = roots(&plain, &public);
+        assert_ne!(one, other);
+        public.info = Some(Box::default());
+        let (one, other) = roots(&plain, &public);
+        assert_eq!(one, other, "nothing said is nothing said");
     }
 
     proptest! {
@@ -152,14 +258,20 @@ mod tests {
         }
 
         #[test]
-        fn order_does_not_count(files in entries(12), seed in any::<u64>()) {
-            let mut shuffled = files.clone();
-            let n = shuffled.len().max(1) as u64;
-            for (i, turn) in (0..shuffled.len()).zip((0..64).step_by(7).cycle()) {
-                let j = usize::try_from(seed.rotate_left(turn) % n).unwrap();
-                shuffled.swap(i, j);
+        fn a_sum_that_was_kept_up_is_the_sum_of_what_is_there(files in entries(12), gone in proptest::collection::vec(any::<bool>(), 12)) {
+            let mut kept = Sum::default();
+            for file in &files {
+                kept.add_entry(file);
             }
-            prop_assert_eq!(root(&files), root(&shuffled));
+            let mut left = Vec::new();
+            for (file, gone) in files.iter().rev().zip(gone) {
+                if gone {
+                    kept.remove(&File::new(&file.id, &file.sha256, ""));
+                } else {
+                    left.push(file.clone());
+                }
+            }
+            prop_assert_eq!(kept.digest(), root(&left));
         }
     }
 }

@@ -35,6 +35,8 @@ fn repository(group: &str, other: usize) -> Arc<Manifest> {
                 earlier: (0..3)
                     .map(|v| content_hash(format!("{i} {v}").as_bytes()))
                     .collect(),
+                info: None,
+                base: None,
             }
         })
         .collect();
@@ -43,6 +45,7 @@ fn repository(group: &str, other: usize) -> Arc<Manifest> {
         epoch: 1,
         root: root(&entries),
         entries,
+        gone: Vec::new(),
     })
 }
 

@@ -12,6 +12,8 @@
     for (package in c("stats", "graphics", "grDevices", "utils", "methods", "tools", "compiler"))
       loadNamespace(package)
   })
+  # What the node was started with for itself is not for what its scripts start.
+  Sys.unsetenv("GLIBC_TUNABLES")
   # The first plot of a process looks for fonts: 150 ms that sessions then need not spend.
   try(silent = TRUE, {
     path <- tempfile(fileext = ".png")

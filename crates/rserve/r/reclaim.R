@@ -28,6 +28,8 @@ local({
   # Whether `rule` (older, exact, any) lets us touch what bears this marker: "" or the reason why not.
   objection <- function(text, rule, prefix, limit) {
     if (rule == "any") return("")
+    # A session that is marked meanwhile was about to be used.
+    if (rule == "unmarked") return(if (nzchar(text)) "foreign" else "")
     if (!nzchar(text)) return("no_marker")
     found <- epoch(text, prefix)
     if (is.na(found)) return("foreign")
@@ -59,8 +61,10 @@ local({
     unlink(dir, recursive = TRUE)
     !dir.exists(dir)
   }
-  answer <- function(what, processes = 0L, removed = FALSE, marker = "")
-    list(what = what, processes = processes, removed = removed, marker = marker)
+  # What the runner leaves when the code itself ends the session.
+  exit_file <- function(pid) file.path(work, paste0("conn", pid), ".gridhelm-exit")
+  answer <- function(what, processes = 0L, removed = FALSE, marker = "", exit = FALSE)
+    list(what = what, processes = processes, removed = removed, marker = marker, exit = exit)
 
   list(
     # `how` is "interrupt" or "kill".
@@ -72,8 +76,9 @@ local({
         if (fields(line)[[20L]] != start) "reused" else if (fields(line)[[1L]] %in% c("Z", "X")) "gone" else ""
       if (nzchar(gone)) {
         # The directory may be a new session's, if the number is in use again.
+        exit <- gone == "gone" && !nzchar(no) && file.exists(exit_file(pid))
         removed <- how == "kill" && gone == "gone" && !nzchar(no) && ends(pid) && remove_dir(pid)
-        return(answer("gone", removed = removed, marker = text))
+        return(answer("gone", removed = removed, marker = text, exit = exit))
       }
       mine <- as.integer(fields(stat(Sys.getpid()))[[2L]])
       session <- pid != Sys.getpid() && pid != mine && pid > 1L &&
@@ -95,16 +100,31 @@ local({
       answer("killed", sum(dead), remove_dir(pid), text)
     },
 
-    # Removes the directories of sessions that are gone: with a marker of this group, or empty.
+    # Removes the directories of sessions that are gone: with a marker of this group, or empty. Ends what outlived its
+    # session: processes in a directory that was removed when that ended, which nobody reaches any more.
     sweep = function(prefix) {
       if (!has_own) return(0L)
       removed <- 0L
+      pids <- list.files("/proc", "^[0-9]+$")
+      cwd <- quietly(Sys.readlink(file.path("/proc", pids, "cwd")), character(length(pids)))
+      for (i in which(!is.na(cwd) & startsWith(cwd, paste0(work, "/conn")) & endsWith(cwd, " (deleted)"))) {
+        session <- suppressWarnings(as.integer(sub("[ /].*$", "", substring(cwd[[i]], nchar(work) + 6L))))
+        pid <- as.integer(pids[[i]])
+        if (is.na(session) || pid == session || !ends(session)) next
+        # Again, right before the signal: another process may have the number by now.
+        if (!identical(quietly(Sys.readlink(file.path("/proc", pid, "cwd")), ""), cwd[[i]])) next
+        if (isTRUE(tools::pskill(pid, 9L))) removed <- removed + 1L
+      }
       for (dir in utils::head(list.files(work, "^conn[0-9]+$"), 5000L)) {
         pid <- as.integer(substring(dir, 5L))
         if (is.na(pid) || !ends(pid)) next
         full <- file.path(work, dir)
-        empty <- !length(list.files(full, all.files = TRUE, no.. = TRUE))
+        # Without a mark, too, where the disk had no room for it.
+        empty <- !length(setdiff(list.files(full, all.files = TRUE, no.. = TRUE), c(".gridhelm-place", if (!nzchar(marker(pid))) ".gridhelm")))
         if (!empty && is.na(epoch(marker(pid), prefix))) next
+        # Whoever lost the session will ask in a moment how it ended.
+        left <- file.mtime(exit_file(pid))
+        if (!is.na(left) && difftime(Sys.time(), left, units = "secs") < 60) next
         if (ends(pid) && remove_dir(pid)) removed <- removed + 1L
       }
       removed

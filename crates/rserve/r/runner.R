@@ -434,6 +434,8 @@ local({
   start <- function(marker) {
     # First of all: whoever looks for left-over sessions must be able to tell whose this one is.
     base::cat(marker, file = ".gridhelm")
+    if (!identical(file.size(".gridhelm"), as.numeric(nchar(marker, "bytes"))))
+      stop("the session cannot be marked: no room on the disk of the work directory, or it is read-only")
     state$work <- getwd()
     # Also when a package calls base::quit() itself.
     reg.finalizer(state, function(s) {

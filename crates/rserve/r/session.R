@@ -6,6 +6,8 @@ function(marker, version, runner) {
   on.exit(.Internal(enableJIT(level)))
   # First of all: whoever looks for left-over sessions must be able to tell whose this one is.
   cat(marker, file = ".gridhelm")
+  if (!identical(file.size(".gridhelm"), as.numeric(nchar(marker, "bytes"))))
+    stop("the session cannot be marked: no room on the disk of the work directory, or it is read-only")
   # A node may have loaded another version.
   if ("gridhelm" %in% search()) detach("gridhelm", character.only = TRUE)
   items <- eval(parse(text = runner, keep.source = FALSE), new.env(parent = baseenv()))

@@ -23,6 +23,26 @@ function(listener) {
   alive <- named[dir.exists(paste0("/proc/", named))]
   pids <- unique(c(children, alive))
   if (length(pids) > 10000L) pids <- pids[1:10000]
+  # Sessions whose client is gone: their end of the connection waits to be closed (CLOSE_WAIT, 08), at a port where
+  # somebody listens (0A): connections that the code itself opened have other ports.
+  sockets <- function(pid) {
+    to <- quietly(Sys.readlink(list.files(sprintf("/proc/%d/fd", pid), full.names = TRUE)), character())
+    substring(to[startsWith(to, "socket:[")], 9L)
+  }
+  tcp <- c(lines("/proc/net/tcp"), lines("/proc/net/tcp6"))
+  tcp <- grep("^ *[0-9]+: [0-9A-F]+:[0-9A-F]+ [0-9A-F]+:[0-9A-F]+ 0[8A] ", tcp, value = TRUE)
+  tcp <- strsplit(sub("^ +", "", tcp), " +")
+  field <- function(n) vapply(tcp, `[`, "", n)
+  port <- sub("^.*:", "", field(2L))
+  inode <- paste0(field(10L), rep("]", length(tcp)))
+  served <- port[field(4L) == "0A"]
+  closed <- inode[field(4L) == "08" & port %in% served]
+
+  # Processes that outlived their session, whose directory was removed when it ended.
+  all <- list.files("/proc", "^[0-9]+$")
+  at <- quietly(Sys.readlink(file.path("/proc", all, "cwd")), character(length(all)))
+  strays <- sum(!is.na(at) & startsWith(at, paste0(work, "/conn")) & endsWith(at, " (deleted)"))
+
   sessions <- lapply(pids, function(pid) {
     proc <- paste0("/proc/", pid)
     stat <- line(file.path(proc, "stat"))
@@ -30,7 +50,7 @@ function(listener) {
     if (!grepl("(Rserve)", stat, fixed = TRUE)) return(NULL)
     rss <- grep("^VmRSS:", lines(file.path(proc, "status")), value = TRUE)
     cwd <- quietly(Sys.readlink(file.path(proc, "cwd")), "")
-    list(stat = stat, rss = if (length(rss)) gsub("[^0-9]", "", rss) else "0", cwd = if (is.na(cwd)) "" else cwd,
+    list(stat = stat, gone = length(closed) > 0L && any(sockets(pid) %in% closed), rss = if (length(rss)) gsub("[^0-9]", "", rss) else "0", cwd = if (is.na(cwd)) "" else cwd,
          marker = text(file.path(work, paste0("conn", pid), ".gridhelm")))
   })
   sessions <- sessions[!vapply(sessions, is.null, NA)]
@@ -53,6 +73,7 @@ function(listener) {
     package = unname(packages[, 1L]), version = unname(packages[, 2L]),
     work = work,
     leftover = length(named) - length(alive),
+    strays = strays,
     self = Sys.getpid(),
     sessions = unname(sessions)
   )

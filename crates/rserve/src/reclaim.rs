@@ -85,6 +85,8 @@ pub enum Rule {
         /// The epoch of the server that asks.
         epoch: u64,
     },
+    /// Sessions without any marker: only when a person said so.
+    Unmarked,
     /// Whatever it bears: only when a person said so.
     Any,
 }
@@ -115,6 +117,8 @@ pub enum Reclaimed {
     Gone {
         /// Whether its directory was there and is removed.
         work_dir_removed: bool,
+        /// Whether it bears the mark of code that ended its own session ([`crate::run::EXIT_FILE`]).
+        ended_itself: bool,
     },
     /// Nothing was done.
     Refused {
@@ -133,7 +137,7 @@ pub enum Reclaimed {
 pub enum Refusal {
     /// It bears no marker: nobody of ours opened it.
     NoMarker,
-    /// Its marker is another group's, or no marker that we know.
+    /// Its marker is another group's, or no marker that we know; or it bears one where none was expected.
     Foreign,
     /// Its epoch is not one that the rule allows.
     Epoch,
@@ -153,6 +157,7 @@ pub async fn end(
     let (rule, prefix, limit) = match rule {
         Rule::OlderThan { group, epoch } => ("older", prefix(group), *epoch),
         Rule::Own { group, epoch } => ("exact", prefix(group), *epoch),
+        Rule::Unmarked => ("unmarked", String::new(), 0),
         Rule::Any => ("any", String::new(), 0),
     };
     let how = match action {
@@ -162,6 +167,7 @@ pub async fn end(
     let Ok(pid) = i32::try_from(target.pid) else {
         return Ok(Reclaimed::Gone {
             work_dir_removed: false,
+            ended_itself: false,
         });
     };
     #[allow(clippy::cast_precision_loss)] // epochs are far below 2^53
@@ -180,8 +186,8 @@ pub async fn end(
     read(&answer).ok_or_else(|| unreadable(connection))
 }
 
-/// Removes what ended sessions of `group` left on the node's disk, and empty session directories;
-/// says how many. Rserve never does it itself, not even for connections that never signed in.
+/// Removes what ended sessions of `group` left on the node's disk, and empty session directories, and
+/// ends processes that outlived a session whose directory is gone; says how many. Rserve never does it itself, not even for connections that never signed in.
 pub async fn sweep(connection: &mut Connection, group: &str) -> Result<u64, Error> {
     let answer = connection
         .eval_call(&call("sweep", [Value::text(prefix(group))]), |_| {})
@@ -227,7 +233,10 @@ fn read(answer: &Value) -> Option<Reclaimed> {
                 work_dir_removed,
             })
         }
-        "gone" => Some(Reclaimed::Gone { work_dir_removed }),
+        "gone" => Some(Reclaimed::Gone {
+            work_dir_removed,
+            ended_itself: answer.get("exit")?.as_bool()?,
+        }),
         "still_there" => Some(Reclaimed::StillThere),
         "no_marker" => refused(Refusal::NoMarker),
         "foreign" => refused(Refusal::Foreign),

@@ -65,6 +65,8 @@ pub struct NodeSession {
     pub marker_text: String,
     /// The marker, if it is one of Gridhelm's.
     pub marker: Option<Marker>,
+    /// Whether its client is gone while it works: nobody will read its answer.
+    pub client_gone: bool,
     /// Whether this is the session that looks.
     pub is_self: bool,
 }
@@ -116,6 +118,8 @@ pub struct Probe {
     pub work_dir: String,
     /// Session directories without a session.
     pub leftover_directories: u64,
+    /// Processes that outlived the session that started them, and still work in its removed directory.
+    pub strays: u64,
     /// Sessions on the node, the one that looks included; at most 10,000.
     pub sessions: Vec<NodeSession>,
     /// How long the look took, milliseconds.
@@ -280,6 +284,7 @@ fn read_probe(answer: &Value, before: u64, took_ms: u64) -> Option<Probe> {
             .map(|(name, version)| Package { name, version })
             .collect(),
         work_dir: text("work"),
+        strays: answer.get("strays").and_then(Value::as_u64).unwrap_or(0),
         leftover_directories: answer.get("leftover").and_then(Value::as_u64).unwrap_or(0),
         sessions,
         took_ms,
@@ -300,6 +305,7 @@ fn session(value: &Value, uptime_seconds: u64, own: Option<u64>) -> Option<NodeS
         directory: text("cwd").to_owned(),
         marker_text: text("marker").to_owned(),
         marker: Marker::parse(text("marker")),
+        client_gone: value.get("gone").and_then(Value::as_bool) == Some(true),
         is_self: own == Some(u64::from(stat.pid)),
     })
 }

@@ -160,7 +160,8 @@ async fn a_kill_takes_the_whole_tree_and_the_directory() {
     assert_eq!(
         again,
         Reclaimed::Gone {
-            work_dir_removed: false
+            work_dir_removed: false,
+            ended_itself: false
         }
     );
 }
@@ -231,7 +232,8 @@ async fn only_what_the_rule_allows_is_touched() {
             assert_eq!(
                 got,
                 Reclaimed::Gone {
-                    work_dir_removed: false
+                    work_dir_removed: false,
+                    ended_itself: false
                 }
             );
         }

@@ -1,6 +1,7 @@
 //! Builds a server of its parts, runs it and stops it.
 
 use crate::accounts::{AccountError, Accounts, Bootstrap};
+use crate::alerts::{AlertKeeper, AlertParts};
 use crate::balancer;
 use crate::config::{Config, ConfigError, Database};
 use crate::grid::rserve::RserveProvider;
@@ -55,6 +56,8 @@ pub struct App {
     pub disks: Disks,
     /// Backups of the group.
     pub backups: Arc<Backups>,
+    /// Alerts about the grid.
+    pub alerts: Arc<AlertKeeper>,
     /// Cancelled when the server stops: streams end then.
     pub stopping: CancellationToken,
 }
@@ -179,6 +182,7 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         hub.clone(),
         standing.clone(),
         Arc::clone(&grid),
+        config.tasks.limits(),
     );
     let board = Board::default();
     let disks = Disks::new(config.database.folder(), config.disk);
@@ -219,6 +223,16 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         let (name, group) = (config.name.clone(), config.group.clone());
         tokio::spawn(balancer::follow(balancer, name, group, standing.clone()));
     }
+    let alerts = AlertKeeper::new(AlertParts {
+        store: Arc::clone(&store),
+        hub: hub.clone(),
+        grid: Arc::clone(&grid),
+        tasks: Arc::clone(&tasks),
+        standing: standing.clone(),
+        config: config.alerts.clone(),
+        group: config.group.clone(),
+        server: config.name.clone(),
+    });
     let app = Arc::new(App {
         config,
         store,
@@ -233,14 +247,21 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         leave: Leave::default(),
         disks,
         backups,
+        alerts,
         stopping: CancellationToken::new(),
     });
     tokio::spawn(watching.watch(app.stopping.clone()));
+    tokio::spawn(Arc::clone(&app.alerts).keep(app.stopping.clone()));
     tokio::spawn(Arc::clone(&app.backups).keep(app.stopping.clone()));
     tokio::spawn(crate::retention::keep_forgetting(
         Arc::clone(&app.store),
         app.standing.clone(),
         app.config.keep,
+        app.stopping.clone(),
+    ));
+    tokio::spawn(crate::mending::keep_mending(
+        Arc::clone(&app.store),
+        app.standing.clone(),
         app.stopping.clone(),
     ));
     let router = crate::http::router(Arc::clone(&app))

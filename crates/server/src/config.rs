@@ -1,13 +1,19 @@
 //! Configuration: a TOML file, then environment, then flags.
 
+mod alerts;
 mod database;
 mod limits;
 mod nodes;
+mod replication;
+mod tasks;
 mod tls;
 
+pub use alerts::AlertsConfig;
 pub use database::{Database, Password};
 pub use limits::Limits;
 pub use nodes::{Nodes, NodesTls};
+pub use replication::ReplicationConfig;
+pub use tasks::TasksConfig;
 pub use tls::{PlainHttp, TlsConfig};
 
 use crate::balancer::{BalancerConfig, is_backend};
@@ -80,6 +86,9 @@ pub struct Config {
     /// The grid.
     #[serde(default)]
     pub grid: GridConfig,
+    /// How many tasks may wait and run.
+    #[serde(default)]
+    pub tasks: TasksConfig,
     /// How nodes are reached.
     #[serde(default)]
     pub nodes: Nodes,
@@ -111,6 +120,12 @@ pub struct Config {
     /// How much of the server one caller may have.
     #[serde(default)]
     pub limits: Limits,
+    /// Where messages about alerts may go.
+    #[serde(default)]
+    pub alerts: AlertsConfig,
+    /// From where contents may be fetched.
+    #[serde(default)]
+    pub replication: ReplicationConfig,
 }
 
 /// What can be set of the grid.
@@ -306,6 +321,13 @@ impl Config {
             let why = "give 0 to 50 percent".to_owned();
             return Err(unusable("disk.refuse_below_percent", why));
         }
+        if let Some((key, why)) = self.alerts.fault() {
+            return Err(unusable(key, why));
+        }
+        if let Some(why) = self.replication.fault() {
+            return Err(unusable("replication.sources", why));
+        }
+        self.tasks.check()?;
         self.database.check()?;
         self.nodes.protection()?;
         Ok(self)

@@ -1,11 +1,15 @@
 //! Publishes what changed to the event streams, in commit order, under ids `boot:sequence`.
 //!
-//! A delta is written as JSON and framed as a server-sent event once; every stream sends the same bytes.
+//! A delta is written as JSON and framed as a server-sent event once; every stream sends the same bytes. What changes of nodes all the
+//! time goes out in two ways: as patches, and as whole nodes to the streams that did not ask for patches, while there are such.
 
 use axum::body::Bytes;
 use gridhelm_api::event::Event;
+use gridhelm_api::node::Node;
+use gridhelm_api::patch::Patch;
 use gridhelm_api::stream::Delta;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast;
 
@@ -17,15 +21,41 @@ const KEPT_BYTES: usize = 8 << 20;
 /// How many journal events are remembered as published.
 const KNOWN_EVENTS: usize = 1024;
 
+/// How a stream tells what changes of nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telling {
+    /// By whole nodes.
+    Whole,
+    /// By patches.
+    Patches,
+}
+
 /// A published delta.
 #[derive(Debug)]
 pub struct Published {
-    /// Its number within this process, from 1, without gaps. `None`: a sign of life that is not kept.
+    /// Its number within this process, from 1, without gaps. `None`: what is not kept, a sign of life or a whole node beside a patch.
     pub sequence: Option<u64>,
-    /// The SSE event name.
-    pub name: &'static str,
     /// The whole server-sent event, its empty line included.
     pub frame: Bytes,
+    /// Only streams that tell nodes so send it.
+    only: Option<Telling>,
+}
+
+impl Published {
+    /// Whether a stream that tells nodes so sends it.
+    pub fn is_for(&self, telling: Telling) -> bool {
+        self.only.is_none_or(|only| only == telling)
+    }
+}
+
+/// A stream that gets whole nodes; they are written as long as there is one.
+#[derive(Debug)]
+pub struct WholeStream(Arc<AtomicUsize>);
+
+impl Drop for WholeStream {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A subscription: what was missed, oldest first, and what comes, without a gap or a double between them.
@@ -42,6 +72,8 @@ pub struct Hub {
     boot: Arc<str>,
     inner: Arc<Mutex<Inner>>,
     sender: broadcast::Sender<Arc<Published>>,
+    /// Streams that get whole nodes.
+    whole: Arc<AtomicUsize>,
 }
 
 struct Inner {
@@ -88,7 +120,14 @@ impl Hub {
                 events: VecDeque::new(),
             })),
             sender: broadcast::channel(KEPT).0,
+            whole: Arc::default(),
         }
+    }
+
+    /// Counts a stream that gets whole nodes, until the answer is dropped. Call it before the stream subscribes.
+    pub fn count_whole(&self) -> WholeStream {
+        self.whole.fetch_add(1, Ordering::Relaxed);
+        WholeStream(Arc::clone(&self.whole))
     }
 
     /// The boot id: the first half of every event id.
@@ -111,15 +150,47 @@ impl Hub {
         {
             return;
         }
+        self.send(&mut inner, |id| Published {
+            sequence: Some(id.1),
+            frame: frame(Some(id), delta.name(), &json),
+            only: None,
+        });
+    }
+
+    /// Publishes what changed of nodes: the patch, and beside it the nodes it is about, for streams that get them whole.
+    pub fn publish_patch<'a>(&self, patch: &Patch, nodes: impl Iterator<Item = &'a Node>) {
+        let Ok(text) = serde_json::to_string(patch) else {
+            return tracing::error!("a patch cannot be written as JSON");
+        };
+        let whole = self.whole.load(Ordering::Relaxed) > 0;
+        let nodes = nodes.filter(|_| whole).filter_map(|node| {
+            let delta = Delta::Node(Box::new(node.clone()));
+            Some(frame(None, delta.name(), &json(&delta)?))
+        });
+        let nodes: Vec<Bytes> = nodes.collect();
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        for frame in nodes {
+            let _ = self.sender.send(Arc::new(Published {
+                sequence: None,
+                frame,
+                only: Some(Telling::Whole),
+            }));
+        }
+        // It may come twice, so one that is small and frequent bears no id: who resumes gets it once more. Heartbeats, each second, have one.
+        let slots_alone = patch.beats.is_empty() && !patch.slots.is_empty();
+        self.send(&mut inner, |id| Published {
+            sequence: Some(id.1),
+            frame: frame((!slots_alone).then_some(id), "patch", &text),
+            only: Some(Telling::Patches),
+        });
+    }
+
+    /// Numbers a delta, keeps it and sends it: under the lock, so that receivers see the numbers in order. Nobody listening is fine.
+    fn send(&self, inner: &mut Inner, published: impl FnOnce((&str, u64)) -> Published) {
         let sequence = inner.next;
         inner.next += 1;
-        let published = Arc::new(Published {
-            sequence: Some(sequence),
-            name: delta.name(),
-            frame: frame(Some((&self.boot, sequence)), delta.name(), &json),
-        });
+        let published = Arc::new(published((&self.boot, sequence)));
         inner.keep(&published);
-        // Sent under the lock, so that receivers see the numbers in order. Nobody listening is fine.
         let _ = self.sender.send(published);
     }
 
@@ -130,16 +201,17 @@ impl Hub {
         }
     }
 
-    /// Tells those who listen now a sign of life that nobody needs later: it has no id and is not kept.
-    pub fn publish_passing(&self, delta: &Delta) {
+    /// Tells those who listen now, or only those who are told of nodes so, a sign of life that nobody needs later: it has no id and is not
+    /// kept.
+    pub fn publish_passing(&self, delta: &Delta, only: Option<Telling>) {
         if self.sender.receiver_count() == 0 {
             return;
         }
         let Some(json) = json(delta) else { return };
         let published = Published {
             sequence: None,
-            name: delta.name(),
             frame: frame(None, delta.name(), &json),
+            only,
         };
         let _inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = self.sender.send(Arc::new(published));
@@ -156,16 +228,18 @@ impl Hub {
     }
 
     /// Subscribes behind `after`: the kept deltas since then, and everything later. `None` when `after`
-    /// is too old or was never published: the client needs a snapshot.
-    pub fn resume(&self, after: u64) -> Option<Subscription> {
+    /// is too old or was never published, or when whole nodes were told since then, which are not kept: the client needs a snapshot.
+    pub fn resume(&self, after: u64, telling: Telling) -> Option<Subscription> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if after >= inner.next {
             return None;
         }
         let missed = usize::try_from(inner.next - 1 - after).ok()?;
         let skipped = inner.kept.len().checked_sub(missed)?;
+        let missed: Vec<_> = inner.kept.iter().skip(skipped).cloned().collect();
+        missed.iter().all(|one| one.is_for(telling)).then_some(())?;
         Some(Subscription {
-            missed: inner.kept.iter().skip(skipped).cloned().collect(),
+            missed,
             coming: self.sender.subscribe(),
         })
     }
@@ -230,10 +304,16 @@ mod tests {
         for n in 0..10 {
             hub.publish(&removed(n));
         }
-        assert_eq!(sequences(&hub.resume(7).unwrap().missed), [8, 9, 10]);
-        assert_eq!(sequences(&hub.resume(0).unwrap().missed).len(), 10);
-        assert!(hub.resume(10).unwrap().missed.is_empty());
-        assert!(hub.resume(11).is_none(), "never published");
+        assert_eq!(
+            sequences(&hub.resume(7, Telling::Whole).unwrap().missed),
+            [8, 9, 10]
+        );
+        assert_eq!(
+            sequences(&hub.resume(0, Telling::Whole).unwrap().missed).len(),
+            10
+        );
+        assert!(hub.resume(10, Telling::Whole).unwrap().missed.is_empty());
+        assert!(hub.resume(11, Telling::Whole).is_none(), "never published");
         assert_eq!(hub.subscribe().0, 10);
     }
 
@@ -243,8 +323,8 @@ mod tests {
         for n in 0..KEPT + 3 {
             hub.publish(&removed(n));
         }
-        assert!(hub.resume(2).is_none());
-        let first = hub.resume(3).unwrap();
+        assert!(hub.resume(2, Telling::Whole).is_none());
+        let first = hub.resume(3, Telling::Whole).unwrap();
         assert_eq!(first.missed.len(), KEPT);
         assert_eq!(first.missed[0].sequence, Some(4));
     }
@@ -258,8 +338,8 @@ mod tests {
             });
         }
         assert!(hub.inner.lock().unwrap().kept_bytes <= KEPT_BYTES);
-        assert!(hub.resume(0).is_none());
-        assert!(hub.resume(19).is_some());
+        assert!(hub.resume(0, Telling::Whole).is_none());
+        assert!(hub.resume(19, Telling::Whole).is_some());
     }
 
     #[test]
@@ -278,7 +358,7 @@ mod tests {
         let hub = Hub::new("b0");
         hub.publish(&Delta::Event(event(7)));
         hub.publish_events(vec![event(6), event(7), event(8)]);
-        assert_eq!(hub.resume(0).unwrap().missed.len(), 3);
+        assert_eq!(hub.resume(0, Telling::Whole).unwrap().missed.len(), 3);
         // Only so many are remembered.
         for id in 10..10 + i64::try_from(KNOWN_EVENTS).unwrap() {
             hub.publish(&Delta::Event(event(id)));
@@ -287,13 +367,57 @@ mod tests {
     }
 
     #[test]
+    fn a_patch_goes_to_those_who_asked_and_its_nodes_to_the_others() {
+        let json = serde_json::json!({
+            "name": "n1", "host": "h", "port": 1, "slot_limit": 1, "operating_type": "mixed", "intent": "enabled", "intent_since": 0,
+            "version": 1, "created_at": 0,
+        });
+        let node: Node = serde_json::from_value(json).unwrap();
+        let beat = Patch {
+            beats: vec![1, 2],
+            ..Patch::default()
+        };
+        let hub = Hub::new("b0");
+        let (_, mut sub) = hub.subscribe();
+        hub.publish_patch(&beat, std::iter::once(&node));
+        let patch = sub.coming.try_recv().unwrap();
+        assert_eq!(
+            patch.frame,
+            "id: b0:1\nevent: patch\ndata: {\"at\":0,\"beats\":[1,2]}\n\n"
+        );
+        assert!(patch.is_for(Telling::Patches) && !patch.is_for(Telling::Whole));
+        assert!(sub.coming.try_recv().is_err(), "nobody wants whole nodes");
+
+        let whole = hub.count_whole();
+        hub.publish_patch(&beat, std::iter::once(&node));
+        let first = sub.coming.try_recv().unwrap();
+        assert!(
+            first
+                .frame
+                .starts_with(b"event: node\ndata: {\"type\":\"node\",")
+        );
+        assert!(first.is_for(Telling::Whole) && !first.is_for(Telling::Patches));
+        assert_eq!(sub.coming.try_recv().unwrap().sequence, Some(2));
+        // Whole nodes are not kept: only who gets patches may go on behind one.
+        assert!(hub.resume(1, Telling::Whole).is_none());
+        assert_eq!(
+            sequences(&hub.resume(0, Telling::Patches).unwrap().missed),
+            [1, 2]
+        );
+        assert!(hub.resume(2, Telling::Whole).is_some());
+        drop(whole);
+        hub.publish_patch(&beat, std::iter::once(&node));
+        assert_eq!(sub.coming.try_recv().unwrap().sequence, Some(3));
+    }
+
+    #[test]
     fn a_sign_of_life_takes_no_number() {
         let hub = Hub::new("b0");
         let (_, mut sub) = hub.subscribe();
-        hub.publish_passing(&Delta::Tick { at: 5, stats: None });
+        hub.publish_passing(&Delta::Tick { at: 5, stats: None }, None);
         hub.publish(&removed(1));
         assert_eq!(sub.coming.try_recv().unwrap().sequence, None);
         assert_eq!(sub.coming.try_recv().unwrap().sequence, Some(1));
-        assert_eq!(hub.resume(0).unwrap().missed.len(), 1);
+        assert_eq!(hub.resume(0, Telling::Whole).unwrap().missed.len(), 1);
     }
 }

@@ -15,6 +15,16 @@ pub(crate) fn session_id(now: Millis) -> Result<String, getrandom::Error> {
     Ok(format!("s-{}", sortable(now)?))
 }
 
+/// `a-` with the same, for an alert.
+pub(crate) fn alert_id(now: Millis) -> Result<String, getrandom::Error> {
+    Ok(format!("a-{}", sortable(now)?))
+}
+
+/// `d-` with the same, for a message about an alert, and a silence.
+pub(crate) fn delivery_id(now: Millis) -> Result<String, getrandom::Error> {
+    Ok(format!("d-{}", sortable(now)?))
+}
+
 fn sortable(now: Millis) -> Result<String, getrandom::Error> {
     let mut random = [0_u8; 8];
     getrandom::fill(&mut random)?;

@@ -1,6 +1,7 @@
 //! `gridhelm-server`: runs R on a self-healing grid of Rserve nodes and serves the admin API.
 
 pub mod accounts;
+pub mod alerts;
 pub mod app;
 pub mod balancer;
 pub mod clock;
@@ -14,6 +15,7 @@ pub mod identity;
 pub(crate) mod ids;
 pub mod join;
 pub mod log_ring;
+mod mending;
 pub mod notify;
 pub mod random;
 pub mod release;

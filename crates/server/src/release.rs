@@ -40,6 +40,11 @@ pub fn version() -> &'static str {
     &this().version
 }
 
+/// Whether it passes for an older release: then it does without the columns that came with the newest schema.
+pub(crate) fn is_older() -> bool {
+    this().behind > 0
+}
+
 /// The migrations that it knows, and the schema that they lead to: 0 without any.
 pub(crate) fn known(migrations: Vec<Migration>) -> (Vec<Migration>, i64) {
     up_to(migrations, this().behind)

@@ -32,7 +32,13 @@ enum Command {
     /// Set up what is missing, build, start a local deployment, and stop it at Ctrl-C.
     Run(Run),
     /// Build the server (release) and the console into dist/, to be installed.
-    Build,
+    Build {
+        /// The console alone.
+        #[arg(long)]
+        console: bool,
+    },
+    /// Serve the console on port 8080 for the local deployment, and build it anew whenever a source changes (`trunk serve`).
+    Serve,
     /// Run every check and test, or one part: fmt, clippy, unit, wasm, journey, static, or a file of tests/.
     Test {
         /// The part.
@@ -141,7 +147,11 @@ fn main() -> ExitCode {
             failpoints,
         })
         .map(|()| true),
-        Command::Build => Stop::listen().and_then(|stop| build::all(&stop)),
+        Command::Build { console: true } => {
+            Stop::listen().and_then(|stop| build::console_alone(&stop))
+        }
+        Command::Build { console: false } => Stop::listen().and_then(|stop| build::all(&stop)),
+        Command::Serve => Stop::listen().and_then(|stop| build::serve(&stop)),
         Command::Test { name } => checks::run(name.as_deref()),
         Command::Bench { arguments } => {
             program("bench", &["--release", "--features", "bench"], &arguments)

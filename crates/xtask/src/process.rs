@@ -103,25 +103,51 @@ pub fn answer(mut command: Command) -> Option<String> {
 
 /// Runs the command to its end within `limit`, handing each line of its standard output to `line`. Whether it succeeded.
 pub fn run_lines(
-    mut command: Command,
+    command: Command,
     stop: &Stop,
     limit: Duration,
     line: impl FnMut(&str) + Send,
 ) -> Result<bool, Error> {
+    run_streams(command, stop, limit, line, None::<fn(&str)>)
+}
+
+/// As [`run_lines`], with each line of its standard error handed to `told`.
+pub fn run_both(
+    command: Command,
+    stop: &Stop,
+    limit: Duration,
+    line: impl FnMut(&str) + Send,
+    told: impl FnMut(&str) + Send,
+) -> Result<bool, Error> {
+    run_streams(command, stop, limit, line, Some(told))
+}
+
+fn run_streams(
+    mut command: Command,
+    stop: &Stop,
+    limit: Duration,
+    line: impl FnMut(&str) + Send,
+    told: Option<impl FnMut(&str) + Send>,
+) -> Result<bool, Error> {
     command.stdout(Stdio::piped());
+    if told.is_some() {
+        command.stderr(Stdio::piped());
+    }
     let mut child = spawn(&mut command)?;
-    let output = child.stdout.take();
+    let (output, errors) = (child.stdout.take(), child.stderr.take());
     std::thread::scope(|scope| {
         let reader = scope.spawn(move || read_lines(output, line));
+        let other = told.map(|told| scope.spawn(move || read_lines(errors, told)));
         let ended = wait(&mut child, stop, Some(limit));
         // A grandchild that outlives the command would hold the pipe open for ever.
         end_group(&child);
         let _ = reader.join();
+        let _ = other.map(std::thread::ScopedJoinHandle::join);
         ended.map(|status| status.is_some_and(|status| status.success()))
     })
 }
 
-fn read_lines(output: Option<std::process::ChildStdout>, mut line: impl FnMut(&str)) {
+fn read_lines(output: Option<impl std::io::Read>, mut line: impl FnMut(&str)) {
     let Some(output) = output else { return };
     let mut reader = BufReader::new(output);
     let mut buffer = Vec::new();

@@ -16,6 +16,11 @@ pub fn progress(word: &str, text: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "{word:>12} {text}");
 }
 
+/// Prints one line that another program told as an error.
+pub fn error(line: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
 /// Does one named step and prints what it took, whether it succeeded or not.
 pub fn timed<T, E>(word: &str, text: &str, step: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     progress(word, text);

@@ -1,5 +1,6 @@
 //! Events and audit: what the grid did and what people did, in one order.
 
+mod alerts;
 mod audit;
 mod changes;
 mod filter;
@@ -7,6 +8,8 @@ mod histogram;
 mod kept;
 mod log;
 mod older;
+mod rules;
+mod webhook;
 
 use crate::reactive::{Callback, Memo, RwSignal, Signal};
 use crate::ui::view;
@@ -65,36 +68,41 @@ pub fn Page() -> AnyView {
         scope,
         router,
     };
-    let audits =
-        Memo::new(move |_| address.with(|address| address.tab.as_deref() == Some("audit")));
+    let tab = Memo::new(move |_| {
+        address.with(|address| match address.tab.as_deref() {
+            Some("audit") => "audit",
+            Some("alerts") => "alerts",
+            _ => "events",
+        })
+    });
     let answer = RwSignal::new(String::new());
-    let tab = Signal::derive(move || if audits.get() { "audit" } else { "events" }.to_owned());
+    let shown = Signal::derive(move || tab.get().to_owned());
     let pick = Callback::new(move |tab: String| {
         router.go(Route::Events(EventsView {
-            tab: Some(tab).filter(|tab| tab == "audit"),
+            tab: Some(tab).filter(|tab| tab != "events"),
             ..EventsView::default()
         }));
     });
     let curl = Callback::new(move |()| {
-        let path = if untrack(|| audits.get()) {
-            "/audit"
-        } else {
-            "/events"
-        };
+        let path = ["/", tab.get_untracked()].concat();
         let chosen = scope.get_untracked();
         let groups: Vec<_> = chosen
             .iter()
             .filter_map(|at| deployment.groups.get(*at))
             .collect();
-        as_curl(&groups, path)
+        as_curl(&groups, &path)
     });
     view! {
         <section data-fit="" aria-labelledby="page-title">
             <PageHead title="Events & audit" answer=answer>
                 {copy_as_curl(curl)}
-                <Segment label="What is shown" choices=vec![Choice::new("events", "Events"), Choice::new("audit", "Audit")] value=tab on_pick=pick/>
+                <Segment label="What is shown" choices=vec![Choice::new("events", "Events"), Choice::new("alerts", "Alerts"), Choice::new("audit", "Audit")] value=shown on_pick=pick/>
             </PageHead>
-            {move || if audits.get() { audit::audit(view, answer) } else { log::log(view, answer) }}
+            {move || match tab.get() {
+                "audit" => audit::audit(view, answer),
+                "alerts" => alerts::alerts(view, answer),
+                _ => log::log(view, answer),
+            }}
         </section>
     }
     .into_any()

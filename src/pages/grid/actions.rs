@@ -6,12 +6,12 @@ use crate::reactive::{Callback, Memo, RwSignal, Signal};
 use crate::ui::{Show, view};
 use gridhelm_api::Code;
 use gridhelm_api::account::Role;
-use gridhelm_api::names::check_reason;
-use gridhelm_api::node::{Intent, IntentChange, Node};
+use gridhelm_api::node::{Intent, Node};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::select::Grid;
+use super::wish::Wish;
 use crate::deployment::{Group, trouble};
 use crate::ui::format::counted;
 use crate::ui::{Button, Confirm, ErrorBox, Glyph, Trouble, Weight, next_id, use_toasts};
@@ -31,6 +31,9 @@ pub(crate) fn actions(grid: Grid, group: &'static Group, node: Signal<Arc<Node>>
     };
     let off = Signal::derive(move || group.write_off(Role::Operator));
     let edit = Callback::new(move |()| grid.go(|view| view.panel = Some("edit".to_owned())));
+    let compare = Callback::new(move |()| grid.go(|view| view.panel = Some("compare".to_owned())));
+    let end_all = Callback::new(move |()| grid.go(|view| view.panel = Some("end-all".to_owned())));
+    let clone = Callback::new(move |()| grid.go(|view| view.panel = Some("list".to_owned())));
     let failed = move || {
         work.failed
             .get()
@@ -42,6 +45,9 @@ pub(crate) fn actions(grid: Grid, group: &'static Group, node: Signal<Arc<Node>>
             {failed}
             {probe(group, node, off)}
             {intent(group, node, work, off)}
+            <div class="act"><span class="l">"Side by side with another"</span><Button small=true on_click=compare>"Compare…"</Button></div>
+            <div class="act"><span class="l">"All R sessions on it"</span><Button weight=Weight::Danger small=true off=off on_click=end_all>"End sessions…"</Button></div>
+            <div class="act"><span class="l">"Another one like it"</span><Button small=true off=off on_click=clone>"Clone…"</Button></div>
             <div class="act"><span class="l">"Address, slots, labels"</span><Button small=true off=off on_click=edit>"Edit"</Button></div>
             {remove(grid, group, node, work, off)}
         </section>
@@ -82,87 +88,117 @@ fn probe(group: &'static Group, node: Signal<Arc<Node>>, off: Signal<Option<Stri
     view! { <div class="act"><span class="l">"Look at it now"</span><Button small=true off=off busy=busy on_click=check>"Run check"</Button></div> }.into_any()
 }
 
-/// Enable, drain, disable: each with a reason that everyone sees.
+/// Enable, drain, disable: each with a reason that everyone sees, and for a time if one likes.
 fn intent(
     group: &'static Group,
     node: Signal<Arc<Node>>,
     work: Work,
     off: Signal<Option<String>>,
 ) -> AnyView {
-    let reason = RwSignal::new(String::new());
+    let wish = Wish::new();
+    // What the server would not do without being told twice.
+    let guarded = RwSignal::new(None::<(Intent, Vec<String>)>);
     let wanted = Memo::new(move |_| node.with(|node| node.intent));
+    let drains = Memo::new(move |_| wanted.get() == Intent::Draining);
     let why_id = next_id("why");
-    let reason_off = Signal::derive(move || {
-        off.get().or_else(|| {
-            reason.with(|reason| {
-                check_reason("reason", reason)
-                    .err()
-                    .map(|_| "Give a reason of at least 3 characters.".to_owned())
-            })
-        })
-    });
+    let reason_off = Signal::derive(move || off.get().or_else(|| wish.fault(Intent::Draining)));
+    let enable_off = Signal::derive(move || off.get().or_else(|| wish.fault(Intent::Enabled)));
     let toasts = use_toasts();
-    let set = move |to: Intent| {
-        Callback::new(move |()| {
-            let (name, version) = node.with_untracked(|node| (node.name.clone(), node.version));
-            let change = IntentChange {
-                intent: to,
-                reason: reason.get_untracked().trim().to_owned(),
-            };
-            let (_, doing, done) = words(to);
-            work.busy.set(Some(doing.to_owned()));
-            work.failed.set(None);
-            spawn_local(async move {
-                let answer = group
-                    .act(|client| {
-                        let (name, change) = (name.clone(), change.clone());
-                        async move { client.set_intent(&name, version, &change).await }
-                    })
-                    .await;
-                match answer {
-                    Ok(_) => {
-                        toasts.good(format!("{name} {done}"), change.reason.clone());
-                        let _ = reason.try_set(String::new());
-                    }
-                    Err(error) => {
-                        let mut told =
-                            trouble(&format!("Could not set the intent of {name}"), &error);
-                        if error.code() == Some(Code::VersionMismatch) {
-                            "Someone changed the node meanwhile. What you see now is the present state.".clone_into(&mut told.detail);
-                        }
-                        let _ = work.failed.try_set(Some(told));
-                    }
+    let send = move |to: Intent, over: bool| {
+        let (name, version) = node.with_untracked(|node| (node.name.clone(), node.version));
+        let change = wish.change(to, over);
+        let (_, doing, done) = words(to);
+        work.busy.set(Some(doing.to_owned()));
+        work.failed.set(None);
+        spawn_local(async move {
+            let answer = group
+                .act(|client| {
+                    let (name, change) = (name.clone(), change.clone());
+                    async move { client.set_intent(&name, version, &change).await }
+                })
+                .await;
+            let mut still = None;
+            match answer {
+                Ok(_) => {
+                    toasts.good(format!("{name} {done}"), change.reason.clone());
+                    wish.clear();
                 }
-                let _ = work.busy.try_set(None);
-            });
-        })
+                Err(gridhelm_client::Error::Problem(problem))
+                    if problem.code == Code::GuardRail =>
+                {
+                    let left = problem.errors.into_iter().map(|e| e.message).collect();
+                    still = Some((to, left));
+                }
+                Err(error) => {
+                    let mut told = trouble(&format!("Could not set the intent of {name}"), &error);
+                    if error.code() == Some(Code::VersionMismatch) {
+                        "Someone changed the node meanwhile. What you see now is the present state.".clone_into(&mut told.detail);
+                    }
+                    let _ = work.failed.try_set(Some(told));
+                }
+            }
+            let _ = guarded.try_set(still);
+            let _ = work.busy.try_set(None);
+        });
     };
+    let set = move |to: Intent| Callback::new(move |()| send(to, false));
     let id = why_id.clone();
-    let button = move |to: Intent| {
+    let button = move |to: Intent, shown: Memo<bool>, off: Signal<Option<String>>| {
         let (verb, ..) = words(to);
         let id = why_id.clone();
-        let shown = Memo::new(move |_| wanted.get() != to);
-        view! { <Show when=move || shown.get()><Button small=true off=reason_off reason_at=id.clone() busy=work.busy on_click=set(to)>{verb}</Button></Show> }.into_any()
+        let verb = move || match (to, drains.get()) {
+            (Intent::Draining, true) => "Change the drain",
+            _ => verb,
+        };
+        view! { <Show when=move || shown.get()><Button small=true off=off reason_at=id.clone() busy=work.busy on_click=set(to)>{verb}</Button></Show> }.into_any()
     };
+    let always = Memo::new(|_| true);
+    let other = move |to: Intent| Memo::new(move |_| wanted.get() != to);
     let what = move || match wanted.get() {
         Intent::Enabled => {
-            "Drain: ends what runs, takes nothing new. Disable: out at once, a running task ends first."
+            "Drain: ends what runs, takes nothing new. Disable: out at once, a running task ends first; with an end it is maintenance."
         }
-        Intent::Draining => "It ends what runs and takes nothing new.",
+        Intent::Draining => "It ends what runs and takes nothing new. Enable stops the drain.",
         Intent::Disabled => "It is out on purpose.",
     };
+    let told = move || reason_off.get().unwrap_or_else(|| what().to_owned());
     view! {
         <div class="act act--intent">
-            <input class="input" aria-label="Reason, shown to all" placeholder="Reason, shown to all" maxlength="500" prop:value=move || reason.get() on:input=move |event| reason.set(event_target_value(&event))/>
-            <span class="acts">{button(Intent::Enabled)}{button(Intent::Draining)}{button(Intent::Disabled)}</span>
-            <span class="why-not" id=id>{move || reason_off.get().unwrap_or_else(|| what().to_owned())}</span>
+            <input class="input" aria-label="Reason, shown to all" placeholder="Reason, shown to all" maxlength="500" prop:value=move || wish.reason.get() on:input=move |event| wish.reason.set(event_target_value(&event))/>
+            <span class="acts">{button(Intent::Enabled, other(Intent::Enabled), enable_off)}{button(Intent::Draining, always, reason_off)}{button(Intent::Disabled, other(Intent::Disabled), reason_off)}</span>
+            <span class="why-not" id=id>{told}</span>
+            <div class="wish">{wish.fields()}</div>
         </div>
+        {move || guarded.get().map(|(to, left)| all_the_same(node, to, &left, guarded, work, Callback::new(move |()| send(to, true))))}
+    }
+    .into_any()
+}
+
+/// Asks whether something shall be done although it leaves too little of the grid.
+fn all_the_same(
+    node: Signal<Arc<Node>>,
+    to: Intent,
+    left: &[String],
+    guarded: RwSignal<Option<(Intent, Vec<String>)>>,
+    work: Work,
+    go: Callback<()>,
+) -> AnyView {
+    let name = node.with_untracked(|node| node.name.clone());
+    let (verb, ..) = words(to);
+    let line = |text: &String| view! { <li>{text.clone()}</li> };
+    let lines = left.iter().map(line).collect_view();
+    let without = format!("Without {name}:");
+    view! {
+        <Confirm title=format!("{verb} {name} all the same?") verb=format!("{verb} all the same") keep="Leave it as it is" danger=true typed=name.clone() busy=work.busy on_confirm=Callback::new(move |_: String| go.run(())) on_close=Callback::new(move |()| guarded.set(None))>
+            <p>{without}</p>
+            <ul>{lines}</ul>
+        </Confirm>
     }
     .into_any()
 }
 
 /// The verb, the verb in progress, and what is said when it is done.
-const fn words(intent: Intent) -> (&'static str, &'static str, &'static str) {
+pub(super) const fn words(intent: Intent) -> (&'static str, &'static str, &'static str) {
     match intent {
         Intent::Enabled => ("Enable", "Enabling…", "enabled"),
         Intent::Draining => ("Drain", "Draining…", "is draining"),

@@ -1,4 +1,5 @@
-//! The details of a node: why it is so, what happened in the last 30 minutes, what it is, what can be done; in this order.
+//! The details of a node: why it is so, what happened in the last 30 minutes, what was measured, what ran there, what it is, what can be done; in
+//! this order.
 
 use std::sync::Arc;
 
@@ -9,18 +10,20 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::actions::actions;
-use super::lane::lane;
+use super::lane::{DAY, WINDOW, lane};
 use super::lane_view::draw;
+use super::measured::{measured, ran};
 use super::reason::left;
 use super::register::runs_word;
 use super::row::address;
 use super::select::Grid;
+use super::wish::drain_words;
 use crate::deployment::{Group, node_state, node_word, trouble};
 use crate::ui::format::{age, bytes, count, counted, duration};
 use crate::ui::page::facts;
 use crate::ui::{
-    Button, Empty, ErrorBox, Glyph, Icon, Skeleton, Tag, Trouble, Weight, ago, live_glyph, moment,
-    use_clock,
+    Button, Choice, Empty, ErrorBox, Glyph, Icon, Segment, Skeleton, Tag, Trouble, Weight, ago,
+    clock, live_glyph, moment, use_clock,
 };
 
 /// The panel for the chosen node.
@@ -52,8 +55,7 @@ pub(crate) fn details(grid: Grid) -> AnyView {
         }
         .into_any()
     };
-    view! { <aside class="panel detail" aria-label="Node details" tabindex="0">{content}</aside> }
-        .into_any()
+    view! { {content} }.into_any()
 }
 
 fn of_node(grid: Grid, index: usize, name: &str, close: Callback<()>) -> AnyView {
@@ -85,6 +87,8 @@ fn of_node(grid: Grid, index: usize, name: &str, close: Callback<()>) -> AnyView
         </div>
         {why(node)}
         {timeline(group, name.to_owned(), node)}
+        {measured(group, name.to_owned())}
+        {ran(group, name.to_owned())}
         {what(group, node)}
         {actions(grid, group, node)}
     }
@@ -107,11 +111,17 @@ fn why(node: Signal<Arc<Node>>) -> AnyView {
                 node.intent_reason.clone(),
                 node.intent_by.clone(),
                 node.intent_since,
+                node.intent_until,
+                node.intent_force,
             )
         })
     });
-    let tasks =
-        Memo::new(move |_| node.with(|node| (node.intent == Intent::Draining).then(|| left(node))));
+    let tasks = Memo::new(move |_| {
+        node.with(|node| {
+            (node.intent == Intent::Draining)
+                .then(|| node.drain.as_ref().map_or_else(|| left(node), drain_words))
+        })
+    });
     let seen = Memo::new(move |_| {
         node.with(|node| {
             (
@@ -125,7 +135,7 @@ fn why(node: Signal<Arc<Node>>) -> AnyView {
     });
     let rows = move || {
         let mut rows: Vec<(&'static str, AnyView)> = Vec::new();
-        let (wanted, reason, by, at) = intent.get();
+        let (wanted, reason, by, at, until, force) = intent.get();
         if wanted != Intent::Enabled {
             let who = by
                 .filter(|by| !by.is_empty())
@@ -139,6 +149,14 @@ fn why(node: Signal<Arc<Node>>) -> AnyView {
             rows.push(("Intent", format!("{word}{who}, {}", moment(at)).into_any()));
             if let Some(reason) = reason {
                 rows.push(("Reason", reason.into_any()));
+            }
+            if let Some(until) = until {
+                let what = match (wanted, force) {
+                    (Intent::Disabled, _) => "enabled again by itself",
+                    (_, true) => "then what runs is interrupted",
+                    _ => "the deadline of the drain",
+                };
+                rows.push(("Until", format!("{}, {what}", moment(until)).into_any()));
             }
         }
         if let Some(left) = tasks.get() {
@@ -187,15 +205,18 @@ fn timeline(group: &'static Group, name: String, node: Signal<Arc<Node>>) -> Any
         })
     });
     let found = RwSignal::new(None::<Result<Vec<TimelinePoint>, Trouble>>);
+    let window = RwSignal::new(WINDOW);
     let asked = {
         let name = name.clone();
         move || {
             let name = name.clone();
+            #[allow(clippy::cast_possible_truncation)] // milliseconds since 1970
+            let since = clock::wall() as i64 - window.get_untracked();
             spawn_local(async move {
                 let answer = group
                     .act(|client| {
                         let name = name.clone();
-                        async move { client.node_timeline(&name).await }
+                        async move { client.node_timeline_since(&name, since).await }
                     })
                     .await;
                 // The panel may be closed by now.
@@ -208,6 +229,7 @@ fn timeline(group: &'static Group, name: String, node: Signal<Arc<Node>>) -> Any
     let ask = asked.clone();
     Effect::new(move |_| {
         usable.track();
+        window.track();
         ask();
     });
     let clock = use_clock();
@@ -226,13 +248,19 @@ fn timeline(group: &'static Group, name: String, node: Signal<Arc<Node>>) -> Any
                     let now = clock.wall_seconds() as i64;
                     // Every ten seconds it moves by a pixel or so.
                     let now = now - now.rem_euclid(10_000) + 10_000;
-                    (lane(&points, now), now)
+                    let window = window.get();
+                    (lane(&points, now, window), now, window)
                 });
-                view! { {move || drawn.with(|(lane, now)| draw(&name, lane, *now))} }.into_any()
+                view! { {move || drawn.with(|(lane, now, window)| draw(&name, lane, *now, *window))} }.into_any()
             }
         })
     };
-    view! { <section><h3>"Last 30 minutes"</h3>{view}</section> }.into_any()
+    let choices = vec![Choice::new("30m", "30 min"), Choice::new("24h", "24 h")];
+    let chosen = Signal::derive(move || if window.get() == DAY { "24h" } else { "30m" }.to_owned());
+    let pick = Callback::new(move |word: String| {
+        window.set(if word == "24h" { DAY } else { WINDOW });
+    });
+    view! { <section><div class="act"><h3>"Usable slots"</h3><Segment label="How far back" choices=choices value=chosen on_pick=pick/></div>{view}</section> }.into_any()
 }
 
 /// What it is.

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::reactive::{Effect, Memo, RwSignal};
+use crate::reactive::{Callback, Effect, Memo, RwSignal, Signal};
 use crate::ui::{For, view};
 use gridhelm_api::node::SlotState;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
-use super::heat_plan::{CELL, Item, PITCH, Part, Plan, Spot, Step, label, numbered, plan};
+use super::heat_plan::{CELL, Item, PITCH, Part, Plan, Spot, Step, by_node, label, numbered, plan};
 use super::select::{Grid, Line};
 use super::slot_card::slot_card;
 use crate::deployment::{SLOT_STATES, slot_glyph};
 use crate::ui::format::count;
-use crate::ui::{glyph, use_clock};
+use crate::ui::{Choice, Segment, glyph, use_clock};
 
 /// The greatest height of the map before it scrolls.
 const HIGHEST: f64 = 172.0;
@@ -25,6 +25,10 @@ const TWIN: usize = 60;
 struct Heat {
     grid: Grid,
     plan: Memo<Arc<Plan>>,
+    /// The slot that the address names.
+    chosen: Memo<Option<Spot>>,
+    /// That one, or the one that the keys are at.
+    present: Memo<Option<Spot>>,
     /// The slot that the keys are at.
     cursor: RwSignal<Option<Spot>>,
     /// Whether the twin has the focus.
@@ -35,11 +39,19 @@ struct Heat {
 pub(crate) fn heat_panel(grid: Grid) -> AnyView {
     let width = RwSignal::new(600.0);
     let sets = Memo::new(move |_| sets(grid));
-    let plan = Memo::new(move |_| Arc::new(plan(sets.get(), width.get())));
+    let by_node = Memo::new(move |_| {
+        let zoom = grid.view.with(|view| view.zoom.clone());
+        sets.with(|sets| by_node(sets, zoom.as_deref()))
+    });
+    let plan = Memo::new(move |_| Arc::new(plan(sets.get(), width.get(), by_node.get())));
+    let cursor = RwSignal::new(None);
+    let chosen = Memo::new(move |_| chosen(grid, plan));
     let heat = Heat {
         grid,
         plan,
-        cursor: RwSignal::new(None),
+        chosen,
+        present: Memo::new(move |_| chosen.get().or_else(|| cursor.get())),
+        cursor,
         focus: RwSignal::new(false),
     };
     let as_table = Memo::new(move |_| {
@@ -65,7 +77,7 @@ pub(crate) fn heat_panel(grid: Grid) -> AnyView {
             <header class="panel-head">
                 <h2 id="h-heat">"Slots"</h2>
                 {legend(grid)}
-                <div class="end"><button type="button" class="link" aria-pressed=move || if as_table.get() { "true" } else { "false" } on:click=turn>"As table"</button></div>
+                <div class="end">{zoom(grid, by_node)}<button type="button" class="link" aria-pressed=move || if as_table.get() { "true" } else { "false" } on:click=turn>"As table"</button></div>
             </header>
             <div class="heat">
                 <div class="heat-map">
@@ -77,6 +89,15 @@ pub(crate) fn heat_panel(grid: Grid) -> AnyView {
         </section>
     }
     .into_any()
+}
+
+/// What the map has a cell for.
+fn zoom(grid: Grid, by_node: Memo<bool>) -> AnyView {
+    let choices = vec![Choice::new("slots", "Slots"), Choice::new("nodes", "Nodes")];
+    let value = Signal::derive(move || if by_node.get() { "nodes" } else { "slots" }.to_owned());
+    let pick = Callback::new(move |zoom: String| grid.replace(|view| view.zoom = Some(zoom)));
+    view! { <Segment label="A cell for each of the" choices=choices value=value on_pick=pick/> }
+        .into_any()
 }
 
 /// How many slots are in each state.
@@ -101,8 +122,8 @@ fn legend(grid: Grid) -> AnyView {
 /// The nodes of the table, group by group: changes only when nodes, their order or their number of slots do.
 fn sets(grid: Grid) -> Vec<Part> {
     let mut sets: Vec<Part> = Vec::new();
-    for index in grid.scope() {
-        grid.deployment.groups[index].nodes.track_all();
+    for group in grid.groups() {
+        group.shape.track();
     }
     for line in grid.lines.get().iter() {
         match line {
@@ -128,31 +149,33 @@ fn sets(grid: Grid) -> Vec<Part> {
     sets
 }
 
+/// The slot that the address names; where cells are nodes, that node. Tracks.
+fn chosen(grid: Grid, plan: Memo<Arc<Plan>>) -> Option<Spot> {
+    if plan.with(|plan| plan.nodes) {
+        let (group, name) = grid.chosen_name()?;
+        let (block, item) = plan.with(|plan| plan.item(group?, &name))?;
+        return Some(Spot {
+            block,
+            item,
+            slot: 0,
+        });
+    }
+    let slot: usize = grid
+        .view
+        .with(|view| view.slot.as_deref().and_then(|slot| slot.parse().ok()))?;
+    let (group, name) = grid.chosen_name()?;
+    plan.with(|plan| plan.find(group?, &name, slot.checked_sub(1)?))
+}
+
 impl Heat {
-    /// The chosen slot, or the one that the keys are at. Tracks.
-    fn present(self) -> Option<Spot> {
-        self.chosen().or_else(|| self.cursor.get())
-    }
-
-    /// The slot that the address names. Tracks.
-    fn chosen(self) -> Option<Spot> {
-        let slot: usize = self
-            .grid
-            .view
-            .with(|view| view.slot.as_deref().and_then(|slot| slot.parse().ok()))?;
-        let (group, name) = self.grid.chosen_name()?;
-        self.plan
-            .with(|plan| plan.find(group?, &name, slot.checked_sub(1)?))
-    }
-
-    /// The states of the slots of a block's node. Tracks nothing.
+    /// The states of the slots of a block's node. Tracks that node.
     fn states(self, plan: &Plan, block: usize, item: usize) -> Vec<SlotState> {
         let set = &plan.blocks[block].set;
         let node = self.grid.deployment.groups[set.group]
             .nodes
             .find(&set.items[item].name);
         node.map_or_else(Vec::new, |node| {
-            node.with_untracked(|node| node.slots.iter().map(|slot| slot.state).collect())
+            node.with(|node| node.slots.iter().map(|slot| slot.state).collect())
         })
     }
 
@@ -166,10 +189,10 @@ impl Heat {
             return;
         };
         let key = self.grid.key(block.set.group, &item.name);
-        let number = (spot.slot + 1).to_string();
+        let number = (!plan.nodes).then(|| (spot.slot + 1).to_string());
         self.grid.replace(|view| {
             view.node = Some(key);
-            view.slot = Some(number);
+            view.slot = number;
         });
     }
 }
@@ -188,7 +211,8 @@ fn canvas(heat: Heat, width: RwSignal<f64>) -> AnyView {
         })
     };
     let measure = move || {
-        if let Some(scroller) = scroller.get_untracked() {
+        // The page may have been left before the frame came.
+        if let Some(scroller) = scroller.try_get_untracked().flatten() {
             let own = f64::from(scroller.client_width());
             if own > 0.0 && (own - width.get_untracked()).abs() > 0.5 {
                 width.set(own);
@@ -197,23 +221,26 @@ fn canvas(heat: Heat, width: RwSignal<f64>) -> AnyView {
     };
     let resize = window_event_listener(leptos::ev::resize, move |_| measure());
     on_cleanup(move || resize.remove());
+    // The panel is hidden before the first nodes come, and narrower beside the details of one: it is measured once it stands.
     Effect::new(move |_| {
         scroller.track();
-        measure();
+        heat.plan.track();
+        heat.grid.view.track();
+        request_animation_frame(measure);
     });
     Effect::new(move |_| {
-        theme.track();
-        for index in heat.grid.scope() {
-            heat.grid.deployment.groups[index].nodes.track_all();
-        }
+        let theme = theme.get().unwrap_or_default();
         let ring = heat
-            .present()
-            .filter(|_| heat.focus.get() || heat.chosen().is_some());
+            .present
+            .get()
+            .filter(|_| heat.focus.get() || heat.chosen.with(Option::is_some));
         let (Some(canvas), plan, top) = (canvas.get(), heat.plan.get(), f64::from(scroll.get()))
         else {
             return;
         };
-        super::heat_paint::paint(&canvas, &plan, top, HIGHEST, ring, |block, item| {
+        // It follows the nodes that it paints, and no other.
+        let seen = (top, HIGHEST);
+        super::heat_paint::paint(&canvas, &theme, &plan, seen, ring, |block, item| {
             heat.states(&plan, block, item)
         });
     });
@@ -239,7 +266,7 @@ fn canvas(heat: Heat, width: RwSignal<f64>) -> AnyView {
 /// The same as a table: hidden but for those who need it, or shown in place of the drawing.
 fn twin(heat: Heat, as_table: Memo<bool>) -> AnyView {
     let rows = Memo::new(move |_| {
-        let at = heat.present();
+        let at = heat.present.get();
         heat.plan.with(|plan| {
             let all: Vec<(usize, usize)> = plan
                 .blocks
@@ -270,7 +297,7 @@ fn twin(heat: Heat, as_table: Memo<bool>) -> AnyView {
         })
     });
     let on_key = move |event: web_sys::KeyboardEvent| {
-        let at = untrack(|| heat.present()).unwrap_or(Spot {
+        let at = heat.present.get_untracked().unwrap_or(Spot {
             block: 0,
             item: 0,
             slot: 0,
@@ -320,31 +347,33 @@ fn twin_row(heat: Heat, group: usize, name: &str) -> AnyView {
     });
     let name: Arc<str> = Arc::from(name);
     let text = name.to_string();
+    // Where the node stands: looked for once, not for each cell.
+    let row = {
+        let name = Arc::clone(&name);
+        Memo::new(move |_| heat.plan.with(|plan| plan.item(group, &name)))
+    };
+    // The slot of this row that the keys are at.
+    let at = Memo::new(move |_| {
+        let (block, item) = row.get()?;
+        let first = Spot {
+            block: 0,
+            item: 0,
+            slot: 0,
+        };
+        let at = heat.present.get().unwrap_or(first);
+        (at.block == block && at.item == item).then_some(at.slot)
+    });
     let cells = move || {
         let name = Arc::clone(&name);
         let cell = move |(index, (state, held)): (usize, (SlotState, Option<String>))| {
-            let spot = {
-                let name = Arc::clone(&name);
-                move || heat.plan.with(|plan| plan.find(group, &name, index))
-            };
-            let here = {
-                let spot = spot.clone();
-                move || {
-                    spot().is_some_and(|spot| {
-                        heat.present().map_or(
-                            spot == Spot {
-                                block: 0,
-                                item: 0,
-                                slot: 0,
-                            },
-                            |at| at == spot,
-                        )
-                    })
-                }
-            };
+            let here = move || at.get() == Some(index);
             let click = move |_| {
-                if let Some(spot) = untrack(&spot) {
-                    heat.choose(spot);
+                if let Some((block, item)) = row.get_untracked() {
+                    heat.choose(Spot {
+                        block,
+                        item,
+                        slot: index,
+                    });
                 }
             };
             let shape = slot_glyph(state);
@@ -373,7 +402,7 @@ pub(super) fn row_label(plan: &Plan, block: usize, item: usize) -> String {
 #[allow(clippy::cast_precision_loss)] // pixels
 pub(super) fn column_numbers(plan: &Plan, block: usize) -> impl Iterator<Item = (String, f64)> {
     let (cells, columns) = (plan.blocks[block].cells, plan.blocks[block].columns);
-    numbered(columns).map(move |column| {
+    numbered(if plan.nodes { 0 } else { columns }).map(move |column| {
         (
             column.to_string(),
             cells + (column - 1) as f64 * PITCH + CELL / 2.0,

@@ -1,43 +1,90 @@
 //! Paints the heat map: only what is seen, in the colours of the present theme.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use gridhelm_api::node::SlotState;
 use leptos::prelude::{document, window};
 use wasm_bindgen::JsCast;
 use web_sys::{CanvasRenderingContext2d as Brush, HtmlCanvasElement};
 
 use super::heat::{column_numbers, row_label};
-use super::heat_plan::{CELL, HEAD, PITCH, Plan, Spot};
+use super::heat_plan::{CELL, HEAD, PITCH, Plan, Row, Spot, worst};
 
-/// The colours of the theme, read once a painting.
+/// What is painted with: asking the style sheet costs more than painting a cell.
+const TOKENS: [&str; 14] = [
+    "--font-ui",
+    "--font-mono",
+    "--ink",
+    "--ink-2",
+    "--ink-3",
+    "--cell-mark",
+    "--idle-f",
+    "--busy-f",
+    "--stalled-f",
+    "--lost-f",
+    "--zombie-f",
+    "--draining-f",
+    "--disabled-f",
+    "--disabled-s",
+];
+
+/// The colours and fonts of a theme.
+#[derive(Default)]
 struct Ink {
-    style: Option<web_sys::CssStyleDeclaration>,
+    theme: String,
+    values: Vec<String>,
+}
+
+thread_local! {
+    static INK: RefCell<Rc<Ink>> = RefCell::default();
 }
 
 impl Ink {
-    fn read() -> Self {
-        let root = document().document_element();
-        Self {
-            style: root.and_then(|root| window().get_computed_style(&root).ok().flatten()),
+    /// Those of the present theme: read when it changes, and again while some are missing.
+    fn of(theme: &str) -> Rc<Self> {
+        let known = INK.with_borrow(Rc::clone);
+        let whole = known.values.iter().all(|value| !value.is_empty());
+        if known.theme == theme && !known.values.is_empty() && whole {
+            return known;
         }
+        let root = document().document_element();
+        let style = root.and_then(|root| window().get_computed_style(&root).ok().flatten());
+        let value = |token: &str| {
+            let value = style.as_ref()?.get_property_value(token).ok()?;
+            Some(value.trim().to_owned())
+        };
+        let read = Rc::new(Self {
+            theme: theme.to_owned(),
+            values: TOKENS
+                .iter()
+                .map(|token| value(token).unwrap_or_default())
+                .collect(),
+        });
+        INK.set(Rc::clone(&read));
+        read
     }
 
-    fn get(&self, token: &str) -> String {
-        self.style
-            .as_ref()
-            .and_then(|style| style.get_property_value(token).ok())
-            .map(|value| value.trim().to_owned())
-            .filter(|value| !value.is_empty())
-            .unwrap_or_else(|| "#888".to_owned())
+    fn get(&self, token: &str) -> &str {
+        let place = TOKENS.iter().position(|known| *known == token);
+        place
+            .and_then(|place| self.values.get(place))
+            .map_or(
+                "#888",
+                |value| {
+                    if value.is_empty() { "#888" } else { value }
+                },
+            )
     }
 }
 
-/// Paints what lies between `top` and `top + highest` of the plan.
+/// Paints what is `seen` of the plan: from so far down, so high.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // pixels of a small canvas
 pub(crate) fn paint(
     canvas: &HtmlCanvasElement,
+    theme: &str,
     plan: &Plan,
-    top: f64,
-    highest: f64,
+    (top, highest): (f64, f64),
     ring: Option<Spot>,
     states: impl Fn(usize, usize) -> Vec<SlotState>,
 ) {
@@ -62,7 +109,7 @@ pub(crate) fn paint(
     else {
         return;
     };
-    let ink = Ink::read();
+    let ink = &*Ink::of(theme);
     let _ = brush.set_transform(scale, 0.0, 0.0, scale, 0.0, 0.0);
     brush.clear_rect(0.0, 0.0, width, height);
     let _ = brush.translate(0.5, -top);
@@ -72,10 +119,10 @@ pub(crate) fn paint(
         }
         brush.set_text_align("left");
         brush.set_font(&format!("600 12px {}", ink.get("--font-ui")));
-        brush.set_fill_style_str(&ink.get("--ink"));
+        brush.set_fill_style_str(ink.get("--ink"));
         let _ = brush.fill_text(&block.set.name, block.x, block.y + 12.0);
         brush.set_font(&format!("11px {}", ink.get("--font-ui")));
-        brush.set_fill_style_str(&ink.get("--ink-3"));
+        brush.set_fill_style_str(ink.get("--ink-3"));
         brush.set_text_align("center");
         for (text, x) in column_numbers(plan, index) {
             let _ = brush.fill_text(&text, x, block.y + 12.0);
@@ -89,22 +136,46 @@ pub(crate) fn paint(
         .filter(|row| row.y + PITCH > top && row.y < top + height)
     {
         let block = &plan.blocks[row.block];
+        if plan.nodes {
+            nodes(&brush, ink, row, block.cells, |item| {
+                states(row.block, item)
+            });
+            continue;
+        }
         if row.first == 0 {
-            brush.set_fill_style_str(&ink.get("--ink-2"));
+            brush.set_fill_style_str(ink.get("--ink-2"));
             let _ = brush.fill_text(&row_label(plan, row.block, row.item), block.x, row.y + 11.5);
         }
         let slots = states(row.block, row.item);
         let mut x = block.cells;
         for state in slots.iter().skip(row.first).take(row.count) {
-            cell(&brush, &ink, *state, x, row.y);
+            cell(&brush, ink, *state, x, row.y);
             x += PITCH;
         }
     }
     if let Some((x, y)) = ring.and_then(|spot| plan.place(spot)) {
-        brush.set_stroke_style_str(&ink.get("--ink"));
+        brush.set_stroke_style_str(ink.get("--ink"));
         brush.set_line_width(1.5);
         rounded(&brush, x - 2.0, y - 2.0, CELL + 4.0, 4.0);
         brush.stroke();
+    }
+}
+
+/// A row of nodes: the worst state of each, and under it which share of its slots is in that.
+fn nodes(
+    brush: &Brush,
+    ink: &Ink,
+    row: &Row,
+    mut x: f64,
+    states: impl Fn(usize) -> Vec<SlotState>,
+) {
+    for item in row.item..row.item + row.count {
+        if let Some((state, share)) = worst(&states(item)) {
+            cell(brush, ink, state, x, row.y);
+            brush.set_fill_style_str(ink.get("--ink-3"));
+            brush.fill_rect(x, row.y + CELL + 1.0, CELL * share, 1.5);
+        }
+        x += PITCH;
     }
 }
 
@@ -138,12 +209,12 @@ fn line(brush: &Brush, points: &[(f64, f64)]) {
 /// One slot: the same shapes as the glyphs, a size larger.
 fn cell(brush: &Brush, ink: &Ink, state: SlotState, x: f64, y: f64) {
     let filled = |token: &str| {
-        brush.set_fill_style_str(&ink.get(token));
+        brush.set_fill_style_str(ink.get(token));
         rounded(brush, x, y, CELL, 3.0);
         brush.fill();
     };
     let framed = |token: &str, width: f64| {
-        brush.set_stroke_style_str(&ink.get(token));
+        brush.set_stroke_style_str(ink.get(token));
         brush.set_line_width(width);
         rounded(brush, x + 0.5, y + 0.5, CELL - 1.0, 3.0);
         brush.stroke();
@@ -154,7 +225,7 @@ fn cell(brush: &Brush, ink: &Ink, state: SlotState, x: f64, y: f64) {
         SlotState::Busy => filled("--busy-f"),
         SlotState::Stalled => {
             filled("--stalled-f");
-            brush.set_stroke_style_str(&ink.get("--cell-mark"));
+            brush.set_stroke_style_str(ink.get("--cell-mark"));
             brush.set_line_width(2.0);
             line(
                 brush,
@@ -167,7 +238,7 @@ fn cell(brush: &Brush, ink: &Ink, state: SlotState, x: f64, y: f64) {
             );
         }
         SlotState::Lost => {
-            brush.set_stroke_style_str(&ink.get("--lost-f"));
+            brush.set_stroke_style_str(ink.get("--lost-f"));
             brush.set_line_width(2.0);
             brush.set_line_cap("round");
             line(
@@ -182,7 +253,7 @@ fn cell(brush: &Brush, ink: &Ink, state: SlotState, x: f64, y: f64) {
             brush.set_line_cap("butt");
         }
         SlotState::Zombie => {
-            brush.set_fill_style_str(&ink.get("--zombie-f"));
+            brush.set_fill_style_str(ink.get("--zombie-f"));
             brush.begin_path();
             brush.move_to(cx, cy - 7.5);
             brush.line_to(cx + 7.5, cy);
@@ -190,13 +261,13 @@ fn cell(brush: &Brush, ink: &Ink, state: SlotState, x: f64, y: f64) {
             brush.line_to(cx - 7.5, cy);
             brush.close_path();
             brush.fill();
-            brush.set_fill_style_str(&ink.get("--cell-mark"));
+            brush.set_fill_style_str(ink.get("--cell-mark"));
             brush.begin_path();
             let _ = brush.arc(cx, cy, 2.4, 0.0, std::f64::consts::TAU);
             brush.fill();
         }
         SlotState::Draining => {
-            brush.set_fill_style_str(&ink.get("--draining-f"));
+            brush.set_fill_style_str(ink.get("--draining-f"));
             brush.fill_rect(x + 1.0, cy, CELL - 2.0, CELL / 2.0 - 1.0);
             framed("--draining-f", 1.3);
         }

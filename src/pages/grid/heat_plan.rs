@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use gridhelm_api::node::SlotState;
+
 /// A cell's side, and the way from one to the next.
 pub(crate) const CELL: f64 = 15.0;
 /// See [`CELL`].
@@ -37,18 +39,18 @@ pub(crate) struct Part {
     pub(crate) items: Vec<Item>,
 }
 
-/// One row of cells.
+/// One row of cells: slots of a node, or nodes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Row {
     /// Index of the block.
     pub(crate) block: usize,
-    /// Index of the node within its block.
+    /// Index of the node within its block; of the first one, where cells are nodes.
     pub(crate) item: usize,
     /// Upper edge.
     pub(crate) y: f64,
     /// Index of its first slot.
     pub(crate) first: usize,
-    /// How many slots are in it.
+    /// How many cells are in it.
     pub(crate) count: usize,
 }
 
@@ -74,6 +76,8 @@ pub(crate) struct Plan {
     pub(crate) width: f64,
     /// Height in all.
     pub(crate) height: f64,
+    /// Whether a cell is a node, not a slot.
+    pub(crate) nodes: bool,
     /// The groups.
     pub(crate) blocks: Vec<Block>,
     /// The rows of all blocks, block by block, downwards.
@@ -94,27 +98,64 @@ pub(crate) fn label(group: &str, name: &str) -> String {
     }
 }
 
-/// Groups side by side as far as the width goes, then below each other.
-#[allow(clippy::cast_precision_loss)] // pixels
-pub(crate) fn plan(sets: Vec<Part>, width: f64) -> Plan {
-    let mut plan = Plan::default();
+/// From so many slots on a cell is a node, unless people choose otherwise.
+const TOO_MANY: usize = 4_096;
+
+/// Whether a cell is a node: as the address says, else when there are too many slots.
+pub(crate) fn by_node(sets: &[Part], zoom: Option<&str>) -> bool {
+    match zoom {
+        Some("slots") => false,
+        Some("nodes") => true,
+        _ => {
+            let items = sets.iter().flat_map(|set| &set.items);
+            items.map(|item| item.slots).sum::<usize>() > TOO_MANY
+        }
+    }
+}
+
+/// The worst state of a node's slots, and the share of them that is in it; none of a node without slots.
+pub(crate) fn worst(slots: &[SlotState]) -> Option<(SlotState, f64)> {
+    const ORDER: [SlotState; 7] = [
+        SlotState::Lost,
+        SlotState::Zombie,
+        SlotState::Stalled,
+        SlotState::Draining,
+        SlotState::Disabled,
+        SlotState::Busy,
+        SlotState::Idle,
+    ];
+    let state = ORDER.into_iter().find(|state| slots.contains(state))?;
+    let number = slots.iter().filter(|slot| **slot == state).count();
+    Some((state, number as f64 / slots.len() as f64))
+}
+
+/// Groups side by side as far as the width goes, then below each other. With a cell for each slot, or for each node.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // pixels
+pub(crate) fn plan(sets: Vec<Part>, width: f64, nodes: bool) -> Plan {
+    let mut plan = Plan {
+        nodes,
+        ..Plan::default()
+    };
     let (mut x, mut top, mut bottom) = (0.0, 0.0, 0.0_f64);
     for set in sets.into_iter().filter(|set| !set.items.is_empty()) {
-        let columns = set
-            .items
-            .iter()
-            .map(|item| item.slots.min(COLUMNS))
-            .max()
-            .unwrap_or(0)
-            .max(1);
+        let most = if nodes {
+            ((width / PITCH).max(1.0) as usize).min(set.items.len())
+        } else {
+            let slots = set.items.iter().map(|item| item.slots.min(COLUMNS));
+            slots.max().unwrap_or(0)
+        };
+        let columns = most.max(1);
         let letters = set
             .items
             .iter()
             .map(|item| label(&set.name, &item.name).chars().count())
             .max()
             .unwrap_or(0);
-        let names =
-            (letters.max(set.name.chars().count().min(LETTERS)) as f64 * LETTER + 7.0).ceil();
+        let names = if nodes {
+            0.0
+        } else {
+            (letters.max(set.name.chars().count().min(LETTERS)) as f64 * LETTER + 7.0).ceil()
+        };
         let own = names + columns as f64 * PITCH;
         if x > 0.0 && x + own > width {
             x = 0.0;
@@ -122,7 +163,22 @@ pub(crate) fn plan(sets: Vec<Part>, width: f64) -> Plan {
         }
         let block = plan.blocks.len();
         let mut y = top + HEAD;
-        for (index, item) in set.items.iter().enumerate() {
+        let (rows, items) = if nodes {
+            (set.items.len().div_ceil(columns), &[][..])
+        } else {
+            (0, set.items.as_slice())
+        };
+        for row in 0..rows {
+            plan.rows.push(Row {
+                block,
+                item: row * columns,
+                y,
+                first: 0,
+                count: columns.min(set.items.len() - row * columns),
+            });
+            y += PITCH;
+        }
+        for (index, item) in items.iter().enumerate() {
             let mut first = 0;
             loop {
                 let count = (item.slots - first).min(COLUMNS);
@@ -224,38 +280,51 @@ impl Plan {
                 && x < block.cells + row.count as f64 * PITCH
         })?;
         let column = ((x - self.blocks[row.block].cells) / PITCH) as usize;
+        let column = column.min(row.count.saturating_sub(1));
+        let (item, slot) = if self.nodes {
+            (row.item + column, 0)
+        } else {
+            (row.item, row.first + column)
+        };
         Some(Spot {
             block: row.block,
-            item: row.item,
-            slot: row.first + column.min(row.count.saturating_sub(1)),
+            item,
+            slot,
         })
     }
 
     /// Left and upper edge of a slot's cell.
     #[allow(clippy::cast_precision_loss)] // pixels
     pub(crate) fn place(&self, spot: Spot) -> Option<(f64, f64)> {
-        let row = self.rows.iter().find(|row| {
-            row.block == spot.block
-                && row.item == spot.item
-                && (row.first..row.first + row.count).contains(&spot.slot)
-        })?;
-        Some((
-            self.blocks[row.block].cells + (spot.slot - row.first) as f64 * PITCH,
-            row.y,
-        ))
+        let column = |row: &Row| {
+            let (at, from) = if self.nodes {
+                (spot.item, row.item)
+            } else if row.item == spot.item {
+                (spot.slot, row.first)
+            } else {
+                return None;
+            };
+            at.checked_sub(from).filter(|column| *column < row.count)
+        };
+        self.rows.iter().find_map(|row| {
+            let column = column(row).filter(|_| row.block == spot.block)?;
+            Some((self.blocks[row.block].cells + column as f64 * PITCH, row.y))
+        })
     }
 
-    /// The slot of a node; none when it is not in the map or has no such slot.
-    pub(crate) fn find(&self, group: usize, name: &str, slot: usize) -> Option<Spot> {
+    /// The block of a node, and where it stands in it; none when it is not in the map.
+    pub(crate) fn item(&self, group: usize, name: &str) -> Option<(usize, usize)> {
         let block = self
             .blocks
             .iter()
             .position(|block| block.set.group == group)?;
-        let item = self.blocks[block]
-            .set
-            .items
-            .iter()
-            .position(|item| &*item.name == name)?;
+        let items = &self.blocks[block].set.items;
+        Some((block, items.iter().position(|item| &*item.name == name)?))
+    }
+
+    /// The slot of a node; none when it is not in the map or has no such slot.
+    pub(crate) fn find(&self, group: usize, name: &str, slot: usize) -> Option<Spot> {
+        let (block, item) = self.item(group, name)?;
         (slot < self.blocks[block].set.items[item].slots).then_some(Spot { block, item, slot })
     }
 
@@ -274,6 +343,23 @@ impl Plan {
                 slot: from.slot.min(last(node)),
                 ..from
             })
+        };
+        let step = if self.nodes {
+            let columns = self.blocks.get(from.block).map_or(1, |of| of.columns);
+            let row = from.item - from.item % columns;
+            let end = here.len().saturating_sub(1);
+            match step {
+                Step::Left => return at(from.item.saturating_sub(1)),
+                Step::Right => return at((from.item + 1).min(end)),
+                Step::Up => return at(from.item.checked_sub(columns).unwrap_or(from.item)),
+                Step::Down if from.item + columns > end => return from,
+                Step::Down => return at(from.item + columns),
+                Step::Home => return at(row),
+                Step::End => return at((row + columns - 1).min(end)),
+                Step::PageUp | Step::PageDown => step,
+            }
+        } else {
+            step
         };
         match step {
             Step::Left => Spot {
@@ -312,135 +398,5 @@ impl Plan {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::*;
-
-    fn set(group: usize, name: &str, slots: &[usize]) -> Part {
-        let items = slots
-            .iter()
-            .enumerate()
-            .map(|(index, slots)| Item {
-                name: Arc::from(format!("{name}-r{:02}", index + 1)),
-                slots: *slots,
-            })
-            .collect();
-        Part {
-            group,
-            name: name.to_owned(),
-            items,
-        }
-    }
-
-    fn two() -> Plan {
-        plan(
-            vec![set(0, "east", &[12, 40, 3]), set(1, "west", &[4])],
-            900.0,
-        )
-    }
-
-    #[test]
-    fn groups_stand_side_by_side_while_there_is_room() {
-        let plan = two();
-        assert_eq!((plan.blocks[0].y, plan.blocks[1].y), (0.0, 0.0));
-        assert!(plan.blocks[1].x > plan.blocks[0].cells + 32.0 * PITCH);
-        let narrow = super::plan(vec![set(0, "east", &[12]), set(1, "west", &[12])], 300.0);
-        assert!(narrow.blocks[1].x < 0.1);
-        assert!(narrow.blocks[1].y > narrow.rows[0].y);
-    }
-
-    #[test]
-    fn every_slot_is_hit_where_it_is_placed() {
-        let plan = two();
-        for (block, whole) in plan.blocks.iter().enumerate() {
-            for (item, node) in whole.set.items.iter().enumerate() {
-                for slot in 0..node.slots {
-                    let spot = Spot { block, item, slot };
-                    let (x, y) = plan.place(spot).unwrap();
-                    assert_eq!(plan.hit(x + 1.0, y + 1.0), Some(spot));
-                    assert_eq!(plan.hit(x + CELL, y + CELL), Some(spot));
-                }
-            }
-        }
-        assert_eq!(plan.hit(0.0, 30.0), None, "a name is no slot");
-        assert_eq!(plan.hit(1e6, 30.0), None);
-    }
-
-    #[test]
-    fn a_node_with_many_slots_takes_several_rows() {
-        let rows: Vec<_> = two()
-            .rows
-            .iter()
-            .filter(|row| row.block == 0 && row.item == 1)
-            .map(|row| (row.first, row.count))
-            .collect();
-        assert_eq!(rows, [(0, 32), (32, 8)]);
-    }
-
-    #[test]
-    fn keys_never_leave_the_map() {
-        let plan = two();
-        let all = [
-            Step::Left,
-            Step::Right,
-            Step::Up,
-            Step::Down,
-            Step::Home,
-            Step::End,
-            Step::PageUp,
-            Step::PageDown,
-        ];
-        let mut spot = Spot {
-            block: 0,
-            item: 0,
-            slot: 0,
-        };
-        for round in 0..400 {
-            spot = plan.step(spot, all[(round * 7 + round / 3) % all.len()]);
-            assert!(plan.place(spot).is_some(), "{spot:?} after {round}");
-        }
-        let end = plan.step(
-            Spot {
-                block: 0,
-                item: 1,
-                slot: 0,
-            },
-            Step::End,
-        );
-        assert_eq!(end.slot, 39);
-        assert_eq!(
-            plan.step(end, Step::Down),
-            Spot {
-                block: 0,
-                item: 2,
-                slot: 2
-            }
-        );
-        assert_eq!(
-            plan.step(end, Step::PageDown),
-            Spot {
-                block: 1,
-                item: 0,
-                slot: 0
-            }
-        );
-    }
-
-    #[test]
-    fn names_go_without_their_group_and_are_cut() {
-        assert_eq!(label("east", "east-r01"), "r01");
-        assert_eq!(label("east", "west-r01"), "west-r01");
-        assert_eq!(label("east", "east-"), "east-");
-        assert_eq!(label("east", "a-very-long-name-of-a-node"), "a-very-long…");
-        assert_eq!(numbered(16).collect::<Vec<_>>(), [1, 4, 8, 12, 16]);
-        assert_eq!(numbered(3).collect::<Vec<_>>(), [1]);
-    }
-
-    #[test]
-    fn an_empty_map_is_empty() {
-        assert_eq!(plan(vec![set(0, "east", &[])], 500.0), Plan::default());
-        let none = plan(vec![set(0, "east", &[0])], 500.0);
-        assert_eq!(none.rows[0].count, 0);
-        assert_eq!(none.find(0, "east-r01", 0), None);
-    }
-}
+#[path = "heat_plan_tests.rs"]
+mod tests;

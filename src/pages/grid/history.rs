@@ -14,6 +14,10 @@ use crate::deployment::Deployment;
 pub(crate) const EVERY_S: usize = 10;
 /// How many values are kept: 30 minutes.
 const KEPT: usize = 30 * 60 / EVERY_S;
+/// So many nodes are looked at in one go, and then a frame goes by: no frame waits for 10,000 nodes.
+const AT_ONCE: usize = 500;
+/// See [`AT_ONCE`].
+const PAUSE: Duration = Duration::from_millis(16);
 /// A value that was not there.
 const GAP: u8 = u8::MAX;
 
@@ -46,10 +50,7 @@ pub(crate) fn history(deployment: &'static Deployment) -> History {
         };
         let revision = history.revision.clone();
         let _ = set_interval_with_handle(
-            move || {
-                take(deployment);
-                revision.update(|revision| *revision += 1);
-            },
+            move || take(deployment, (0, 0), revision.clone()),
             Duration::from_secs(EVERY_S as u64),
         );
         history
@@ -90,23 +91,40 @@ fn store() -> std::sync::MutexGuard<'static, Store> {
         .unwrap_or_else(PoisonError::into_inner)
 }
 
-fn take(deployment: &'static Deployment) {
+/// Takes a value of each node, from this group and this node in it on; then tells that it is done.
+fn take(
+    deployment: &'static Deployment,
+    (index, from): (usize, usize),
+    revision: ArcRwSignal<u64>,
+) {
+    let Some(group) = deployment.groups.get(index) else {
+        return revision.update(|revision| *revision += 1);
+    };
+    let rows = untrack(|| group.nodes.rows());
+    let to = (from + AT_ONCE).min(rows.len());
     let mut store = store();
-    for (index, group) in deployment.groups.iter().enumerate() {
-        let rows = untrack(|| group.nodes.rows());
-        for row in rows.iter() {
-            let node = row.item.get_untracked();
-            let trace = store.traces.entry((index, node.name.clone())).or_default();
-            push(&mut trace.load, node.load);
-            push(&mut trace.memory, node.memory_used);
-        }
+    for row in rows.get(from..to).unwrap_or_default() {
+        let node = row.item.get_untracked();
+        let trace = store.traces.entry((index, node.name.clone())).or_default();
+        push(&mut trace.load, node.load);
+        push(&mut trace.memory, node.memory_used);
+    }
+    let next = if to < rows.len() {
+        (index, to)
+    } else {
         if store.traces.keys().filter(|(of, _)| *of == index).count() > rows.len() {
             let known: HashSet<&str> = rows.iter().map(|row| &*row.key).collect();
             store
                 .traces
                 .retain(|(of, name), _| *of != index || known.contains(name.as_str()));
         }
+        (index + 1, 0)
+    };
+    drop(store);
+    if to.saturating_sub(from) < AT_ONCE {
+        return take(deployment, next, revision);
     }
+    set_timeout(move || take(deployment, next, revision), PAUSE);
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to 0..=254

@@ -1,4 +1,4 @@
-//! The last 30 minutes of a node as a drawing: how many slots could be used, arrow down where the grid contracted, up where it expanded.
+//! The last 30 minutes, or 24 hours, of a node as a drawing: how many slots could be used, arrow down where the grid contracted, up where it expanded.
 
 use std::fmt::Write;
 
@@ -7,8 +7,10 @@ use gridhelm_api::node::TimelinePoint;
 
 use crate::ui::format::counted;
 
-/// How far back the drawing goes, milliseconds.
+/// How far back the drawing goes at first, milliseconds.
 pub(crate) const WINDOW: Millis = 30 * 60_000;
+/// How far back it goes when one wants to see more.
+pub(crate) const DAY: Millis = 86_400_000;
 /// The drawing's width, in its own units.
 pub(crate) const WIDTH: f64 = 276.0;
 /// Where all slots usable and none usable lie.
@@ -45,12 +47,12 @@ pub(crate) struct Lane {
     pub(crate) usable: u32,
 }
 
-/// Draws points that are in any order, up to `now`.
+/// Draws points that are in any order, up to `now`, from `window` milliseconds before.
 #[allow(clippy::cast_precision_loss)] // minutes, not centuries
-pub(crate) fn lane(points: &[TimelinePoint], now: Millis) -> Lane {
+pub(crate) fn lane(points: &[TimelinePoint], now: Millis, window: Millis) -> Lane {
     let mut points: Vec<&TimelinePoint> = points.iter().filter(|point| point.at <= now).collect();
     crate::ui::order::sort(&mut points, |a, b| a.at.cmp(&b.at));
-    let start = now - WINDOW;
+    let start = now - window;
     let known = points.partition_point(|point| point.at <= start);
     let shown = &points[known.saturating_sub(1)..];
     let (Some(first), Some(last)) = (shown.first(), shown.last()) else {
@@ -62,7 +64,7 @@ pub(crate) fn lane(points: &[TimelinePoint], now: Millis) -> Lane {
         .max()
         .unwrap_or(1)
         .max(1);
-    let place = |at: Millis| ((at - start).max(0) as f64 / WINDOW as f64 * WIDTH).clamp(0.0, WIDTH);
+    let place = |at: Millis| ((at - start).max(0) as f64 / window as f64 * WIDTH).clamp(0.0, WIDTH);
     let height = |usable: u32| BOTTOM - (BOTTOM - TOP) * f64::from(usable) / f64::from(highest);
 
     let mut lane = Lane {
@@ -106,8 +108,18 @@ pub(crate) fn area(lane: &Lane) -> String {
 }
 
 /// The drawing in words.
-pub(crate) fn spoken(name: &str, lane: &Lane, clock: impl Fn(Millis) -> String) -> String {
-    let mut text = format!("Usable slots of {name} in the last 30 minutes: ");
+pub(crate) fn spoken(
+    name: &str,
+    lane: &Lane,
+    window: Millis,
+    clock: impl Fn(Millis) -> String,
+) -> String {
+    let time = if window == WINDOW {
+        "30 minutes"
+    } else {
+        "24 hours"
+    };
+    let mut text = format!("Usable slots of {name} in the last {time}: ");
     for mark in &lane.marks {
         let verb = if mark.up { "expanded" } else { "contracted" };
         let _ = write!(text, "at {} {verb} to {}, ", clock(mark.at), mark.usable);
@@ -132,12 +144,13 @@ mod tests {
             usable,
             total: 16,
             reason: "why".to_owned(),
+            planned: false,
         }
     }
 
     #[test]
     fn nothing_known_draws_nothing() {
-        assert_eq!(lane(&[], 10_000_000), Lane::default());
+        assert_eq!(lane(&[], 10_000_000, WINDOW), Lane::default());
     }
 
     #[test]
@@ -145,6 +158,7 @@ mod tests {
         let lane = lane(
             &[point(15, 0), point(90, 16), point(20, 14), point(18, 16)],
             10_000_000,
+            WINDOW,
         );
         assert_eq!(lane.line, "M0.0 12.0H92.0V16.0H110.4V12.0H138.0V44.0H276");
         assert_eq!(
@@ -160,14 +174,17 @@ mod tests {
             "M0.0 12.0H92.0V16.0H110.4V12.0H138.0V44.0H276V44H0.0Z"
         );
         assert_eq!(
-            spoken("r07", &lane, |at| format!("{}", (10_000_000 - at) / 60_000)),
+            spoken("r07", &lane, WINDOW, |at| format!(
+                "{}",
+                (10_000_000 - at) / 60_000
+            )),
             "Usable slots of r07 in the last 30 minutes: at 20 contracted to 14, at 18 expanded to 16, at 15 contracted to 0, now 0 of 16 slots"
         );
     }
 
     #[test]
     fn a_node_that_is_younger_than_the_drawing_starts_where_it_began() {
-        let lane = lane(&[point(6, 16)], 10_000_000);
+        let lane = lane(&[point(6, 16)], 10_000_000, WINDOW);
         assert_eq!(lane.line, "M220.8 12.0H276");
         assert!(lane.marks.is_empty());
     }
@@ -179,8 +196,9 @@ mod tests {
             usable: 0,
             total: 0,
             reason: String::new(),
+            planned: false,
         };
-        let lane = lane(&[none, point(-5, 3)], 10_000_000);
+        let lane = lane(&[none, point(-5, 3)], 10_000_000, WINDOW);
         assert!(lane.lost.is_empty() && !lane.line.contains("NaN"));
     }
 }

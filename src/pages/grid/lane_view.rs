@@ -1,10 +1,10 @@
-//! Draws the last 30 minutes of a node.
+//! Draws the last 30 minutes, or 24 hours, of a node.
 
 use crate::ui::view;
 use gridhelm_api::Millis;
 use leptos::prelude::*;
 
-use super::lane::{Lane, Mark, WIDTH, WINDOW, area, spoken};
+use super::lane::{Lane, Mark, WIDTH, area, spoken};
 use crate::ui::format::counted;
 use crate::ui::time_of_day;
 
@@ -13,8 +13,8 @@ fn minute(at: Millis) -> String {
     time_of_day(at).chars().take(5).collect()
 }
 
-/// The drawing. `now` is the time at the right edge.
-pub(crate) fn draw(name: &str, lane: &Lane, now: Millis) -> AnyView {
+/// The drawing. `now` is the time at the right edge, `window` how far back the left one is.
+pub(crate) fn draw(name: &str, lane: &Lane, now: Millis, window: Millis) -> AnyView {
     if lane.line.is_empty() {
         return view! { <p class="ink2">"Nothing is recorded of it yet."</p> }.into_any();
     }
@@ -52,7 +52,7 @@ pub(crate) fn draw(name: &str, lane: &Lane, now: Millis) -> AnyView {
         None => view! { <text x="2" y="40">{format!("{} of {} usable", lane.usable, counted(lane.total as usize, "slot"))}</text> }.into_any(),
     };
     view! {
-        <svg class="lane" viewBox="0 0 276 61" role="img" aria-label=spoken(name, lane, minute)>
+        <svg class="lane" viewBox="0 0 276 61" role="img" aria-label=spoken(name, lane, window, minute)>
             <path class="lane-rule" d="M0 44.5H276M0 12.5H276"/>
             <path class="lane-area" d=area(lane)/>
             {lane.lost.iter().map(lost).collect_view()}
@@ -60,7 +60,7 @@ pub(crate) fn draw(name: &str, lane: &Lane, now: Millis) -> AnyView {
             {lane.marks.iter().map(arrow).collect_view()}
             {words}
             {times}
-            <text x="0" y="58">{minute(now - WINDOW)}</text>
+            <text x="0" y="58">{minute(now - window)}</text>
             <text x="276" y="58" text-anchor="end">"now"</text>
         </svg>
     }

@@ -8,6 +8,8 @@ mod heat_plan;
 mod history;
 mod lane;
 mod lane_view;
+mod measured;
+mod operate;
 pub(crate) mod order;
 pub(crate) mod reason;
 mod register;
@@ -17,6 +19,7 @@ pub(crate) mod sample;
 mod select;
 mod slot_card;
 mod table;
+mod wish;
 
 pub(crate) use heat_plan::label as row_label;
 pub(crate) use history::history;
@@ -30,9 +33,11 @@ use self::select::Grid;
 use crate::app::Route;
 use crate::app::lazy::{self, Part};
 use crate::app::route::GridView;
-use crate::deployment::{Tally, as_curl, node_state, use_deployment};
+use crate::deployment::{Tally, as_curl, use_deployment};
 use crate::ui::format::{count, counted};
-use crate::ui::{Button, Chip, Drawer, Glyph, Icon, PageHead, SearchField, Weight, copy_as_curl};
+use crate::ui::{
+    Button, Chip, Drawer, Glyph, Icon, PageHead, SearchField, Skeleton, Weight, copy_as_curl,
+};
 
 /// The page.
 #[component]
@@ -47,6 +52,16 @@ pub fn Page() -> AnyView {
         grid.view
             .with(|view| matches!(view.panel.as_deref(), Some("register" | "edit")))
     });
+    let operating = Memo::new(move |_| {
+        grid.view.with(|view| {
+            let panel = view.panel.as_deref();
+            panel.is_some_and(|panel| !matches!(panel, "register" | "edit"))
+        })
+    });
+    let open = move |panel: &'static str| {
+        Callback::new(move |()| grid.go(|view| view.panel = Some(panel.to_owned())))
+    };
+    // One piece holds them all.
     let foresee = move || lazy::foresee(Part::NodeForm);
     let wide = Memo::new(move |_| grid.view.with(|view| view.node.is_none()));
     let on_key = move |event: web_sys::KeyboardEvent| select::on_key(grid, &event);
@@ -55,21 +70,49 @@ pub fn Page() -> AnyView {
             <PageHead title="Grid" answer=Signal::derive(move || sentence(grid))>
                 {copy_as_curl(Callback::new(move |()| as_curl(&untrack(|| grid.groups()), "/nodes")))}
                 <span class="acts" on:pointerenter=move |_| foresee() on:focusin=move |_| foresee()>
+                    <Button on_click=open("table")>"Table…"</Button>
+                    <Button on_click=open("past")>"Past…"</Button>
+                    <Button on_click=open("several")>"Several nodes…"</Button>
                     <Button weight=Weight::Primary icon=Icon::Plus on_click=register>"Register node"</Button>
                 </span>
             </PageHead>
             {toolbar(grid)}
             <div class="gridwrap" class=("gridwrap--wide", move || wide.get())>
-                <div class="left">
+                // Not when the pointer merely lies there, as it does when the page comes.
+                <div class="left" on:pointerdown=move |_| foresee() on:focusin=move |_| foresee()>
                     {heat::heat_panel(grid)}
                     {table::table(grid)}
                 </div>
-                {move || (!wide.get()).then(|| details::details(grid))}
+                {move || (!wide.get()).then(details_frame)}
             </div>
             {move || asked.get().then(|| untrack(|| lazy::lazy(Part::NodeForm, |_| ().into_any(), no_form)))}
+            {move || operating.get().then(|| untrack(|| lazy::lazy(Part::Operate, |_| ().into_any(), no_form)))}
         </section>
     }
     .into_any()
+}
+
+/// Where the details of the chosen node stand; their code may have to come first.
+fn details_frame() -> AnyView {
+    fn coming(_: Part) -> AnyView {
+        view! { <Skeleton/> }.into_any()
+    }
+    fn missing(_: Part, fault: AnyView) -> AnyView {
+        view! { <div class="pad">{fault}</div> }.into_any()
+    }
+    let content = untrack(|| lazy::lazy(Part::NodeDetails, coming, missing));
+    view! { <aside class="panel detail" aria-label="Node details" tabindex="0">{content}</aside> }
+        .into_any()
+}
+
+/// The details of the chosen node.
+pub(crate) fn node_details() -> AnyView {
+    details::details(expect_context::<Grid>())
+}
+
+/// What is done with several nodes, and what was: the drawer that the address names.
+pub(crate) fn operate_panel() -> AnyView {
+    operate::panel(expect_context::<Grid>())
 }
 
 /// In place of the drawer whose code did not come.
@@ -134,14 +177,13 @@ fn toolbar(grid: Grid) -> AnyView {
     });
     let counts = Memo::new(move |_| {
         let mut counts = [0_usize; STATES.len()];
+        // Kept up by what changes: nothing here goes through all nodes.
         for group in grid.groups() {
-            group.nodes.track_all();
-            for row in group.nodes.rows().iter() {
-                let state = row.item.with_untracked(|node| node_state(node));
-                if let Some(index) = STATES.iter().position(|(known, ..)| *known == state) {
-                    counts[index] += 1;
+            group.tally.with(|tally| {
+                for (count, (state, ..)) in counts.iter_mut().zip(STATES) {
+                    *count += tally.nodes_in(state);
                 }
-            }
+            });
         }
         counts
     });
@@ -193,6 +235,7 @@ pub(crate) fn node_href(view: &GridView, key: String) -> Route {
         node: Some(key),
         slot: None,
         panel: None,
+        with: None,
         ..view.clone()
     })
 }

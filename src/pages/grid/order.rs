@@ -109,7 +109,7 @@ pub(crate) fn toggled(states: Option<&str>, state: Glyph) -> Option<String> {
     (!names.is_empty()).then(|| names.join(","))
 }
 
-/// What the table can be sorted by.
+/// A column of the table; it can be sorted by each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Column {
     /// Name, as people count.
@@ -117,6 +117,8 @@ pub(crate) enum Column {
     Node,
     /// The worst state first.
     State,
+    /// Slots, and how many there are.
+    Slots,
     /// Slots in use.
     Used,
     /// Load per core.
@@ -127,30 +129,46 @@ pub(crate) enum Column {
     R,
     /// When it last answered.
     Heartbeat,
+    /// How long the last heartbeat took.
+    Latency,
+    /// What kinds of task it takes.
+    Type,
+    /// Its labels.
+    Labels,
 }
 
 impl Column {
     /// All of them, in the order of the table.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Node,
         Self::State,
+        Self::Slots,
         Self::Used,
         Self::Load,
         Self::Memory,
         Self::R,
         Self::Heartbeat,
+        Self::Latency,
+        Self::Type,
+        Self::Labels,
     ];
+    /// So many of them, from the first on, are shown unless people choose otherwise.
+    const USUAL: usize = 8;
 
     /// Its name in the address.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Node => "node",
             Self::State => "state",
+            Self::Slots => "slots",
             Self::Used => "used",
             Self::Load => "load",
             Self::Memory => "memory",
             Self::R => "r",
             Self::Heartbeat => "heartbeat",
+            Self::Latency => "latency",
+            Self::Type => "type",
+            Self::Labels => "labels",
         }
     }
 
@@ -159,64 +177,145 @@ impl Column {
         match self {
             Self::Node => "Node",
             Self::State => "State and reason",
+            Self::Slots => "Slots",
             Self::Used => "Used",
             Self::Load => "Load",
             Self::Memory => "Memory",
             Self::R => "R",
             Self::Heartbeat => "Heartbeat",
+            Self::Latency => "Latency",
+            Self::Type => "Takes",
+            Self::Labels => "Labels",
         }
+    }
+
+    /// The columns that the address names, in the order of the table; the node's is always there. The usual ones without a parameter.
+    pub(crate) fn shown(columns: Option<&str>) -> Vec<Self> {
+        let Some(columns) = columns else {
+            return Self::ALL[..Self::USUAL].to_vec();
+        };
+        let named = |column: &Self| {
+            *column == Self::Node || columns.split(',').any(|name| name == column.name())
+        };
+        Self::ALL.into_iter().filter(named).collect()
     }
 
     fn compare(self, a: &Node, b: &Node) -> Ordering {
         let share = |value: Option<f64>| value.unwrap_or(-1.0);
         match self {
-            Self::Node => Ordering::Equal,
+            Self::Node => natural(&a.name, &b.name),
             Self::State => severity(node_state(a)).cmp(&severity(node_state(b))),
+            Self::Slots => a.slots.len().cmp(&b.slots.len()),
             Self::Used => used(a).cmp(&used(b)),
             Self::Load => share(a.load).total_cmp(&share(b.load)),
             Self::Memory => share(a.memory_used).total_cmp(&share(b.memory_used)),
             Self::R => natural(r_version(a), r_version(b)),
             Self::Heartbeat => a.last_heartbeat.cmp(&b.last_heartbeat),
+            Self::Latency => share(a.heartbeat_ms).total_cmp(&share(b.heartbeat_ms)),
+            Self::Type => (a.operating_type as u8).cmp(&(b.operating_type as u8)),
+            Self::Labels => a.labels.cmp(&b.labels),
         }
     }
 }
 
-/// The table's order: a column, and which end comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Sort {
-    /// By what.
-    pub(crate) column: Column,
-    /// Greatest first.
-    pub(crate) descending: bool,
+/// The table's order: columns, the first before the next, each with whether its greatest comes first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sort(Vec<(Column, bool)>);
+
+impl Default for Sort {
+    fn default() -> Self {
+        Self(vec![(Column::Node, false)])
+    }
 }
 
 impl Sort {
-    /// Reads the parameter of the address.
+    /// Reads the parameter of the address: `state,-load`. What nobody knows, or is named again, is left out.
     pub(crate) fn parse(text: Option<&str>) -> Self {
-        let text = text.unwrap_or_default();
-        let (name, descending) = text
-            .strip_prefix('-')
-            .map_or((text, false), |name| (name, true));
-        Column::ALL
-            .into_iter()
-            .find(|column| column.name() == name)
-            .map_or(Self::default(), |column| Self { column, descending })
+        let mut columns: Vec<(Column, bool)> = Vec::new();
+        for part in text.unwrap_or_default().split(',') {
+            let (name, descending) = part
+                .strip_prefix('-')
+                .map_or((part, false), |name| (name, true));
+            let found = Column::ALL.into_iter().find(|column| column.name() == name);
+            if let Some(column) = found.filter(|found| columns.iter().all(|(of, _)| of != found)) {
+                columns.push((column, descending));
+            }
+        }
+        if columns.is_empty() {
+            return Self::default();
+        }
+        Self(columns)
     }
 
     /// The order of two nodes; equal ones go by name, so that it is total within a group.
-    pub(crate) fn compare(self, a: &Node, b: &Node) -> Ordering {
-        let by_name = natural(&a.name, &b.name);
-        let order = if self.column == Column::Node {
-            by_name
-        } else {
-            self.column.compare(a, b)
+    pub(crate) fn compare(&self, a: &Node, b: &Node) -> Ordering {
+        let mut order = Ordering::Equal;
+        for (column, descending) in &self.0 {
+            let by_column = column.compare(a, b);
+            order = order.then(if *descending {
+                by_column.reverse()
+            } else {
+                by_column
+            });
+        }
+        order.then_with(|| natural(&a.name, &b.name))
+    }
+
+    /// It in words, for who cannot see the heads: `State and reason, then Load, greatest first`.
+    pub(crate) fn words(&self) -> String {
+        let word = |(column, descending): &(Column, bool)| {
+            let end = if *descending { ", greatest first" } else { "" };
+            [column.title(), end].concat()
         };
-        (if self.descending {
-            order.reverse()
-        } else {
-            order
-        })
-        .then(by_name)
+        let words: Vec<String> = self.0.iter().map(word).collect();
+        words.join(", then ")
+    }
+}
+
+/// How high the table's lines are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Density {
+    /// As many as can be read.
+    Compact,
+    /// As the other tables.
+    #[default]
+    Usual,
+    /// For a touch screen, or a screen far away.
+    Roomy,
+}
+
+impl Density {
+    /// All, with their names in the address and their labels.
+    pub(crate) const ALL: [(Self, &'static str, &'static str); 3] = [
+        (Self::Compact, "compact", "Compact"),
+        (Self::Usual, "usual", "Usual"),
+        (Self::Roomy, "roomy", "Roomy"),
+    ];
+
+    /// Reads the parameter of the address.
+    pub(crate) fn parse(text: Option<&str>) -> Self {
+        Self::ALL
+            .into_iter()
+            .find(|(_, name, _)| Some(*name) == text)
+            .map_or(Self::Usual, |(density, ..)| density)
+    }
+
+    /// The height of a node's line with its border, pixels: as in `style/51-grid.css`.
+    pub(crate) const fn line(self) -> u32 {
+        match self {
+            Self::Compact => 23,
+            Self::Usual => 29,
+            Self::Roomy => 41,
+        }
+    }
+
+    /// The table's class.
+    pub(crate) const fn class(self) -> &'static str {
+        match self {
+            Self::Compact => "tbl tbl--nodes tbl--compact",
+            Self::Usual => "tbl tbl--nodes",
+            Self::Roomy => "tbl tbl--nodes tbl--roomy",
+        }
     }
 }
 
@@ -268,116 +367,5 @@ pub(crate) fn common_r<'a>(versions: impl Iterator<Item = &'a str>) -> Option<St
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::*;
-    use crate::pages::grid::sample::node;
-    use gridhelm_api::node::{Health, NodeFacts};
-
-    fn lost(name: &str) -> Node {
-        Node {
-            health: Health::Unreachable,
-            health_reason: Some("connection refused".to_owned()),
-            ..node(name)
-        }
-    }
-
-    #[test]
-    fn every_word_must_be_found_somewhere() {
-        let node = Node {
-            labels: vec!["rack b2".to_owned()],
-            ..lost("east-r07")
-        };
-        for q in ["r07", "B2", "refused 10.0.0.1", "6311", " "] {
-            assert!(Filter::new(Some(q), None).leaves(&node, 0.0), "{q}");
-        }
-        for q in ["r08", "b2 r08"] {
-            assert!(!Filter::new(Some(q), None).leaves(&node, 0.0), "{q}");
-        }
-    }
-
-    #[test]
-    fn states_are_alternatives_and_unknown_ones_are_left_out() {
-        let filter = Filter::new(None, Some("lost,stalled,<b>"));
-        assert!(filter.leaves(&lost("a"), 0.0));
-        assert!(!filter.leaves(&node("b"), 0.0));
-        assert!(Filter::new(None, Some("<b>")).is_empty());
-    }
-
-    #[test]
-    fn a_state_is_turned_on_and_off_in_the_address() {
-        let on = toggled(Some("stalled"), Glyph::Lost);
-        assert_eq!(on.as_deref(), Some("stalled,lost"));
-        assert_eq!(
-            toggled(on.as_deref(), Glyph::Stalled).as_deref(),
-            Some("lost")
-        );
-        assert_eq!(toggled(Some("lost"), Glyph::Lost), None);
-    }
-
-    #[test]
-    fn the_order_is_total_and_turns_round() {
-        let (a, b, c) = (
-            lost("r10"),
-            node("r2"),
-            Node {
-                load: Some(0.5),
-                ..node("r1")
-            },
-        );
-        let order = |sort: Option<&str>| {
-            let mut nodes = [&a, &b, &c];
-            nodes.sort_by(|x, y| Sort::parse(sort).compare(x, y));
-            nodes.map(|node| node.name.clone())
-        };
-        assert_eq!(order(None), ["r1", "r2", "r10"]);
-        assert_eq!(order(Some("-node")), ["r10", "r2", "r1"]);
-        assert_eq!(order(Some("state")), ["r10", "r1", "r2"]);
-        assert_eq!(order(Some("-load")), ["r1", "r2", "r10"]);
-        assert_eq!(order(Some("nothing")), order(None));
-    }
-
-    #[test]
-    fn every_column_is_known_by_its_name_in_the_address() {
-        for column in Column::ALL {
-            assert_eq!(
-                Sort::parse(Some(column.name())),
-                Sort {
-                    column,
-                    descending: false
-                }
-            );
-            assert_eq!(
-                Sort::parse(Some(&["-", column.name()].concat())),
-                Sort {
-                    column,
-                    descending: true
-                }
-            );
-        }
-    }
-
-    #[test]
-    fn the_common_r_version_is_named_only_when_they_differ() {
-        assert_eq!(common_r(["4.2.2", "4.2.2", ""].into_iter()), None);
-        assert_eq!(
-            common_r(["4.1.3", "4.2.2", "4.2.2"].into_iter()).as_deref(),
-            Some("4.2.2")
-        );
-        assert_eq!(
-            common_r(["4.10.0", "4.9.0"].into_iter()).as_deref(),
-            Some("4.10.0")
-        );
-        let facts = NodeFacts {
-            r_version: "4.2.2".to_owned(),
-            ..NodeFacts::default()
-        };
-        assert_eq!(
-            r_version(&Node {
-                facts: Some(facts),
-                ..node("a")
-            }),
-            "4.2.2"
-        );
-    }
-}
+#[path = "order_tests.rs"]
+mod tests;

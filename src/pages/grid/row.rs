@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use crate::reactive::{Memo, Signal};
 use crate::ui::view;
-use gridhelm_api::node::Node;
+use gridhelm_api::node::{Node, Slot};
 use leptos::prelude::*;
 
 use super::history::{EVERY_S, history};
-use super::order::{r_version, used};
+use super::order::{Column, r_version, used};
 use super::reason::reason;
+use super::register::runs_word;
 use super::select::Grid;
 use crate::deployment::{Group, node_state, node_word, slot_glyph};
-use crate::ui::format::{age, counted, percent};
+use crate::ui::format::{age, counted, duration, percent};
 use crate::ui::{Glyph, SlotStrip, Sparkline, clock, glyph, live_glyph, use_clock};
 
 /// From which share on load and memory are shown as hot.
@@ -23,7 +24,7 @@ const HOT_MEMORY: f64 = 0.9;
 const LATE: f64 = 5_000.0;
 
 /// The head of a group: how many nodes, which server looks after them, and how old that is.
-pub(crate) fn group_row(grid: Grid, index: usize) -> AnyView {
+pub(crate) fn group_row(grid: Grid, index: usize, columns: usize) -> AnyView {
     let group: &'static Group = &grid.deployment.groups[index];
     let clock = use_clock();
     let text = move || {
@@ -45,7 +46,7 @@ pub(crate) fn group_row(grid: Grid, index: usize) -> AnyView {
             .map(age)
     });
     view! {
-        <tr class="grp"><td colspan="8">
+        <tr class="grp"><td colspan=columns>
             <b class="strong">{group.name.as_str()}</b>" "{text}
             {move || old.get().map(|old| view! { <span class="t-stalled">" · data is "{old}" old"</span> })}
         </td></tr>
@@ -53,8 +54,8 @@ pub(crate) fn group_row(grid: Grid, index: usize) -> AnyView {
     .into_any()
 }
 
-/// The line of a node.
-pub(crate) fn node_row(grid: Grid, index: usize, name: &str) -> AnyView {
+/// The line of a node, with these columns.
+pub(crate) fn node_row(grid: Grid, index: usize, name: &str, columns: &[Column]) -> AnyView {
     let group: &'static Group = &grid.deployment.groups[index];
     let Some(item) = group.nodes.find(name) else {
         return ().into_any();
@@ -89,28 +90,53 @@ pub(crate) fn node_row(grid: Grid, index: usize, name: &str) -> AnyView {
         let key = Arc::clone(&key);
         move || grid.href(index, &key)
     };
-    let state = Memo::new(move |_| node.with(|node| node_state(node)));
-    let word = Memo::new(move |_| node.with(|node| node_word(node)));
-    let slots = Memo::new(move |_| {
-        node.with(|node| {
-            node.slots
-                .iter()
-                .map(|slot| slot_glyph(slot.state))
-                .collect::<Vec<_>>()
-        })
-    });
+    let rest = columns.iter().filter(|column| **column != Column::Node);
+    let cells = rest
+        .map(|column| cell(grid, index, node, *column))
+        .collect_view();
     view! {
         <tr data-node=key.to_string() aria-selected=move || if chosen.get() { "true" } else { "false" } on:click=open>
             <td><a class="node-name" href=href on:click=follow>{key.to_string()}</a>" "<span class="mono muted addr">{move || node.with(|node| address(node))}</span></td>
-            <td class="why"><span class=move || ["st ", state.get().text_class()].concat()>{live_glyph(state.into())}{move || word.get()}</span>" "<span class="ink2">{why(node)}</span></td>
-            <td><SlotStrip slots=slots/></td>
-            <td class="num ink2">{move || node.with(|node| format!("{}/{}", used(node), node.slots.len().max(node.slot_limit as usize)))}</td>
-            {lines(grid, index, node)}
-            <td class="ink2">{r_cell(grid, index, node)}</td>
-            <td class="num">{beat(node)}</td>
+            {cells}
         </tr>
     }
     .into_any()
+}
+
+/// What a node's line has in a column.
+fn cell(grid: Grid, index: usize, node: Signal<Arc<Node>>, column: Column) -> AnyView {
+    let text = move |class: &'static str, text: fn(&Node) -> String| {
+        let text = Memo::new(move |_| node.with(|node| text(node)));
+        view! { <td class=class>{move || text.get()}</td> }.into_any()
+    };
+    match column {
+        Column::Node => ().into_any(),
+        Column::State => {
+            let state = Memo::new(move |_| node.with(|node| node_state(node)));
+            let word = Memo::new(move |_| node.with(|node| node_word(node)));
+            view! { <td class="why"><span class=move || ["st ", state.get().text_class()].concat()>{live_glyph(state.into())}{move || word.get()}</span>" "<span class="ink2">{why(node)}</span></td> }.into_any()
+        }
+        Column::Slots => {
+            let slots = Memo::new(move |_| {
+                let glyph = |slot: &Slot| slot_glyph(slot.state);
+                node.with(|node| node.slots.iter().map(glyph).collect::<Vec<_>>())
+            });
+            view! { <td><SlotStrip slots=slots/></td> }.into_any()
+        }
+        Column::Used => text("num ink2", |node| {
+            let all = node.slots.len().max(node.slot_limit as usize);
+            format!("{}/{all}", used(node))
+        }),
+        Column::Load => line(grid, index, node, &LOAD),
+        Column::Memory => line(grid, index, node, &MEMORY),
+        Column::R => view! { <td class="ink2">{r_cell(grid, index, node)}</td> }.into_any(),
+        Column::Heartbeat => view! { <td class="num">{beat(node)}</td> }.into_any(),
+        Column::Latency => text("num ink2", |node| {
+            node.heartbeat_ms.map_or_else(|| "–".to_owned(), duration)
+        }),
+        Column::Type => text("ink2", |node| runs_word(node.operating_type).to_owned()),
+        Column::Labels => text("ink2", |node| node.labels.join(", ")),
+    }
 }
 
 /// Host and port.
@@ -138,46 +164,57 @@ fn why(node: Signal<Arc<Node>>) -> impl Fn() -> String + Send + Sync + 'static {
     }
 }
 
-fn lines(grid: Grid, index: usize, node: Signal<Arc<Node>>) -> AnyView {
-    let traces = Memo::new(move |_| node.with(|node| history(grid.deployment).of(index, node)));
-    let name = move |what: &str, values: &[f64], now: Option<f64>| {
-        let minutes = values.len().saturating_sub(1) * EVERY_S / 60;
+/// Load and memory over time.
+type Lines = (Vec<f64>, Vec<f64>);
+
+/// A quantity that is drawn as a line over time.
+struct Quantity {
+    name: &'static str,
+    /// The value at the top of the drawing.
+    top: f64,
+    /// From which value on it is shown as hot.
+    hot: f64,
+    now: fn(&Node) -> Option<f64>,
+    /// Which of the history's two it is.
+    of: fn(Lines) -> Vec<f64>,
+}
+
+const LOAD: Quantity = Quantity {
+    name: "Load",
+    top: 1.25,
+    hot: HOT_LOAD,
+    now: |node| node.load,
+    of: |both| both.0,
+};
+
+const MEMORY: Quantity = Quantity {
+    name: "Memory",
+    top: 1.0,
+    hot: HOT_MEMORY,
+    now: |node| node.memory_used,
+    of: |both| both.1,
+};
+
+fn line(grid: Grid, index: usize, node: Signal<Arc<Node>>, quantity: &'static Quantity) -> AnyView {
+    let values = Memo::new(move |_| {
+        (quantity.of)(node.with(|node| history(grid.deployment).of(index, node)))
+    });
+    let now = Memo::new(move |_| node.with(|node| (quantity.now)(node)));
+    let name = Signal::derive(move || {
+        let minutes = values.with(|values| values.len().saturating_sub(1) * EVERY_S / 60);
         let span = if minutes == 0 {
             String::new()
         } else {
             format!(", last {}", counted(minutes, "minute"))
         };
-        now.map_or_else(
-            || format!("{what} unknown"),
-            |now| format!("{what}{span}, now {}", percent(now)),
-        )
-    };
-    let load = Signal::derive(move || traces.with(|(load, _)| level(load)));
-    let memory = Signal::derive(move || traces.with(|(_, memory)| level(memory)));
-    let load_name = Signal::derive(move || {
-        name(
-            "Load",
-            &traces.with(|traces| traces.0.clone()),
-            node.with(|node| node.load),
+        now.get().map_or_else(
+            || format!("{} unknown", quantity.name),
+            |now| format!("{}{span}, now {}", quantity.name, percent(now)),
         )
     });
-    let memory_name = Signal::derive(move || {
-        name(
-            "Memory",
-            &traces.with(|traces| traces.1.clone()),
-            node.with(|node| node.memory_used),
-        )
-    });
-    let hot_load =
-        Signal::derive(move || node.with(|node| node.load.is_some_and(|load| load > HOT_LOAD)));
-    let hot_memory = Signal::derive(move || {
-        node.with(|node| node.memory_used.is_some_and(|used| used > HOT_MEMORY))
-    });
-    view! {
-        <td><Sparkline values=load top=1.25 width=38 height=15 hot=hot_load name=load_name/></td>
-        <td><Sparkline values=memory top=1.0 width=38 height=15 hot=hot_memory name=memory_name/></td>
-    }
-    .into_any()
+    let drawn = Signal::derive(move || values.with(|values| level(values)));
+    let hot = Signal::derive(move || now.get().is_some_and(|now| now > quantity.hot));
+    view! { <td><Sparkline values=drawn top=quantity.top width=38 height=15 hot=hot name=name/></td> }.into_any()
 }
 
 /// One value alone is drawn as a level line.

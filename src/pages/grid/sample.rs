@@ -16,6 +16,8 @@ pub(crate) fn node(name: &str) -> Node {
         intent_reason: None,
         intent_by: None,
         intent_since: 0,
+        intent_until: None,
+        intent_force: false,
         version: 1,
         created_at: 0,
         health: Health::Healthy,
@@ -27,6 +29,7 @@ pub(crate) fn node(name: &str) -> Node {
         load: None,
         memory_used: None,
         facts: None,
+        drain: None,
         slots: vec![Slot::default(); 3],
     }
 }

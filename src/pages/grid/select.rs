@@ -1,6 +1,6 @@
 //! What of the grid is chosen: it is all in the address. And the keys that move it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::reactive::Memo;
 use gridhelm_api::node::Node;
@@ -8,11 +8,11 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use super::history::history;
-use super::order::{Filter, Sort, common_r, r_version};
+use super::order::{Density, Filter, Sort, common_r, r_version};
 use crate::app::keys::singles;
 use crate::app::route::GridView;
 use crate::app::{Route, Router, use_router};
-use crate::deployment::{Deployment, Group, use_deployment};
+use crate::deployment::{Deployment, Entry, Group, natural, use_deployment};
 use crate::ui::clock;
 
 /// A line of the table.
@@ -26,10 +26,10 @@ pub(crate) enum Line {
 
 impl Line {
     /// Its height, pixels.
-    pub(crate) const fn height(&self) -> u32 {
+    pub(crate) const fn height(&self, density: Density) -> u32 {
         match self {
             Self::Head(_) => 23,
-            Self::Node(..) => 29,
+            Self::Node(..) => density.line(),
         }
     }
 }
@@ -158,20 +158,32 @@ impl Grid {
     /// The chosen node, as the address names it: the group's index, if it is known, and the name. Tracks.
     pub(crate) fn chosen_name(self) -> Option<(Option<usize>, String)> {
         let key = self.view.with(|view| view.node.clone())?;
+        Some(self.named(&key))
+    }
+
+    /// What an address calls by that key. Tracks which nodes there are.
+    fn named(self, key: &str) -> (Option<usize>, String) {
         if let Some((group, name)) = key.split_once('/') {
-            return Some((
-                self.deployment
-                    .groups
-                    .iter()
-                    .position(|other| other.name == group),
-                name.to_owned(),
-            ));
+            let place = self
+                .deployment
+                .groups
+                .iter()
+                .position(|other| other.name == group);
+            return (place, name.to_owned());
         }
         let home = self.deployment.groups.iter().position(|group| {
             let _ = group.nodes.rows();
-            group.nodes.find(&key).is_some()
+            group.nodes.find(key).is_some()
         });
-        Some((home, key))
+        (home, key.to_owned())
+    }
+
+    /// A node by its key, as it is now. Tracks it.
+    pub(crate) fn find(self, key: &str) -> Option<(usize, Arc<Node>)> {
+        let (group, name) = self.named(key);
+        let group = group?;
+        let node = self.deployment.groups[group].nodes.get(&name)?;
+        Some((group, node))
     }
 
     /// The chosen node as it is now. Tracks the choice and the node.
@@ -204,6 +216,71 @@ impl Grid {
     }
 }
 
+/// The nodes of a group in the order asked for: all of them, filtered or not.
+struct Sorted {
+    group: usize,
+    rows: Arc<Vec<Entry<Node>>>,
+    /// Where each node stands in `rows`.
+    places: Vec<usize>,
+}
+
+impl PartialEq for Sorted {
+    fn eq(&self, other: &Self) -> bool {
+        self.group == other.group
+            && Arc::ptr_eq(&self.rows, &other.rows)
+            && self.places == other.places
+    }
+}
+
+/// Which nodes of a group the filter leaves, as it was last looked at.
+#[derive(Default)]
+struct Left {
+    rows: Arc<Vec<Entry<Node>>>,
+    /// That of the group's nodes at that time.
+    revision: u64,
+    /// In the order of `rows`.
+    left: Vec<bool>,
+}
+
+impl Left {
+    /// Looks again, at no more than these that changed since the last time, if that is known and the rows are the same. Gives whether a node is left now that was not, or the other way round.
+    fn look(
+        &mut self,
+        rows: &Arc<Vec<Entry<Node>>>,
+        changed: Option<Vec<Arc<str>>>,
+        leaves: &dyn Fn(&Node) -> bool,
+    ) -> bool {
+        let entry_leaves = |entry: &Entry<Node>| entry.item.with_untracked(|node| leaves(node));
+        match changed {
+            Some(keys) if Arc::ptr_eq(&self.rows, rows) => {
+                let mut turned = false;
+                for key in keys {
+                    let place = rows.binary_search_by(|entry| natural(&entry.key, &key));
+                    if let Ok(place) = place {
+                        let now = entry_leaves(&rows[place]);
+                        turned |= std::mem::replace(&mut self.left[place], now) != now;
+                    }
+                }
+                turned
+            }
+            _ => {
+                self.rows = Arc::clone(rows);
+                self.left = rows.iter().map(entry_leaves).collect();
+                true
+            }
+        }
+    }
+}
+
+/// What the lines were made of.
+#[derive(Default)]
+struct Made {
+    filter: Filter,
+    sorted: Arc<Vec<Sorted>>,
+    left: Vec<Left>,
+    lines: Arc<Vec<Line>>,
+}
+
 /// Sorted when someone asks for it or a node comes or goes, and filtered by what is now: data that flows in moves no line.
 fn lines(
     deployment: &'static Deployment,
@@ -215,48 +292,66 @@ fn lines(
         Memo::new(move |_| view.with(|view| Filter::new(view.q.as_deref(), view.state.as_deref())));
     let sorted = Memo::new(move |_| {
         let sort = sort.get();
-        let of_group = |index: usize| {
-            let rows = deployment.groups[index].nodes.rows();
-            let mut nodes: Vec<(Arc<str>, Arc<Node>)> = rows
-                .iter()
-                .map(|row| (Arc::clone(&row.key), row.item.get_untracked()))
-                .collect();
+        let of_group = |group: usize| {
+            let rows = deployment.groups[group].nodes.rows();
+            let mut places: Vec<usize> = (0..rows.len()).collect();
             if sort != Sort::default() {
-                crate::ui::order::sort(&mut nodes, |a, b| sort.compare(&a.1, &b.1));
+                // As they are at this moment: a node that changes while they are sorted would be in two places.
+                let nodes: Vec<Arc<Node>> =
+                    rows.iter().map(|row| row.item.get_untracked()).collect();
+                crate::ui::order::sort(&mut places, |a, b| sort.compare(&nodes[*a], &nodes[*b]));
             }
-            (
-                index,
-                nodes.into_iter().map(|(key, _)| key).collect::<Vec<_>>(),
-            )
+            Sorted {
+                group,
+                rows,
+                places,
+            }
         };
         Arc::new(scope.get().into_iter().map(of_group).collect::<Vec<_>>())
     });
+    let made = Mutex::new(Made::default());
     Memo::new(move |_| {
-        let filter = filter.get();
-        let wall = clock::wall();
-        let mut lines = Vec::new();
-        for (group, names) in sorted.get().iter() {
-            let nodes = &deployment.groups[*group].nodes;
-            if !filter.is_empty() {
+        let (filter, sorted) = (filter.get(), sorted.get());
+        let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = &mut *made;
+        let anew = made.filter != filter;
+        let mut turned = anew || !Arc::ptr_eq(&made.sorted, &sorted);
+        made.left.resize_with(sorted.len(), Left::default);
+        if !filter.is_empty() {
+            let wall = clock::wall();
+            let leaves = |node: &Node| filter.leaves(node, wall);
+            for (of, left) in sorted.iter().zip(&mut made.left) {
+                let nodes = &deployment.groups[of.group].nodes;
                 nodes.track_all();
-            }
-            let head = lines.len();
-            lines.push(Line::Head(*group));
-            for name in names {
-                let leaves = filter.is_empty()
-                    || nodes
-                        .find(name)
-                        .is_some_and(|node| node.with_untracked(|node| filter.leaves(node, wall)));
-                if leaves {
-                    lines.push(Line::Node(*group, Arc::clone(name)));
-                }
-            }
-            if lines.len() == head + 1 && !filter.is_empty() {
-                lines.pop();
+                let changed = nodes.changed_since(left.revision).filter(|_| !anew);
+                left.revision = nodes.revision();
+                turned |= left.look(&of.rows, changed, &leaves);
             }
         }
-        Arc::new(lines)
+        if turned {
+            made.lines = Arc::new(filtered(&sorted, &made.left, !filter.is_empty()));
+        }
+        (made.filter, made.sorted) = (filter, sorted);
+        Arc::clone(&made.lines)
     })
+}
+
+/// The lines of what is left; of everything when nothing is filtered. A group of which nothing is left has no head then.
+fn filtered(sorted: &[Sorted], left: &[Left], filters: bool) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (of, left) in sorted.iter().zip(left) {
+        let head = lines.len();
+        lines.push(Line::Head(of.group));
+        for place in &of.places {
+            if !filters || left.left[*place] {
+                lines.push(Line::Node(of.group, Arc::clone(&of.rows[*place].key)));
+            }
+        }
+        if lines.len() == head + 1 && filters {
+            lines.pop();
+        }
+    }
+    lines
 }
 
 /// j, k and the arrows move through the table, Esc closes the details. Not while something is typed, or an overlay is open.
@@ -336,3 +431,7 @@ fn table_row(name: &str) {
         row.scroll_into_view_with_scroll_into_view_options(&options);
     }
 }
+
+#[cfg(test)]
+#[path = "select_tests.rs"]
+mod tests;

@@ -1,7 +1,8 @@
 //! The chosen slot: what it does, for whom, since when.
 
-use crate::reactive::Memo;
+use crate::reactive::{Callback, Memo, Signal};
 use crate::ui::view;
+use gridhelm_api::account::Role;
 use leptos::prelude::*;
 
 use super::select::Grid;
@@ -9,7 +10,7 @@ use crate::app::route::TasksView;
 use crate::app::{Route, use_router};
 use crate::deployment::slot_glyph;
 use crate::ui::page::facts;
-use crate::ui::{ago, state, time_of_day};
+use crate::ui::{Button, Weight, ago, state, time_of_day};
 
 /// The card of slot `number`, from 1, of the chosen node.
 pub(crate) fn slot_card(grid: Grid, number: usize) -> AnyView {
@@ -19,6 +20,16 @@ pub(crate) fn slot_card(grid: Grid, number: usize) -> AnyView {
         Some((node.name.clone(), slot))
     });
     let router = use_router();
+    let idle = Memo::new(move |_| {
+        chosen.with(|chosen| chosen.as_ref().is_none_or(|(_, slot)| slot.task.is_none()))
+    });
+    let off = Signal::derive(move || {
+        let group = grid
+            .chosen()
+            .map(|(group, _)| &grid.deployment.groups[group]);
+        group.and_then(|group| group.write_off(Role::Operator))
+    });
+    let end = Callback::new(move |()| grid.go(|view| view.panel = Some("end".to_owned())));
     let view = move || {
         let Some((node, slot)) = chosen.get() else {
             return view! { <h3>"Slot "{number}</h3><p class="ink2">"There is no such slot any more."</p> }.into_any();
@@ -51,5 +62,9 @@ pub(crate) fn slot_card(grid: Grid, number: usize) -> AnyView {
         view! { <h3>{node}", slot "{number}</h3>{state(shape, shape.label())}{facts(rows)} }
             .into_any()
     };
-    view! { <div class="slotcard" aria-live="polite">{view}</div> }.into_any()
+    // Outside of what is read out whenever it changes.
+    let action = move || {
+        (!idle.get()).then(|| view! { <Button small=true weight=Weight::Danger off=off on_click=end>"End session…"</Button> })
+    };
+    view! { <div class="slotcard"><div aria-live="polite">{view}</div>{action}</div> }.into_any()
 }

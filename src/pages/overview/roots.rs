@@ -1,5 +1,4 @@
-//! Whether the groups' repositories are equal, by the root hashes of their manifests: asked when the page opens and when a repository
-//! changed, but rarely, because a manifest names every file.
+//! Whether the groups' repositories are equal, by the root hashes of their trees: asked when the page opens and when a repository changed.
 
 use std::time::Duration;
 
@@ -14,8 +13,6 @@ use crate::ui::clock;
 
 /// The shortest time between two comparisons that nobody asked for, milliseconds.
 const REST: f64 = 20_000.0;
-/// Repositories with more files are compared only when someone asks for it.
-const LARGE: u64 = 20_000;
 
 /// The comparison.
 #[derive(Clone, Copy)]
@@ -46,10 +43,7 @@ impl Roots {
                 && groups
                     .iter()
                     .all(|group| group.signed_in() && group.info.with(Option::is_some));
-            let small = groups
-                .iter()
-                .all(|group| group.stats.with_untracked(|stats| stats.files) <= LARGE);
-            if !ready || !small {
+            if !ready {
                 return;
             }
             let wait = roots
@@ -94,11 +88,12 @@ impl Roots {
 
 async fn read(group: &'static Group) -> Root {
     let answer = group
-        .act(|client| async move { client.manifest().await })
+        .act(|client| async move { client.tree(None).await })
         .await;
-    let files = answer.as_ref().map_or(0, |manifest| manifest.entries.len());
+    let files = answer.as_ref().map_or(0, |tree| tree.files);
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
     let root = answer
-        .map(|manifest| manifest.root)
+        .map(|tree| tree.root)
         .map_err(|error| trouble("", &error).detail);
     Root {
         group: group.name.clone(),

@@ -16,8 +16,8 @@ use leptos::task::spawn_local;
 
 use crate::app::route::PackagesView;
 use crate::app::{Route, Router, use_router};
-use crate::deployment::{Group, trouble, use_deployment};
-use crate::ui::{Empty, ErrorBox, Icon, PageHead, Panel, Skeleton, Trouble};
+use crate::deployment::{Group, as_curl, trouble, use_deployment};
+use crate::ui::{Empty, ErrorBox, Icon, PageHead, Panel, Skeleton, Trouble, copy_as_curl};
 
 /// How often it is asked again while nodes are read or install.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -43,6 +43,8 @@ struct Known {
     group: &'static Group,
     said: RwSignal<Option<Arc<GridPackages>>>,
     fault: RwSignal<Option<Trouble>>,
+    /// Why a node could not be read when somebody asked for it last.
+    not_read: RwSignal<Option<Trouble>>,
     /// Nodes that are being read because somebody asked.
     reading: RwSignal<Vec<String>>,
 }
@@ -83,12 +85,11 @@ impl Known {
             let said = group
                 .act(|client| async move { client.read_packages(wanted).await })
                 .await;
-            if let Err(error) = said {
-                let title = format!("The packages of {node} could not be read");
-                let _ = self.fault.try_set(Some(trouble(&title, &error)));
-            } else {
-                self.look();
-            }
+            // When it failed, what the server knows of the node has changed as well.
+            let title = format!("The packages of {node} could not be read");
+            let failed = said.err().map(|error| trouble(&title, &error));
+            let _ = self.not_read.try_set(failed);
+            self.look();
             let _ = self
                 .reading
                 .try_update(|reading| reading.retain(|name| *name != node));
@@ -115,7 +116,9 @@ pub fn Page() -> AnyView {
     };
     view! {
         <section aria-labelledby="page-title">
-            <PageHead title="Packages" answer="Which R packages each node has, and where they differ. A task goes to a node that has what its code names."/>
+            <PageHead title="Packages" answer="Which R packages each node has, and where they differ. A task goes to a node that has what its code names.">
+                {copy_as_curl(Callback::new(move |()| as_curl(&deployment.in_scope(untrack(|| scope.get()).as_deref()), "/packages")))}
+            </PageHead>
             {matrix::toolbar(address)}
             {parts}
         </section>
@@ -123,11 +126,21 @@ pub fn Page() -> AnyView {
     .into_any()
 }
 
+fn shown(trouble: RwSignal<Option<Trouble>>) -> AnyView {
+    let shown = move || {
+        trouble
+            .get()
+            .map(|trouble| view! { <ErrorBox trouble=trouble/> })
+    };
+    view! { {shown} }.into_any()
+}
+
 fn part(address: Address, group: &'static Group) -> AnyView {
     let known = Known {
         group,
         said: RwSignal::new(None),
         fault: RwSignal::new(None),
+        not_read: RwSignal::new(None),
         reading: RwSignal::new(Vec::new()),
     };
     Effect::new(move |_| {
@@ -153,7 +166,8 @@ fn part(address: Address, group: &'static Group) -> AnyView {
         }
         let title = format!("Packages of {}", group.name);
         view! {
-            {move || known.fault.get().map(|trouble| view! { <ErrorBox trouble=trouble/> })}
+            {shown(known.fault)}
+            {shown(known.not_read)}
             <Panel title=title>{content}</Panel>
         }
         .into_any()

@@ -2,7 +2,7 @@
 
 use gridhelm_api::packages::{GridPackages, NodeReading, PackageRow};
 
-use crate::ui::format::listed_some;
+use crate::ui::format::{counted, listed_some};
 
 /// Nodes that get a column of their own; with more of them the others are told in words.
 pub(super) const COLUMNS: usize = 12;
@@ -67,14 +67,30 @@ pub(super) fn summary(packages: &GridPackages) -> String {
     let known = packages.nodes.iter().filter(|n| n.read_at.is_some());
     let (known, all) = (known.count(), packages.nodes.len());
     let differing = packages.packages.iter().filter(|row| row.differs()).count();
-    let rest = if known < all {
-        format!("; {known} of {all} nodes were read")
+    let failed: Vec<String> = packages
+        .nodes
+        .iter()
+        .filter(|n| n.fault.is_some())
+        .map(|n| n.node.clone())
+        .collect();
+    let mut rest = String::new();
+    if known < all {
+        rest = format!("; {known} of {all} nodes were read");
+    }
+    if !failed.is_empty() {
+        rest = format!(
+            "{rest}; not read when last tried: {}",
+            listed_some(&failed, TOLD)
+        );
+    }
+    let every = if rest.is_empty() {
+        "every node"
     } else {
-        String::new()
+        "every node that was read"
     };
     match (packages.packages.len(), differing) {
         (0, _) => "No node's packages are known yet.".to_owned(),
-        (total, 0) => format!("{total} packages, the same on every node{rest}."),
+        (total, 0) => format!("{}, the same on {every}{rest}.", counted(total, "package")),
         (total, n) => format!("{n} of {total} packages differ between nodes{rest}."),
     }
 }
@@ -160,6 +176,15 @@ mod tests {
         assert_eq!(
             summary(&all),
             "1 of 2 packages differ between nodes; 2 of 3 nodes were read."
+        );
+        let mut same = packages();
+        same.packages.pop();
+        same.nodes.pop();
+        assert_eq!(summary(&same), "1 package, the same on every node.");
+        same.nodes[1].fault = Some("its port refuses".to_owned());
+        assert_eq!(
+            summary(&same),
+            "1 package, the same on every node that was read; not read when last tried: n2."
         );
         let many: Vec<String> = (1..=6).map(|n| format!("n{n}")).collect();
         assert_eq!(listed_some(&many, TOLD), "n1, n2, n3, n4 and 2 more");

@@ -1,14 +1,14 @@
 //! Applying a plan: contents are copied, one commit writes all or nothing, and the hashes are read back.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::reactive::{Callback, RwSignal, Signal};
+use crate::reactive::{Callback, Memo, RwSignal, Signal};
 use crate::ui::view;
+use gloo_timers::future::TimeoutFuture;
 use gridhelm_api::Code;
-use gridhelm_api::changeset::{Committed, Manifest};
-use gridhelm_client::Error;
-use gridhelm_replicate::{Plan, Verified, verify};
+use gridhelm_api::changeset::Committed;
+use gridhelm_client::replication::{self, ApplyError, Step, Watch};
+use gridhelm_replicate::{Plan, Verified, verify_files};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -25,17 +25,65 @@ struct Progress {
     /// 0 opening, 1 copying, 2 committing, 3 verifying, 4 over.
     step: usize,
     copied: (usize, usize),
-    copied_bytes: u64,
+    copied_bytes: (u64, u64),
+    /// Requests that were made again.
+    again: u32,
     committed: Option<Committed>,
-    verdict: Option<(Verified, Arc<Manifest>, Arc<Manifest>)>,
+    /// What was found, and both roots.
+    verdict: Option<(Verified, String, String)>,
     fault: Option<Trouble>,
     /// Files that changed meanwhile, when it was refused for that.
     changed: Vec<String>,
 }
 
+/// What a person wants of an application that runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Wish {
+    #[default]
+    On,
+    Hold,
+    Off,
+}
+
+/// How often a held application looks whether it may go on, milliseconds.
+const LOOKS: u32 = 200;
+
+struct Watched {
+    progress: RwSignal<Progress>,
+    wish: RwSignal<Wish>,
+}
+
+impl Watch for Watched {
+    fn at(&self, now: &replication::Progress) {
+        let now = *now;
+        let _ = self.progress.try_update(|progress| {
+            progress.step = match now.step {
+                Step::Opening => 0,
+                Step::Copying => 1,
+                Step::Committing => 2,
+            };
+            progress.copied = now.contents;
+            progress.copied_bytes = now.bytes;
+            progress.again = now.again;
+        });
+    }
+
+    async fn may_go_on(&self) -> bool {
+        loop {
+            match self.wish.try_get_untracked() {
+                Some(Wish::On) => return true,
+                Some(Wish::Hold) => TimeoutFuture::new(LOOKS).await,
+                // Called off, or the page was left.
+                Some(Wish::Off) | None => return false,
+            }
+        }
+    }
+}
+
 /// The bar under the tree, and what became of the last application.
 pub(super) fn bar(work: Work) -> AnyView {
     let progress = RwSignal::new(Progress::default());
+    let wish = RwSignal::new(Wish::On);
     let running = move || {
         progress.with(|progress| {
             progress.plan.is_some() && progress.step < 4 && progress.fault.is_none()
@@ -65,7 +113,8 @@ pub(super) fn bar(work: Work) -> AnyView {
     });
     let apply = Callback::new(move |()| {
         if let Some(plan) = work.plan.get_untracked() {
-            spawn_local(run(work, plan, progress));
+            wish.set(Wish::On);
+            spawn_local(run(work, plan, progress, wish));
         }
     });
     let again = Callback::new(move |()| {
@@ -103,10 +152,29 @@ pub(super) fn bar(work: Work) -> AnyView {
                 .unwrap_or_default()
         })
     };
+    let active = Memo::new(move |_| running());
+    let may_hold = Memo::new(move |_| running() && progress.with(|progress| progress.step < 2));
+    let holds = move || {
+        may_hold.get().then(|| {
+            let held = Signal::derive(move || Some(wish.get() == Wish::Hold));
+            let hold = Callback::new(move |()| {
+                wish.update(|wish| {
+                    *wish = if *wish == Wish::Hold {
+                        Wish::On
+                    } else {
+                        Wish::Hold
+                    }
+                });
+            });
+            let end = Callback::new(move |()| wish.set(Wish::Off));
+            view! { <Button pressed=held on_click=hold>"Pause"</Button><Button on_click=end>"Cancel"</Button> }
+                .into_any()
+        })
+    };
     let button = {
         let why = why.clone();
         move || {
-            if stale() && !running() {
+            if stale() && !active.get() {
                 view! { <Button weight=Weight::Primary on_click=again busy=work.busy>"Compute again"</Button> }.into_any()
             } else {
                 view! { <Button weight=Weight::Primary off=off reason_at=why.clone() busy=busy on_click=apply>"Apply plan "<span class="mono">{label}</span></Button> }.into_any()
@@ -120,19 +188,26 @@ pub(super) fn bar(work: Work) -> AnyView {
     });
     view! {
         {move || outcome(work, progress, check)}
-        <div class="applybar"><span class="why-not grow" id=why aria-live="polite">{words}</span>{button}</div>
+        <div class="applybar"><span class="why-not grow" id=why aria-live="polite">{words}</span>{holds}{button}</div>
     }
     .into_any()
 }
 
-async fn run(work: Work, plan: Arc<Plan>, progress: RwSignal<Progress>) {
+async fn run(work: Work, plan: Arc<Plan>, progress: RwSignal<Progress>, wish: RwSignal<Wish>) {
     progress.set(Progress {
         plan: Some(Arc::clone(&plan)),
         ..Progress::default()
     });
-    let committed = match copy_and_commit(work, &plan, progress).await {
+    let watched = Watched { progress, wish };
+    let (from, to) = (|| work.source.client(), || work.target.client());
+    let committed = match replication::apply(&from, &to, &plan, "", &watched).await {
         Ok(committed) => committed,
-        Err(error) => {
+        Err(ApplyError::CalledOff) => {
+            let _ = progress.try_set(Progress::default());
+            return;
+        }
+        Err(ApplyError::Client(error)) => {
+            let held = matches!(error.code(), Some(Code::ApprovalNeeded));
             let stale = error
                 .problem()
                 .filter(|problem| problem.code == Code::PlanStale);
@@ -143,7 +218,12 @@ async fn run(work: Work, plan: Arc<Plan>, progress: RwSignal<Progress>) {
                 work.changed.set(changed.clone());
             }
             progress.update(|progress| {
-                progress.fault = Some(trouble("Nothing was written", &error));
+                let words = if held {
+                    "Held for another admin's approval; nothing was written"
+                } else {
+                    "Nothing was written"
+                };
+                progress.fault = Some(trouble(words, &error));
                 progress.changed = changed;
             });
             return;
@@ -156,54 +236,20 @@ async fn run(work: Work, plan: Arc<Plan>, progress: RwSignal<Progress>) {
     check(work, plan, progress).await;
 }
 
-/// Copies what the target lacks, then commits everything at once.
-async fn copy_and_commit(
-    work: Work,
-    plan: &Plan,
-    progress: RwSignal<Progress>,
-) -> Result<Committed, Error> {
-    let request = &plan.request("");
-    let changeset = work
-        .target
-        .act(|client| async move { client.open_changeset(request).await })
-        .await?;
-    let id = changeset.id.as_str();
-    let sizes: HashMap<&str, u64> = plan
+/// Reads the plan's files in the target again and compares hash by hash: the verdict does not rest on what the commit said.
+async fn check(work: Work, plan: Arc<Plan>, progress: RwSignal<Progress>) {
+    let mut places: Vec<_> = plan
         .operations
         .iter()
-        .filter_map(|operation| Some((operation.sha256.as_deref()?, operation.size)))
+        .map(|operation| (operation.id.author.clone(), operation.id.directory.clone()))
         .collect();
-    let missing: HashSet<&str> = changeset.missing.iter().map(String::as_str).collect();
-    progress.update(|progress| {
-        progress.step = 1;
-        progress.copied = (0, missing.len());
-    });
-    for hash in missing {
-        let content = &work
-            .source
-            .act(|client| async move { client.blob(hash).await })
-            .await?;
-        work.target
-            .act(|client| async move { client.upload_blob(id, hash, content.clone()).await })
-            .await?;
-        progress.update(|progress| {
-            progress.copied.0 += 1;
-            progress.copied_bytes += sizes.get(hash).copied().unwrap_or(0);
-        });
-    }
-    progress.update(|progress| progress.step = 2);
-    work.target
-        .act(|client| async move { client.commit_changeset(id).await })
-        .await
-}
-
-/// Reads both sides again and compares hash by hash: the verdict does not rest on what the commit said.
-async fn check(work: Work, plan: Arc<Plan>, progress: RwSignal<Progress>) {
-    match work.read().await {
-        Ok((source, target)) => {
-            let verified = verify(&plan, &target);
+    places.dedup();
+    match work.read(&places, false).await {
+        Ok(pair) => {
+            let verified = verify_files(&plan, &pair.target);
             progress.update(|progress| {
-                progress.verdict = Some((verified, source, target));
+                progress.verdict =
+                    Some((verified, pair.source.root.clone(), pair.target.root.clone()));
                 progress.step = 4;
             });
             work.compare();
@@ -244,8 +290,8 @@ fn outcome(work: Work, progress: RwSignal<Progress>, again: Callback<()>) -> Any
                 "{} of {}, {}",
                 now.copied.0,
                 now.copied.1,
-                bytes(now.copied_bytes)
-            ),
+                bytes(now.copied_bytes.0)
+            ) + made_again(now.again).as_str(),
         ),
         (
             "Commit",
@@ -268,11 +314,11 @@ fn outcome(work: Work, progress: RwSignal<Progress>, again: Callback<()>) -> Any
         })
     };
     let roots = now.verdict.as_ref().map(|(verified, source, target)| {
-        let equal = source.root == target.root;
+        let equal = source == target;
         let word = if equal { "Repositories are equal." } else { "Other files still differ." };
         let mark = if verified.ok() { "Verified" } else { "Not as planned" };
         view! {
-            <p class="verdict" role="status"><b>{mark}</b>": root of "{work.source.name.as_str()}" "<span class="mono">{short_hash(&source.root)}</span>", of "{work.target.name.as_str()}" "<span class="mono">{short_hash(&target.root)}</span>". "{word}" "<Button small=true on_click=again>"Verify"</Button></p>
+            <p class="verdict" role="status"><b>{mark}</b>": root of "{work.source.name.as_str()}" "<span class="mono">{short_hash(source)}</span>", of "{work.target.name.as_str()}" "<span class="mono">{short_hash(target)}</span>". "{word}" "<Button small=true on_click=again>"Verify"</Button></p>
         }
     });
     let changed = (!now.changed.is_empty()).then(|| view! { <ul class="changed">{now.changed.iter().map(|path| view! { <li class="mono">{path.clone()}</li> }).collect_view()}</ul> });
@@ -285,6 +331,14 @@ fn outcome(work: Work, progress: RwSignal<Progress>, again: Callback<()>) -> Any
         </div>
     }
     .into_any()
+}
+
+/// What is said of requests that were made again.
+fn made_again(many: u32) -> String {
+    if many == 0 {
+        return String::new();
+    }
+    format!("; {} made again", counted(many as usize, "request"))
 }
 
 fn verdict(verified: &Verified) -> String {

@@ -10,8 +10,9 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::Address;
+use super::keys::toggle;
 use super::tree::shape;
-use super::work::{Work, short};
+use super::work::{Line, Work, lines, short};
 use crate::deployment::{Group, trouble};
 use crate::ui::diff::diff_rows;
 use crate::ui::format::{bytes, short_hash};
@@ -22,8 +23,75 @@ use crate::ui::{
 /// The largest content that is shown, bytes.
 const LARGEST: u64 = 2 << 20;
 
-/// The panel.
+/// Files that are shown below each other at first, and as many more each time.
+const MANY: usize = 10;
+
+/// The panel: the chosen file, or many files below each other.
 pub(super) fn panel(work: Work, address: Address) -> AnyView {
+    let many = RwSignal::new(false);
+    let mode = Signal::derive(move || if many.get() { "many" } else { "one" }.to_owned());
+    let pick = Callback::new(move |mode: String| many.set(mode == "many"));
+    let body = move || {
+        if many.get() {
+            stacked(work, address)
+        } else {
+            one(work, address)
+        }
+    };
+    view! {
+        <section class="panel" aria-label="Differences">
+            <div class="diff-mode"><Segment label="Files" choices=vec![Choice::new("one", "One file"), Choice::new("many", "Many files")] value=mode on_pick=pick/><span class="muted">"j k: next, previous file. x: into the plan, or out."</span></div>
+            {body}
+        </section>
+    }
+    .into_any()
+}
+
+/// Files that differ, below each other, in the order of the tree.
+fn stacked(work: Work, address: Address) -> AnyView {
+    let shown = RwSignal::new(MANY);
+    let found = Memo::new(move |_| {
+        let text = address.get().q.unwrap_or_default();
+        work.compared.with(|compared| {
+            compared.as_ref().map(|(comparison, at)| {
+                let lines = lines(comparison, false, &text);
+                let files = lines.into_iter().filter_map(|line| match line {
+                    Line::File(index) => Some(comparison.files[index].id.clone()),
+                    Line::Directory { .. } => None,
+                });
+                (at.to_bits(), files.collect::<Vec<_>>())
+            })
+        })
+    });
+    let more = Callback::new(move |()| shown.update(|shown| *shown += MANY));
+    let body = move || {
+        let Some((_, files)) = found.get() else {
+            return view! { <Skeleton name="The repositories are being compared"/> }.into_any();
+        };
+        if files.is_empty() {
+            return view! { <Empty title="Nothing differs" text="No file that differs is in this list."/> }.into_any();
+        }
+        let rest = files.len().saturating_sub(shown.get());
+        let comparison = work.compared.with_untracked(|compared| {
+            compared
+                .as_ref()
+                .map(|(comparison, _)| Arc::clone(comparison))
+        });
+        let shown = files.iter().take(shown.get());
+        let all = comparison.map(|comparison| {
+            let one = |id: &FileId| view! { <article class="diff-one">{differences(work, address, &comparison, id)}</article> };
+            shown.map(one).collect_view()
+        });
+        view! {
+            {all}
+            {(rest > 0).then(|| view! { <p class="pad"><Button on_click=more>{format!("Show more, {rest} are left")}</Button></p> })}
+        }
+        .into_any()
+    };
+    view! { <div class="diff-many" tabindex="0" role="region" aria-label="Differences of many files">{body}</div> }.into_any()
+}
+
+fn one(work: Work, address: Address) -> AnyView {
     let chosen = Memo::new(move |_| address.get().file.as_deref().and_then(FileId::from_path));
     let body = move || {
         let comparison = work.compared.with(|compared| {
@@ -47,7 +115,7 @@ pub(super) fn panel(work: Work, address: Address) -> AnyView {
             (None, None) => view! { <Skeleton name="The repositories are being compared"/> }.into_any(),
         }
     };
-    view! { <section class="panel" aria-label="Differences">{body}</section> }.into_any()
+    view! { {body} }.into_any()
 }
 
 fn differences(work: Work, address: Address, comparison: &Arc<Comparison>, id: &FileId) -> AnyView {
@@ -132,12 +200,29 @@ fn differences(work: Work, address: Address, comparison: &Arc<Comparison>, id: &
     }
     };
     view! {
-        <header class="panel-head"><h2>{short(id)}</h2><Tag shape=true state=glyph>{word}</Tag><div class="end"><Segment label="Layout" choices=vec![Choice::new("split", "Split"), Choice::new("unified", "Unified")] value=mode on_pick=pick/></div></header>
+        <header class="panel-head"><h2>{short(id)}</h2><Tag shape=true state=glyph>{word}</Tag><div class="end">{take(work, id, parity)}<Segment label="Layout" choices=vec![Choice::new("split", "Split"), Choice::new("unified", "Unified")] value=mode on_pick=pick/></div></header>
         {decide(work, id, parity)}
         {body}
         <footer class="diff-foot">{foot}</footer>
     }
     .into_any()
+}
+
+/// Takes the file into the plan, or leaves it out; nothing for one that is the same.
+fn take(work: Work, id: &FileId, parity: Parity) -> Option<AnyView> {
+    if parity == Parity::Same {
+        return None;
+    }
+    let pressed = {
+        let id = id.clone();
+        Signal::derive(move || Some(work.includes(&id)))
+    };
+    let id = id.clone();
+    let press = Callback::new(move |()| toggle(work, &id));
+    Some(
+        view! { <Button small=true pressed=pressed on_click=press>"In the plan"</Button> }
+            .into_any(),
+    )
 }
 
 /// Where a person decides: conflicts, and files at which the target moved on.
@@ -151,6 +236,12 @@ fn decide(work: Work, id: &FileId, parity: Parity) -> Option<AnyView> {
         }
         Parity::Extra => {
             "Only the target has it. It stays unless you choose the source, which has none."
+        }
+        Parity::Deleted => {
+            "It was taken away in the target. It comes back only if you choose the source."
+        }
+        Parity::Dropped => {
+            "It was taken away in the source. It stays in the target unless you choose the source."
         }
         _ => return None,
     };
@@ -180,12 +271,22 @@ fn decide(work: Work, id: &FileId, parity: Parity) -> Option<AnyView> {
             })
         }
     };
+    let both = {
+        let there = work.compared.with(|compared| {
+            let file = compared
+                .as_ref()
+                .and_then(|(comparison, _)| comparison.file(id));
+            file.is_some_and(|file| file.in_source() && file.in_target())
+        });
+        there.then(|| view! { <Button small=true pressed=pressed(Decision::Both) on_click=choose(Decision::Both)>"Keep both"</Button> })
+    };
     Some(
         view! {
             <div class="decide" class=("decide--conflict", parity == Parity::Conflict)>
                 <p class="grow">{words}</p>
                 <Button small=true pressed=pressed(Decision::Target) on_click=choose(Decision::Target)>{format!("Keep {}", work.target.name)}</Button>
                 <Button small=true pressed=pressed(Decision::Source) on_click=choose(Decision::Source)>{format!("Use {}", work.source.name)}</Button>
+                {both}
             </div>
         }
         .into_any(),

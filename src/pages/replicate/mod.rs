@@ -1,8 +1,19 @@
 //! Replicate: compare the repositories of two groups, plan, apply all or nothing, verify by hash.
 
 mod apply;
+mod back;
+mod canary;
+mod choices;
 mod differences;
+mod export;
+mod groups;
+mod held;
+mod history;
+mod keys;
 mod lacking;
+mod output;
+mod patch;
+mod report;
 mod strip;
 mod tree;
 mod work;
@@ -138,10 +149,15 @@ fn compared(address: Address, source: &'static Group, target: &'static Group) ->
         {move || work.fault.get().map(|trouble| view! { <ErrorBox trouble=trouble/> })}
         {strip::strip(work)}
         {lacking::notice(work)}
-        <div class="rep">
+        {choices::access(work)}
+        <div class="rep" on:keydown=move |event: web_sys::KeyboardEvent| keys::on_key(work, address, &event)>
             {tree::panel(work, address, apply::bar(work))}
             {differences::panel(work, address)}
         </div>
+        {choices::rules(work)}
+        {canary::panel(work)}
+        {groups::panel(work)}
+        {history::panel(work)}
     }
     .into_any()
 }

@@ -14,11 +14,15 @@ pub(super) fn strip(work: Work) -> AnyView {
         let words = move || {
             let files = work.compared.with(|compared| {
                 compared.as_ref().map(|(comparison, _)| {
-                    if source {
+                    let read = if source {
                         comparison.source.entries.len()
                     } else {
                         comparison.target.entries.len()
-                    }
+                    };
+                    let same = work
+                        .pair
+                        .with(|pair| pair.as_ref().map_or(0, |pair| pair.same));
+                    read + usize::try_from(same).unwrap_or_default()
                 })
             });
             let server = group
@@ -47,6 +51,8 @@ pub(super) fn strip(work: Work) -> AnyView {
                     {number("Update", Some(Glyph::Differs), plan.counts.update)}
                     {number("Delete", Some(Glyph::Extra), plan.counts.delete)}
                     {number("Conflict", Some(Glyph::Conflict), plan.counts.conflict)}
+                    {(plan.counts.metadata > 0).then(|| number("Metadata", Some(Glyph::Differs), plan.counts.metadata))}
+                    {(plan.counts.ignored > 0).then(|| number("Ignored", None, plan.counts.ignored))}
                     <div><dt>"To copy"</dt><dd>{bytes(plan.bytes)}</dd></div>
                     <div><dt>"Plan"</dt><dd class="mono">{plan.id.clone()}</dd></div>
                     <div><dt>"State"</dt><dd>{move || truth(work)}</dd></div>

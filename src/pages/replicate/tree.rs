@@ -25,6 +25,9 @@ pub(super) fn shape(parity: Parity) -> (Glyph, &'static str) {
         Parity::Extra => (Glyph::Extra, "Extra"),
         Parity::Newer => (Glyph::Newer, "Newer"),
         Parity::Conflict => (Glyph::Conflict, "Conflict"),
+        Parity::Metadata => (Glyph::Differs, "Metadata only"),
+        Parity::Deleted => (Glyph::Newer, "Deleted here"),
+        Parity::Dropped => (Glyph::Extra, "Deleted in source"),
     }
 }
 
@@ -96,7 +99,15 @@ pub(super) fn panel(work: Work, address: Address, bar: AnyView) -> AnyView {
             let (shape, word) = shape(parity);
             view! { <span>{glyph(shape)}{word}" "{counts.of(parity)}</span> }
         };
-        Parity::ALL.map(one).collect_view()
+        let shown = Parity::ALL.iter().zip(0..);
+        shown
+            .filter(|(parity, at)| *at < 6 || counts.of(**parity) > 0)
+            .map(|(parity, _)| one(*parity))
+            .collect_view()
+    };
+    let dropped = move || {
+        let some = comparison().is_some_and(|comparison| comparison.counts().dropped > 0);
+        some.then(|| view! { <label class="take-away"><input type="checkbox" prop:checked=move || work.delete_dropped.get() on:change=move |event| work.delete_dropped.set(event_target_checked(&event))/>"Delete what the source deleted"</label> })
     };
     view! {
         <section class="panel" aria-label="Parity, file by group">
@@ -106,7 +117,7 @@ pub(super) fn panel(work: Work, address: Address, bar: AnyView) -> AnyView {
             </header>
             <div class="tree-row tree-heads" aria-hidden="true"><span></span><span>"File"</span><span>{work.source.name.as_str()}", source"</span><span>{work.target.name.as_str()}", target"</span></div>
             <VirtualList count=Signal::derive(move || tree.with(|tree| tree.len())) row=ROW name="Files" view=view_row key=key/>
-            <div class="legend tree-legend">{legend}<span class="grow"></span><label class="take-away"><input type="checkbox" prop:checked=move || work.delete_extra.get() on:change=move |event| work.delete_extra.set(event_target_checked(&event))/>"Delete extra files"</label></div>
+            <div class="legend tree-legend">{legend}<span class="grow"></span><label class="take-away"><input type="checkbox" prop:checked=move || work.delete_extra.get() on:change=move |event| work.delete_extra.set(event_target_checked(&event))/>"Delete extra files"</label>{dropped}</div>
             {bar}
         </section>
     }
@@ -124,7 +135,12 @@ fn directory(
         files
             .iter()
             .map(|index| &comparison.files[*index])
-            .filter(|file| matches!(file.parity, Parity::Differs | Parity::Missing))
+            .filter(|file| {
+                matches!(
+                    file.parity,
+                    Parity::Differs | Parity::Missing | Parity::Metadata
+                )
+            })
             .map(|file| (file.id.clone(), file.parity))
             .collect(),
     );

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::reactive::{Effect, Memo, RwSignal};
-use gridhelm_api::changeset::Manifest;
 use gridhelm_api::repository::FileId;
+use gridhelm_client::replication::{Pair, Place, read_pair};
 use gridhelm_replicate::{Choice, Comparison, Parity, Plan, Selection, compare, plan, stale};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -20,6 +20,8 @@ pub(super) struct Work {
     pub(super) source: &'static Group,
     /// Where it is copied to.
     pub(super) target: &'static Group,
+    /// What was read for the comparison.
+    pub(super) pair: RwSignal<Option<Pair>>,
     /// The comparison, and when it was read, milliseconds since 1970.
     pub(super) compared: RwSignal<Option<(Arc<Comparison>, f64)>>,
     /// Files that a person left out.
@@ -28,6 +30,12 @@ pub(super) struct Work {
     pub(super) choices: RwSignal<BTreeMap<FileId, Choice>>,
     /// Whether files that only the target has are taken away.
     pub(super) delete_extra: RwSignal<bool>,
+    /// Whether files that were taken away in the source are taken away.
+    pub(super) delete_dropped: RwSignal<bool>,
+    /// Rules for files that are left as they are, one a line.
+    pub(super) ignore: RwSignal<String>,
+    /// Tags of which a file must have one, with commas between them; all files when empty.
+    pub(super) tags: RwSignal<String>,
     /// The plan for all that.
     pub(super) plan: Memo<Option<Arc<Plan>>>,
     /// Files that changed on either side since the comparison.
@@ -45,12 +53,20 @@ impl Work {
         let left_out = RwSignal::new(BTreeSet::new());
         let choices = RwSignal::new(BTreeMap::new());
         let delete_extra = RwSignal::new(false);
+        let delete_dropped = RwSignal::new(false);
+        let ignore = RwSignal::new(String::new());
+        let tags = RwSignal::new(String::new());
         let made = Memo::new(move |_| {
             compared.with(|compared| {
                 let (comparison, _) = compared.as_ref()?;
                 let selection = left_out.with(|left_out| {
                     choices.with(|choices| {
-                        selection(comparison, left_out, choices, delete_extra.get())
+                        let mut chosen =
+                            selection(comparison, left_out, choices, delete_extra.get());
+                        chosen.delete_dropped = delete_dropped.get();
+                        chosen.ignore = ignore.with(|rules| rules_of(rules));
+                        chosen.tags = tags.with(|tags| tags_of(tags));
+                        chosen
                     })
                 });
                 Some(Arc::new(plan(comparison, &selection)))
@@ -59,10 +75,14 @@ impl Work {
         let work = Self {
             source,
             target,
+            pair: RwSignal::new(None),
             compared,
             left_out,
             choices,
             delete_extra,
+            delete_dropped,
+            ignore,
+            tags,
             plan: made,
             changed: RwSignal::new(Vec::new()),
             fault: RwSignal::new(None),
@@ -89,14 +109,15 @@ impl Work {
         }
         self.busy.set(Some("Comparing…".to_owned()));
         spawn_local(async move {
-            match self.read().await {
-                Ok((source, target)) => {
+            match self.read(&[], false).await {
+                Ok(pair) => {
                     let _ = self.changed.try_set(Vec::new());
                     let _ = self.fault.try_set(None);
-                    let _ = self.compared.try_set(Some((
-                        Arc::new(compare(source, target)),
-                        crate::ui::clock::wall(),
-                    )));
+                    let comparison = compare(Arc::clone(&pair.source), Arc::clone(&pair.target));
+                    let _ = self.pair.try_set(Some(pair));
+                    let _ = self
+                        .compared
+                        .try_set(Some((Arc::new(comparison), crate::ui::clock::wall())));
                 }
                 Err(trouble) => {
                     let _ = self.fault.try_set(Some(trouble));
@@ -106,40 +127,61 @@ impl Work {
         });
     }
 
-    /// Both manifests as they are now.
-    pub(super) async fn read(self) -> Result<(Arc<Manifest>, Arc<Manifest>), Trouble> {
-        let one = async |group: &'static Group| {
-            let manifest = group
-                .act(|client| async move { client.manifest().await })
-                .await;
-            manifest.map(Arc::new).map_err(|error| {
-                trouble(
-                    &format!("The files of {} cannot be read", group.name),
-                    &error,
-                )
-            })
+    /// What differs between both sides now, and these directories in any case; all of both where `whole` says so.
+    pub(super) async fn read(self, also: &[Place], whole: bool) -> Result<Pair, Trouble> {
+        let (source, target) = (self.source.client(), self.target.client());
+        let error = match read_pair(&source, &target, also, whole).await {
+            Ok(pair) => return Ok(pair),
+            Err(error) => error,
         };
-        Ok((one(self.source).await?, one(self.target).await?))
+        // Which side it was is asked of each: one that ended its token, or changed its active server, is known then, too.
+        for group in [self.source, self.target] {
+            let asked = group
+                .act(|client| async move { client.tree(None).await })
+                .await;
+            if let Err(error) = asked {
+                let words = format!("The files of {} cannot be read", group.name);
+                return Err(trouble(&words, &error));
+            }
+        }
+        Err(trouble("The files cannot be compared", &error))
     }
 
     /// Looks whether the plan is still true.
     fn look(self) {
+        let Some(before) = self.pair.try_get_untracked().flatten() else {
+            return;
+        };
         spawn_local(async move {
-            let Ok((source, target)) = self.read().await else {
+            let Ok(now) = self.read(&before.directories, before.whole).await else {
                 return;
             };
+            let now = now.since(&before);
             let Some((comparison, _)) = self.compared.try_get_untracked().flatten() else {
                 return;
             };
             let Some(plan) = self.plan.try_get_untracked().flatten() else {
                 return;
             };
-            let changes = stale(&plan, &comparison, &source, &target);
+            let changes = stale(&plan, &comparison, &now.source, &now.target);
             let mut paths: Vec<String> = changes.iter().map(|change| short(&change.id)).collect();
             crate::ui::order::sort(&mut paths, Ord::cmp);
             paths.dedup();
             let _ = self.changed.try_set(paths);
         });
+    }
+
+    /// What people chose, for another target of the same source. Decisions about single files are not for it: its files may stand
+    /// otherwise, and what is in conflict there is left as it is.
+    pub(super) fn selection_of(self, comparison: &Comparison) -> Selection {
+        let delete_extra = self.delete_extra.get_untracked();
+        let mut chosen = self.left_out.with_untracked(|left_out| {
+            selection(comparison, left_out, &BTreeMap::new(), delete_extra)
+        });
+        chosen.delete_dropped = self.delete_dropped.get_untracked();
+        chosen.ignore = self.ignore.with_untracked(|rules| rules_of(rules));
+        chosen.tags = self.tags.with_untracked(|tags| tags_of(tags));
+        chosen
     }
 
     /// Whether a file is part of the plan as it stands. Tracks.
@@ -166,7 +208,14 @@ impl Work {
         });
         self.choices.update(|choices| {
             for (id, parity) in files {
-                let asks = matches!(parity, Parity::Newer | Parity::Extra | Parity::Conflict);
+                let asks = matches!(
+                    parity,
+                    Parity::Newer
+                        | Parity::Extra
+                        | Parity::Conflict
+                        | Parity::Deleted
+                        | Parity::Dropped
+                );
                 match (on, asks) {
                     (true, true) => {
                         choices.insert(id.clone(), Choice::Source);
@@ -200,7 +249,25 @@ fn selection(
         files,
         choices: choices.clone(),
         delete_extra,
+        ..Selection::default()
     }
+}
+
+/// Rules as a person wrote them, one a line.
+fn rules_of(text: &str) -> Vec<String> {
+    let rules = text.lines().map(str::trim);
+    rules
+        .filter(|rule| !rule.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Tags as a person wrote them, with commas between them.
+fn tags_of(text: &str) -> Vec<String> {
+    let tags = text.split(',').map(str::trim);
+    tags.filter(|tag| !tag.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A file's path as people read it: directory and name.
@@ -264,7 +331,7 @@ pub(super) fn lines(comparison: &Comparison, all: bool, text: &str) -> Vec<Line>
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use gridhelm_api::changeset::ManifestEntry;
+    use gridhelm_api::changeset::{Manifest, ManifestEntry};
 
     fn manifest(group: &str, files: &[(&str, &str, &str)]) -> Arc<Manifest> {
         let entries = files
@@ -277,6 +344,8 @@ mod tests {
                 written_at: 0,
                 written_by: "admin".into(),
                 earlier: Vec::new(),
+                info: None,
+                base: None,
             })
             .collect::<Vec<_>>();
         Arc::new(Manifest {
@@ -284,6 +353,7 @@ mod tests {
             epoch: 1,
             root: format!("{files:?}"),
             entries,
+            gone: Vec::new(),
         })
     }
 

@@ -10,10 +10,11 @@ use super::{Files, View, is_r, versions};
 use crate::app::Route;
 use crate::app::route::TasksView;
 use crate::deployment::{Group, trouble};
+use crate::ui::diff::diff_rows;
 use crate::ui::format::{bytes, short_hash};
 use crate::ui::{
-    Button, ButtonLink, CodeView, Confirm, Empty, ErrorBox, Icon, Skeleton, Trouble, Weight, facts,
-    moment, use_toasts,
+    Button, ButtonLink, CodeView, Confirm, DiffView, Empty, ErrorBox, Icon, Skeleton, Trouble,
+    Weight, facts, moment, use_toasts,
 };
 
 /// The largest content that is shown, bytes.
@@ -73,7 +74,31 @@ fn whole(view: View, files: Files, meta: &FileMeta, version: Option<i64>) -> Any
         content(group, meta.id.clone(), Some(shown))
     };
     let (name, r) = (format!("{}, version {shown}", meta.id.name), is_r(&meta.id));
+    let latest = old.then(|| content(group, meta.id.clone(), None));
+    let differ = RwSignal::new(false);
+    let compared = {
+        let (name, present) = (name.clone(), meta.version);
+        move || {
+            let both = (text.get(), latest.and_then(|latest| latest.get()));
+            let (Some(Ok(Some(before))), Some(Ok(Some(after)))) = both else {
+                return view! { <Skeleton lines=6 name="The contents are being fetched"/> }
+                    .into_any();
+            };
+            let opened = RwSignal::new(Vec::<usize>::new());
+            let rows =
+                Memo::new(move |_| opened.with(|opened| diff_rows(&before, &after, 3, opened)));
+            let open = Callback::new(move |row: usize| opened.update(|opened| opened.push(row)));
+            let (left, right) = (
+                format!("Version {shown}"),
+                format!("Version {present}, latest"),
+            );
+            view! { <DiffView rows=rows split=Signal::stored(true) r=r left=left right=right name=name.clone() on_open=open/> }.into_any()
+        }
+    };
     let code = move || {
+        if differ.get() {
+            return compared();
+        }
         match text.get() {
         None => view! { <Skeleton lines=6 name="The content is being fetched"/> }.into_any(),
         Some(Err(trouble)) => view! { <div class="pad"><ErrorBox trouble=trouble/></div> }.into_any(),
@@ -107,6 +132,7 @@ fn whole(view: View, files: Files, meta: &FileMeta, version: Option<i64>) -> Any
         <header class="panel-head"><h2>{meta.id.name.clone()}</h2><span class="muted">{format!("{} · version {shown}{}", meta.id.directory, if old { ", not the latest" } else { "" })}</span>
             <div class="end">
                 {r.then(|| view! { <ButtonLink small=true icon=Icon::Tasks href=Signal::derive(run)>"Run"</ButtonLink> })}
+                {old.then(|| view! { <Button small=true pressed=Signal::derive(move || Some(differ.get())) on_click=Callback::new(move |()| differ.update(|differ| *differ = !*differ))>"Compare with the latest"</Button> })}
                 <Button small=true off=off reason_at="file-why" on_click=edit>"Edit"</Button>
                 {download(group, meta.id.clone(), shown)}
                 <Button small=true weight=Weight::Danger off=off reason_at="file-why" on_click=ask>"Delete"</Button>
@@ -119,9 +145,11 @@ fn whole(view: View, files: Files, meta: &FileMeta, version: Option<i64>) -> Any
                 ("Author", meta.id.author.clone().into_any()),
                 ("Written", format!("{} by {}", moment(meta.written_at), meta.written_by).into_any()),
                 ("Size", bytes(meta.size).into_any()),
+                ("Seen by", super::about::told(meta).into_any()),
                 ("SHA-256", view! { <span class="mono" title=meta.sha256.clone()>{short_hash(&meta.sha256)}</span> }.into_any()),
             ])}
             {versions::panel(view, files, meta, shown)}
+            {(!old).then(|| super::about::panel(view, group, meta))}
         </div>
         {question}
     }

@@ -9,6 +9,7 @@ use gridhelm_api::repository::FileMeta;
 use leptos::prelude::*;
 
 use super::{Files, Place, View};
+use crate::app::Route;
 use crate::ui::format::{bytes, counted};
 use crate::ui::{Button, ButtonLink, Empty, ErrorBox, Icon, Skeleton, VirtualList, ago, icon};
 
@@ -55,7 +56,7 @@ pub(super) fn tree(view: View, files: Files) -> AnyView {
     };
     let row = Callback::new(move |index: usize| {
         match at(index) {
-        Some(Line::Directory(name, count)) => view! { <div class="file-row file-row--dir">{icon(Icon::Folder)}<span class="grow">{name}</span><span class="muted">{count}</span></div> }.into_any(),
+        Some(Line::Directory(name, count)) => view! { <div class="file-row file-row--dir">{icon(Icon::Folder)}<span class="grow">{name.clone()}</span><span class="muted">{count}</span>{change(view, &name)}</div> }.into_any(),
         Some(Line::File(file)) => line(view, &file),
         None => ().into_any(),
     }
@@ -100,6 +101,19 @@ pub(super) fn tree(view: View, files: Files) -> AnyView {
         .into_any()
 }
 
+/// The way to what can be done with a directory as a whole.
+fn change(view: View, name: &str) -> AnyView {
+    let label = format!("Change directory {name}");
+    let name = name.to_owned();
+    let href = move || {
+        let mut address = view.address.get();
+        address.directory = Some(name.clone());
+        address.panel = Some("directory".to_owned());
+        view.router.href(Route::Repository(address))
+    };
+    view! { <a class="row-link" href=href aria-label=label>"Change"</a> }.into_any()
+}
+
 fn line(view: View, file: &FileMeta) -> AnyView {
     let path = file.id.path();
     let chosen = {
@@ -127,6 +141,7 @@ mod tests {
     #[test]
     fn files_stand_below_their_directory_and_a_search_narrows_both() {
         let file = |directory: &str, name: &str| FileMeta {
+            info: None,
             id: FileId::new("admin", directory, name),
             version: 1,
             size: 1,

@@ -1,8 +1,12 @@
 //! The repository: files by directory, their content and versions; writing, uploading, restoring and deleting them.
 
+mod about;
+mod directory;
 mod edit;
 mod file;
+mod large;
 mod list;
+mod search;
 mod upload;
 mod versions;
 
@@ -156,6 +160,7 @@ fn repository(view: View, group: &'static Group) -> AnyView {
             )
         }
     });
+    let contents = search::Search::new(view, files);
     let off = Signal::derive(move || group.refuses_operator());
     let open = move |panel: &'static str| {
         Callback::new(move |()| view.go(|address| address.panel = Some(panel.to_owned())))
@@ -178,6 +183,8 @@ fn repository(view: View, group: &'static Group) -> AnyView {
             .and_then(|path| untrack(|| files.find(&path)))
             .map(|file| edit::drawer(view, files, Some(file))),
         Some("upload") => Some(upload::drawer(view, files)),
+        Some("directory") => untrack(|| view.address.with(|address| address.directory.clone()))
+            .map(|name| directory::drawer(view, files, name)),
         _ => None,
     };
     view! {
@@ -189,7 +196,9 @@ fn repository(view: View, group: &'static Group) -> AnyView {
         <div class="toolbar" role="toolbar" aria-label="Filter files">
             {tabs()}
             <SearchField name="Search files" placeholder="Directory or file name" value=q on_input=search main=true/>
+            {contents.button()}
         </div>
+        {contents.results()}
         <div class="repo">
             {list::tree(view, files)}
             {move || match path.get() {

@@ -2,13 +2,13 @@
 
 use crate::reactive::{Callback, RwSignal, Signal};
 use crate::ui::view;
-use gridhelm_api::repository::{FileId, MAX_FILE};
+use gridhelm_api::repository::FileId;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 
-use super::{Files, View};
+use super::{Files, View, large};
 use crate::deployment::trouble;
 use crate::ui::format::bytes;
 use crate::ui::{Button, Drawer, Glyph, TextField, Weight, glyph, next_id};
@@ -20,6 +20,8 @@ struct Item {
     name: String,
     size: f64,
     outcome: RwSignal<Option<Result<String, String>>>,
+    /// How far a large one has come.
+    at: RwSignal<String>,
 }
 
 /// The drawer.
@@ -39,6 +41,7 @@ pub(super) fn drawer(view: View, files: Files) -> AnyView {
                     name: file.name(),
                     size: file.size(),
                     outcome: RwSignal::new(None),
+                    at: RwSignal::new("waits".to_owned()),
                     file: StoredValue::new_local(file),
                 });
             }
@@ -124,9 +127,9 @@ pub(super) fn drawer(view: View, files: Files) -> AnyView {
         });
     });
     let row = |item: Item| {
-        let outcome = item.outcome;
+        let (outcome, at) = (item.outcome, item.at);
         let words = move || match outcome.get() {
-            None => view! { <span class="muted">"waits"</span> }.into_any(),
+            None => view! { <span class="muted">{at.get()}</span> }.into_any(),
             Some(Ok(words)) => view! { {glyph(Glyph::Pass)}<span>{words}</span> }.into_any(),
             Some(Err(words)) => {
                 view! { {glyph(Glyph::Fail)}<span class="t-lost">{words}</span> }.into_any()
@@ -158,7 +161,7 @@ pub(super) fn drawer(view: View, files: Files) -> AnyView {
             <div class="drop" on:dragover=|event: web_sys::DragEvent| event.prevent_default() on:drop=dropped>
                 <label class="lbl" for="upload-files">"Files"</label>
                 <input id="upload-files" type="file" multiple=true on:change=picked/>
-                <p class="hint">"Or drop them here. At most 256 MiB each."</p>
+                <p class="hint">"Or drop them here. Large ones come in parts: after a break, choose the same file again, and it goes on."</p>
             </div>
             <ul class="files">{move || items.get().into_iter().map(row).collect_view()}</ul>
         </Drawer>
@@ -168,9 +171,16 @@ pub(super) fn drawer(view: View, files: Files) -> AnyView {
 
 /// Writes one file; the version that is there now is the one that is replaced.
 async fn upload(files: Files, id: FileId, item: &Item) -> Result<String, String> {
-    #[allow(clippy::cast_precision_loss, reason = "a bound of 256 MiB")]
-    if item.size > MAX_FILE as f64 {
-        return Err("larger than 256 MiB".to_owned());
+    if item.size > large::LARGE {
+        let present = untrack(|| files.find(&id.path()));
+        let file = item.file.with_value(Clone::clone);
+        let at = |words: String| drop(item.at.try_set(words));
+        let sent = large::upload(files.group, &id, &file, present, at).await;
+        return match sent {
+            Ok(()) => Ok("written".to_owned()),
+            Err(large::Fault::Words(words)) => Err(words.to_owned()),
+            Err(large::Fault::Client(error)) => Err(trouble("", &error).detail),
+        };
     }
     let buffer = JsFuture::from(item.file.with_value(|file| file.array_buffer()))
         .await

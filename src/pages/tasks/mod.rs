@@ -5,6 +5,7 @@ mod list;
 mod needs;
 mod output;
 mod run;
+mod sessions;
 mod words;
 
 use std::sync::Arc;
@@ -96,11 +97,16 @@ pub fn Page() -> AnyView {
             (address.panel.as_deref() == Some("run")).then(|| address.script.clone())
         })
     });
+    let left_over =
+        Callback::new(move |()| view.set(|address| address.panel = Some("sessions".to_owned())));
+    let sessions =
+        Memo::new(move |_| address.with(|address| address.panel.as_deref() == Some("sessions")));
     let chosen = Memo::new(move |_| address.with(|address| address.task.clone()));
     view! {
         <section data-fit="" aria-labelledby="page-title">
             <PageHead title="Tasks" answer=sentence>
                 {copy_as_curl(Callback::new(move |()| as_curl(&untrack(|| view.groups()), "/tasks")))}
+                <Button on_click=left_over>"Left-over sessions…"</Button>
                 <Button weight=Weight::Primary icon=Icon::Tasks on_click=open>"Run task"</Button>
             </PageHead>
             {toolbar(view)}
@@ -109,6 +115,7 @@ pub fn Page() -> AnyView {
                 {move || chosen.get().map(|id| details::panel(view, &id))}
             </div>
             {move || form.get().map(|script| run::drawer(view, script))}
+            {move || sessions.get().then(|| sessions::drawer(view))}
         </section>
     }
     .into_any()

@@ -1,9 +1,10 @@
 //! What this page says of tasks, as functions of what is known.
 
+use gridhelm_api::session::{NodeSession, SessionKind};
 use gridhelm_api::task::{ConsoleChunk, ConsoleKind, FailureKind, Task, TaskState};
 
 use crate::ui::Glyph;
-use crate::ui::format::duration;
+use crate::ui::format::{bytes, counted, duration};
 
 /// The states in the order of the chips: state, name in the address, word on the screen.
 pub(super) const STATES: [(TaskState, &str, &str); 6] = [
@@ -179,6 +180,60 @@ pub(super) fn names(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// What a session that nobody uses is called.
+pub(super) fn session(kind: SessionKind) -> &'static str {
+    match kind {
+        SessionKind::Zombie => "Zombie",
+        SessionKind::Abandoned => "Abandoned",
+        SessionKind::Unknown => "Unknown",
+        _ => "In use",
+    }
+}
+
+/// Why a session is there that nobody uses.
+pub(super) fn why(session: &NodeSession) -> String {
+    let mut why = match (session.kind, &session.server, session.epoch) {
+        (SessionKind::Zombie, Some(server), Some(epoch)) => {
+            format!("of {server}, epoch {epoch}, which is no longer active")
+        }
+        (SessionKind::Abandoned, ..) => "the active server has lost it".to_owned(),
+        _ => "bears no mark: nobody knows whose it is".to_owned(),
+    };
+    for (is, what) in [
+        (session.orphan, ", its listener is gone"),
+        (session.client_gone, ", nobody waits for its answer"),
+        (session.stopped, ", stopped"),
+    ] {
+        if is {
+            why.push_str(what);
+        }
+    }
+    why
+}
+
+/// What a session holds.
+pub(super) fn holds(session: &NodeSession) -> String {
+    let memory = bytes(session.memory);
+    match session.cpu_percent {
+        Some(share) => format!("{memory}, {share:.0} % of a processor"),
+        None => format!("{memory}, {} s of processor time", session.cpu_ms / 1_000),
+    }
+}
+
+/// What all of them hold together.
+pub(super) fn all_hold(all: &[NodeSession]) -> String {
+    let memory = all
+        .iter()
+        .fold(0_u64, |sum, s| sum.saturating_add(s.memory));
+    let share: f64 = all.iter().filter_map(|s| s.cpu_percent).sum();
+    format!(
+        "{} {} {} and {share:.0} % of a processor.",
+        counted(all.len(), "session"),
+        if all.len() == 1 { "holds" } else { "hold" },
+        bytes(memory)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,5 +282,41 @@ mod tests {
     #[test]
     fn names_may_stand_between_commas_or_spaces() {
         assert_eq!(names("fit, x y,,z"), ["fit", "x", "y", "z"]);
+    }
+
+    #[test]
+    fn a_left_over_session_says_what_it_is_and_what_it_holds() {
+        let zombie = NodeSession {
+            node: "r1".to_owned(),
+            pid: 7,
+            start: 9,
+            kind: SessionKind::Zombie,
+            group: Some("east".to_owned()),
+            server: Some("east-2".to_owned()),
+            epoch: Some(4),
+            task: None,
+            age_s: 60,
+            cpu_ms: 61_000,
+            cpu_percent: None,
+            memory: 412_000_000,
+            stopped: false,
+            orphan: true,
+            client_gone: true,
+            at: 0,
+        };
+        assert_eq!(
+            why(&zombie),
+            "of east-2, epoch 4, which is no longer active, its listener is gone, nobody waits for its answer"
+        );
+        assert_eq!(holds(&zombie), "412 MB, 61 s of processor time");
+        let busy = NodeSession {
+            cpu_percent: Some(94.6),
+            ..zombie.clone()
+        };
+        assert_eq!(holds(&busy), "412 MB, 95 % of a processor");
+        assert_eq!(
+            all_hold(&[zombie, busy]),
+            "2 sessions hold 824 MB and 95 % of a processor."
+        );
     }
 }

@@ -44,6 +44,10 @@ impl Section {
 
 /// What an entry does.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a place holds what an address may; there are some dozens, for as long as the palette is open"
+)]
 pub(crate) enum Act {
     /// Goes to a place.
     Visit(Place),

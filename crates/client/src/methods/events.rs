@@ -2,15 +2,16 @@
 
 use gridhelm_api::event::{Event, Severity, Topic};
 use gridhelm_api::group::GroupStats;
-use gridhelm_api::stream::Delta;
+use gridhelm_api::stream::{Delta, Snapshot};
 use gridhelm_api::task::ConsoleChunk;
-use gridhelm_api::{Millis, Page};
+use gridhelm_api::{Millis, Page, patch};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{Client, add_number, add_some};
 use crate::error::{Error, Result, bare};
 use crate::json;
+use crate::pieces;
 use crate::platform;
 use crate::request::{Body, Method};
 use crate::sse::{Message, Parser};
@@ -62,9 +63,12 @@ impl Client {
         self.get(&url).await
     }
 
-    /// The stream of changes, from `last_id` on if the server still knows that.
+    /// The stream of changes, from `last_id` on if the server still knows that. What changes of nodes comes as patches, from a server
+    /// that knows them.
     pub async fn stream(&self, last_id: Option<&str>) -> Result<EventStream> {
-        let mut request = self.request(Method::Get, "/events", Body::None);
+        let mut url = "/events".to_owned();
+        add_number(&mut url, "patches", Some(patch::VERSION.into()));
+        let mut request = self.request(Method::Get, &url, Body::None);
         request
             .headers
             .push(("accept", "text/event-stream".to_owned()));
@@ -174,10 +178,12 @@ fn delta(event: &str, text: &str) -> serde_json::Result<Option<Delta>> {
         json::read::<Of<T>>(text).map(|of| of.data)
     }
     Ok(Some(match event {
-        "snapshot" => Delta::Snapshot(read(text)?),
+        "snapshot" => Delta::Snapshot(snapshot(text)?.into()),
         "server" => Delta::Server(read(text)?),
         "group" => Delta::Group(read(text)?),
         "node" => Delta::Node(read(text)?),
+        // Without the wrapper of the others: it comes often.
+        "patch" => Delta::Patch(json::read(text)?),
         "node_removed" => {
             let NodeRemoved { name } = read(text)?;
             Delta::NodeRemoved { name }
@@ -199,6 +205,17 @@ fn delta(event: &str, text: &str) -> serde_json::Result<Option<Delta>> {
         }
         _ => return Ok(None),
     }))
+}
+
+/// A snapshot, its nodes one by one.
+fn snapshot(text: &str) -> serde_json::Result<Snapshot> {
+    let Some(cut) = pieces::cut(text, "nodes", 2) else {
+        return json::read::<Of<Snapshot>>(text).map(|of| of.data);
+    };
+    let mut snapshot = json::read::<Of<Snapshot>>(&cut.rest)?.data;
+    let nodes: serde_json::Result<_> = cut.items.into_iter().map(json::read).collect();
+    snapshot.nodes = nodes?;
+    Ok(snapshot)
 }
 
 #[cfg(test)]
@@ -227,6 +244,23 @@ mod tests {
             let text = serde_json::to_string(&written).unwrap();
             assert_eq!(delta(written.name(), &text).unwrap(), Some(written));
         }
+        let node = |name: &str| {
+            serde_json::json!({
+                "name": name, "host": "h", "port": 1, "slot_limit": 1, "operating_type": "mixed", "intent": "enabled",
+                "intent_since": 0, "version": 1, "created_at": 0,
+            })
+        };
+        for nodes in [vec![], vec![node("r1"), node("],\\\"")]] {
+            let all = serde_json::json!({
+                "server": gridhelm_api::group::ServerStatus::default(), "stats": GroupStats::default(),
+                "group": { "name": "nodes", "epoch": 1, "members": [], "database": "d" },
+                "nodes": nodes, "tasks": [], "events": [],
+            });
+            let written = Delta::Snapshot(serde_json::from_value(all).unwrap());
+            let text = serde_json::to_string(&written).unwrap();
+            assert_eq!(delta("snapshot", &text).unwrap(), Some(written));
+        }
+        assert!(delta("snapshot", "{\"data\":{\"nodes\":[{}]}}").is_err());
         assert_eq!(delta("weather", "{}").unwrap(), None);
         assert!(delta("tick", "{}").is_err());
     }

@@ -1,11 +1,13 @@
 //! The methods of the admin API, one for each route.
 
 mod accounts;
+mod alerts;
 mod events;
 mod nodes;
 mod packages;
 mod repository;
 mod server;
+mod sessions;
 mod tasks;
 mod upkeep;
 

@@ -1,7 +1,15 @@
 //! Files, versions, and replication.
 
-use gridhelm_api::changeset::{Changeset, ChangesetRequest, Committed, Manifest};
-use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
+use gridhelm_api::Page;
+use gridhelm_api::changeset::{
+    Changeset, ChangesetRecord, ChangesetReport, ChangesetRequest, Committed, ContentsRequest,
+    Listings, ListingsRequest, Manifest, PackTaken, PartState, Tree, Verification, VerifyRequest,
+};
+use gridhelm_api::grant::{Grant, GrantRequest, PullRequest};
+use gridhelm_api::hold::{Hold, RepositoryRules, VerdictRequest};
+use gridhelm_api::repository::{
+    FileId, FileInfo, FileMeta, FileVersion, SearchAnswer, SearchRequest,
+};
 use gridhelm_api::task::OneTimeLink;
 use serde::Serialize;
 
@@ -23,6 +31,12 @@ impl Client {
         let mut url = "/repository/files".to_owned();
         add_some(&mut url, "directory", directory);
         self.list(&url).await
+    }
+
+    /// Files by words in their paths or texts.
+    pub async fn search_files(&self, search: &SearchRequest) -> Result<SearchAnswer> {
+        self.call(Method::Post, "/repository/search", Body::json(search), None)
+            .await
     }
 
     /// A file's content; the latest version unless one is named.
@@ -86,10 +100,27 @@ impl Client {
         self.call(Method::Post, &url, Body::None, None).await
     }
 
-    /// The repository's content as a tree of hashes.
-    pub async fn manifest(&self) -> Result<Manifest> {
-        let mut request = self.request(Method::Get, "/repository/manifest", Body::None);
+    /// Every file with its hashes; what replications with that group left, and what was taken away.
+    pub async fn manifest(&self, with: &str) -> Result<Manifest> {
+        let mut url = "/repository/manifest".to_owned();
+        add_some(&mut url, "with", Some(with));
+        let mut request = self.request(Method::Get, &url, Body::None);
         request.timeout_s = SLOW;
+        platform::send(request).await?.json()
+    }
+
+    /// The root of the tree of hashes with its authors, or an author with its directories.
+    pub async fn tree(&self, author: Option<&str>) -> Result<Tree> {
+        let mut url = "/repository/tree".to_owned();
+        add_some(&mut url, "author", author);
+        self.get(&url).await
+    }
+
+    /// The files of some directories.
+    pub async fn listings(&self, listings: &ListingsRequest) -> Result<Listings> {
+        let body = Body::json(listings);
+        let mut request = self.request(Method::Post, "/repository/listings", body);
+        request.timeout_s = CONTENT;
         platform::send(request).await?.json()
     }
 
@@ -97,6 +128,123 @@ impl Client {
     pub async fn blob(&self, sha256: &str) -> Result<Vec<u8>> {
         self.content(&path(&["repository", "content", sha256]))
             .await
+    }
+
+    /// A range of a content.
+    pub async fn blob_range(&self, sha256: &str, offset: u64, length: u64) -> Result<Vec<u8>> {
+        let mut url = path(&["repository", "content", sha256]);
+        add_query(&mut url, "offset", &offset.to_string());
+        add_query(&mut url, "length", &length.to_string());
+        self.content(&url).await
+    }
+
+    /// Many contents, as a pack.
+    pub async fn contents(&self, sha256: Vec<String>) -> Result<Vec<u8>> {
+        let body = Body::json(&ContentsRequest { sha256 });
+        let mut request = self.request(Method::Post, "/repository/contents", body);
+        request.timeout_s = CONTENT;
+        Ok(platform::send(request).await?.body)
+    }
+
+    /// Says something else about a file, if it still is at that version.
+    pub async fn describe_file(
+        &self,
+        file: &FileId,
+        version: i64,
+        info: &FileInfo,
+    ) -> Result<FileMeta> {
+        let url = file_url("/repository/file", file);
+        self.call(Method::Patch, &url, Body::json(info), Some(version))
+            .await
+    }
+
+    /// Reads contents again and compares their hashes.
+    pub async fn verify_contents(&self, what: &VerifyRequest) -> Result<Verification> {
+        let body = Body::json(what);
+        let mut request = self.request(Method::Post, "/repository/verify", body);
+        request.timeout_s = CONTENT;
+        platform::send(request).await?.json()
+    }
+
+    /// What replications did here, newest first, and what is open; behind the changeset of that id.
+    pub async fn changesets(&self, before: Option<&str>) -> Result<Page<ChangesetRecord>> {
+        let mut url = "/repository/changesets?limit=100".to_owned();
+        add_some(&mut url, "before", before);
+        self.get(&url).await
+    }
+
+    /// A changeset with every file that it wrote.
+    pub async fn changeset(&self, id: &str) -> Result<ChangesetReport> {
+        let mut request = self.request(
+            Method::Get,
+            &path(&["repository", "changesets", id]),
+            Body::None,
+        );
+        request.timeout_s = SLOW;
+        platform::send(request).await?.json()
+    }
+
+    /// Approves or refuses a changeset that is held.
+    pub async fn judge_changeset(&self, id: &str, verdict: &VerdictRequest) -> Result<Hold> {
+        let url = path(&["repository", "changesets", id, "verdict"]);
+        self.call(Method::Post, &url, Body::json(verdict), None)
+            .await
+    }
+
+    /// Leave for another group's server to read these contents.
+    pub async fn grant_contents(&self, sha256: Vec<String>) -> Result<Grant> {
+        let body = Body::json(&GrantRequest { sha256 });
+        self.call(Method::Post, "/repository/grants", body, None)
+            .await
+    }
+
+    /// Has the target's server fetch a content from the source's; how much has come.
+    pub async fn pull_content(&self, changeset: &str, pull: &PullRequest) -> Result<PartState> {
+        let url = path(&["repository", "changesets", changeset, "pull"]);
+        let mut request = self.request(Method::Post, &url, Body::json(pull));
+        request.timeout_s = CONTENT;
+        platform::send(request).await?.json()
+    }
+
+    /// What the group asks of replications, and of those who read its files.
+    pub async fn repository_rules(&self) -> Result<RepositoryRules> {
+        self.get("/repository/rules").await
+    }
+
+    /// Sets that, if it still is at its version.
+    pub async fn set_repository_rules(&self, rules: &RepositoryRules) -> Result<RepositoryRules> {
+        let version = Some(rules.version);
+        self.call(Method::Put, "/repository/rules", Body::json(rules), version)
+            .await
+    }
+
+    /// Forgets an open changeset.
+    pub async fn discard_changeset(&self, id: &str) -> Result<()> {
+        let url = path(&["repository", "changesets", id]);
+        self.call(Method::Delete, &url, Body::None, None).await
+    }
+
+    /// Sends many contents that a changeset misses, as a pack.
+    pub async fn upload_contents(&self, changeset: &str, pack: Vec<u8>) -> Result<PackTaken> {
+        let url = path(&["repository", "changesets", changeset, "contents"]);
+        let mut request = self.request(Method::Put, &url, Body::Bytes(pack));
+        request.timeout_s = CONTENT;
+        platform::send(request).await?.json()
+    }
+
+    /// Sends a part of a large content that a changeset misses; without bytes it only asks how much has come.
+    pub async fn upload_part(
+        &self,
+        changeset: &str,
+        sha256: &str,
+        offset: u64,
+        bytes: Vec<u8>,
+    ) -> Result<PartState> {
+        let mut url = path(&["repository", "changesets", changeset, "parts", sha256]);
+        add_query(&mut url, "offset", &offset.to_string());
+        let mut request = self.request(Method::Put, &url, Body::Bytes(bytes));
+        request.timeout_s = CONTENT;
+        platform::send(request).await?.json()
     }
 
     /// Opens a changeset at this server's group, the target.

@@ -142,6 +142,10 @@ impl Grid {
                     certain: true,
                 };
                 self.see(duty, cell, sign);
+            } else if error.usable {
+                // It answers, and R says why no session can be had: heartbeats would not show it.
+                let reason = error.brief().to_owned();
+                self.see(duty, cell, Sign::ProbeFailed { reason });
             } else {
                 cell.look_now.notify_one();
             }

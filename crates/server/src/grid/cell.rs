@@ -1,14 +1,18 @@
 //! One node as the active server holds it: row, health, slots and sessions opened ahead.
 
 use super::health::{Machine, Rules};
+use super::measures::Measures;
 use super::packages::Known;
-use super::session::Session;
+use super::session::{Proof, Session};
+use super::sessions::Seen;
 use super::slots::{Condition, SlotTable};
+use crate::alerts::Glance;
 use crate::clock;
 use crate::store::{SessionRow, StoredNode};
 use gridhelm_api::Millis;
-use gridhelm_api::node::{Intent, Node, NodeFacts, OperatingType};
+use gridhelm_api::node::{Intent, Node, NodeDrain, NodeFacts, OperatingType, TimelinePoint};
 use gridhelm_api::packages::{NODE_LABEL, Needs};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +39,8 @@ pub(crate) struct Cell {
     pub(super) reclaim: Notify,
     /// Its packages are to be read.
     pub(super) list_packages: Notify,
+    /// Whether tasks that run on it are interrupted.
+    pub(super) evict: watch::Sender<bool>,
     /// Held while its packages are read.
     pub(super) reading: tokio::sync::Mutex<()>,
     state: Mutex<CellState>,
@@ -45,8 +51,8 @@ pub(super) struct Doomed {
     pub(super) row: SessionRow,
     /// Whether a row in the store tells of it.
     pub(super) recorded: bool,
-    /// Becomes `true` with the proof.
-    pub(super) proven: watch::Sender<bool>,
+    /// Says so once it is proven dead.
+    pub(super) proven: watch::Sender<Proof>,
 }
 
 /// What changes of a node.
@@ -60,12 +66,22 @@ pub(super) struct CellState {
     pub(super) doomed: Vec<Doomed>,
     pub(super) facts: Option<NodeFacts>,
     pub(super) packages: Known,
+    /// The sessions that the last probe saw.
+    pub(super) seen: Seen,
     pub(super) load: Option<f64>,
     pub(super) memory_used: Option<f64>,
     pub(super) last_heartbeat: Option<Millis>,
     pub(super) heartbeat_ms: Option<f64>,
-    /// Usable and all slots as last recorded in the node's history.
-    pub(super) recorded: Option<(u32, u32)>,
+    /// The last hour.
+    pub(super) measures: Measures,
+    /// Usable and all slots as last recorded in the node's history, and whether people wanted it so.
+    pub(super) recorded: Option<(u32, u32, bool)>,
+    /// Tasks that ended on it since its intent was set, as far as this duty saw them.
+    pub(super) ended: u32,
+    /// When the tasks that run on it end at the latest, by slot.
+    pub(super) latest: BTreeMap<usize, Millis>,
+    /// How it stood when an earlier duty last wrote that down.
+    pub(super) before: Option<TimelinePoint>,
     /// Until when no task is put here after a session could not be opened.
     pub(super) shunned_until: Option<tokio::time::Instant>,
     /// Ends the loops that look after the node.
@@ -88,6 +104,7 @@ impl Cell {
             refill: Notify::new(),
             reclaim: Notify::new(),
             list_packages: Notify::new(),
+            evict: watch::Sender::new(evicts(&stored)),
             reading: tokio::sync::Mutex::new(()),
             state: Mutex::new(CellState {
                 slots: SlotTable::new(stored.slot_limit, condition, now),
@@ -97,11 +114,16 @@ impl Cell {
                 doomed: Vec::new(),
                 facts: None,
                 packages: Known::default(),
+                seen: Seen::default(),
                 load: None,
                 memory_used: None,
                 last_heartbeat: None,
                 heartbeat_ms: None,
+                measures: Measures::default(),
                 recorded: None,
+                ended: 0,
+                latest: BTreeMap::new(),
+                before: None,
                 shunned_until: None,
                 monitor: CancellationToken::new(),
                 stored,
@@ -149,15 +171,16 @@ impl CellState {
         out
     }
 
-    /// Usable slots and all slots, when they differ from what was last recorded; they count as recorded
-    /// from then on.
+    /// Usable slots and all slots, when they, or whether people want it so, differ from what was last recorded; they count as
+    /// recorded from then on.
     pub(super) fn capacity_change(&mut self) -> Option<(u32, u32)> {
-        let now = (self.slots.usable(), self.stored.slot_limit);
+        let (usable, total) = (self.slots.usable(), self.stored.slot_limit);
+        let now = (usable, total, self.stored.intent != Intent::Enabled);
         if self.recorded == Some(now) {
             return None;
         }
         self.recorded = Some(now);
-        Some(now)
+        Some((usable, total))
     }
 
     /// Whether a task of this kind may run here.
@@ -183,6 +206,30 @@ impl CellState {
         })
     }
 
+    /// How its drain stands.
+    fn drain(&self) -> NodeDrain {
+        let busy = self.slots.busy();
+        NodeDrain {
+            done: self.ended,
+            waiting: u32::try_from(busy).unwrap_or(u32::MAX),
+            latest: self.latest.values().max().copied().filter(|_| busy > 0),
+        }
+    }
+
+    /// The node as alert rules look at it.
+    pub(super) fn glance(&self) -> Glance {
+        Glance {
+            name: self.stored.name.clone(),
+            labels: self.stored.labels.clone(),
+            takes: self.stored.operating_type,
+            intent: self.stored.intent,
+            health: self.machine.health(),
+            reason: self.machine.reason(),
+            usable: self.slots.usable(),
+            zombies: self.slots.zombies(),
+        }
+    }
+
     /// The node as the API shows it.
     pub(super) fn view(&self) -> Node {
         Node {
@@ -195,6 +242,7 @@ impl CellState {
             load: self.load,
             memory_used: self.memory_used,
             facts: self.facts.clone(),
+            drain: (self.stored.intent == Intent::Draining).then(|| self.drain()),
             slots: self.slots.view(),
             ..self.stored.shown()
         }
@@ -205,6 +253,17 @@ impl CellState {
 pub(super) fn is_elsewhere(old: &StoredNode, new: &StoredNode) -> bool {
     (&old.host, old.port, &old.user, &old.password)
         != (&new.host, new.port, &new.user, &new.password)
+}
+
+/// Whether the intent wants that what runs is interrupted now.
+pub(super) fn evicts(node: &StoredNode) -> bool {
+    node.intent_force
+        && match node.intent {
+            Intent::Enabled => false,
+            Intent::Disabled => true,
+            // With a deadline: not before that has passed.
+            Intent::Draining => node.intent_until.is_none(),
+        }
 }
 
 /// In words, for reasons.

@@ -1,11 +1,12 @@
 //! A slot in a task's hands.
 
-use super::cell::Cell;
-use super::session::{Session, SessionError};
+use super::cell::{Cell, intent_words};
+use super::session::{Proof, Session, SessionError};
 use super::{Duty, Grid};
 use crate::clock;
 use crate::store::{SessionRow, StoredNode};
-use gridhelm_api::node::Intent;
+use gridhelm_api::Millis;
+use gridhelm_api::node::{Intent, OperatingType};
 use gridhelm_api::packages::Needs;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ pub struct Need {
     pub waited_for: bool,
     /// Only nodes with this label.
     pub label: Option<String>,
-    /// Not this node, as long as another could: the last attempt failed there.
+    /// Not this node, as long as another takes such work, free or not: the last attempt was lost there.
     pub avoid: Option<String>,
     /// The packages that its code names.
     pub packages: Arc<Needs>,
@@ -54,8 +55,8 @@ impl Opened {
 }
 
 impl Grid {
-    /// Takes the best slot for a task: on the node with the smallest share of busy slots, and of those
-    /// one with a session opened ahead. `None`: none is free now.
+    /// Takes the best slot for a task: on nodes of its own operating type before mixed ones, with a session opened
+    /// ahead before others, then with the smallest share of busy slots. `None`: none is free now.
     pub(crate) fn claim(
         self: &Arc<Self>,
         duty: &Arc<Duty>,
@@ -96,12 +97,14 @@ impl Grid {
             .read()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let least = least_lacking(cells.values(), need);
+        let avoided = avoided(cells.values(), need, least);
         let mut best: Option<(Rank, &Arc<Cell>)> = None;
         for cell in cells.values() {
             let state = cell.lock();
             let (free, ready) = state.slots.available();
             let shunned = state.shunned_until.is_some_and(|until| now < until);
-            if free == 0 || shunned || !state.fits(need.waited_for, need.label.as_deref()) {
+            let out = shunned || avoided == Some(cell.name.as_str());
+            if free == 0 || out || !state.fits(need.waited_for, need.label.as_deref()) {
                 continue;
             }
             let (lacked, wished) = state.lacks(&need.packages);
@@ -109,8 +112,8 @@ impl Grid {
                 continue;
             }
             let rank = Rank {
-                avoided: need.avoid.as_deref() == Some(cell.name.as_str()),
                 wished,
+                mixed: state.stored.operating_type == OperatingType::Mixed,
                 cold: ready == 0,
                 busy: per_mille(state.slots.busy(), state.slots.limit()),
                 load: load(state.load),
@@ -138,11 +141,29 @@ fn least_lacking<'a>(cells: impl Iterator<Item = &'a Arc<Cell>>, need: &Need) ->
     open.min().unwrap_or(0)
 }
 
+/// The node that a task must not go to: where its last attempt was lost, if any other node takes such work. Where none
+/// does, the task may as well go there again.
+fn avoided<'a, 'n>(
+    mut cells: impl Iterator<Item = &'a Arc<Cell>>,
+    need: &'n Need,
+    least: usize,
+) -> Option<&'n str> {
+    let lost = need.avoid.as_deref()?;
+    let elsewhere = cells.any(|cell| {
+        let state = cell.lock();
+        cell.name != lost
+            && state.slots.open_for_work()
+            && state.fits(need.waited_for, need.label.as_deref())
+            && state.lacks(&need.packages).0 <= least
+    });
+    elsewhere.then_some(lost)
+}
+
 /// Smaller is better, field by field.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
-    avoided: bool,
     wished: usize,
+    mixed: bool,
     cold: bool,
     busy: usize,
     load: u32,
@@ -198,19 +219,37 @@ impl Claim {
         (self, opened)
     }
 
+    /// The task that runs in it ends at the latest then.
+    pub(crate) fn ends_by(&self, at: Millis) {
+        self.cell.lock().latest.insert(self.slot, at);
+    }
+
+    /// Completes when what runs on the node is to be interrupted, with the reason that people gave.
+    pub(crate) async fn evicted(&self) -> String {
+        let mut evict = self.cell.evict.subscribe();
+        if evict.wait_for(|now| *now).await.is_err() {
+            // The sender lives as long as the claim's cell.
+            std::future::pending::<()>().await;
+        }
+        intent_words(&self.cell.stored())
+    }
+
     /// The task is being stopped.
     pub(crate) fn stalled(&self) {
         self.cell.lock().slots.stall(self.slot, clock::now());
         self.grid.publish_soon(&self.cell);
     }
 
-    /// Has a session of this slot reclaimed; answers whether it is proven dead within a time. If not, the
-    /// slot stays out until it is.
-    pub(crate) async fn bury(&self, row: SessionRow, recorded: bool, within: Duration) -> bool {
+    /// Has a session of this slot reclaimed; answers what is known of its end within a time. While nothing is,
+    /// the slot stays out.
+    pub(crate) async fn bury(&self, row: SessionRow, recorded: bool, within: Duration) -> Proof {
         let mut proven = self.cell.doom(Some(self.slot), row, recorded);
         self.grid.publish_soon(&self.cell);
-        let proof = proven.wait_for(|proven| *proven);
-        matches!(tokio::time::timeout(within, proof).await, Ok(Ok(_)))
+        let proof = proven.wait_for(|proof| proof.is_dead());
+        match tokio::time::timeout(within, proof).await {
+            Ok(Ok(proof)) => *proof,
+            _ => Proof::None,
+        }
     }
 
     /// A session opened ahead may have died meanwhile.
@@ -230,6 +269,9 @@ impl Drop for Claim {
         let drained = {
             let mut state = self.cell.lock();
             state.slots.free(self.slot, clock::now());
+            if state.latest.remove(&self.slot).is_some() {
+                state.ended = state.ended.saturating_add(1);
+            }
             let left = state.slots.busy();
             (state.stored.intent == Intent::Draining && left == 0)
                 .then(|| (state.slots.usable(), state.stored.slot_limit))

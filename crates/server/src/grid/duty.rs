@@ -1,17 +1,17 @@
 //! Taking the grid up and laying it down.
 
-use super::cell::{Cell, intent_words, is_elsewhere};
+use super::cell::{Cell, evicts, intent_words, is_elsewhere};
 use super::health::Machine;
 use super::session::Session;
 use super::{Duty, Grid, record};
 use crate::clock;
 use crate::store::{Fence, SessionRow, StoreError, StoredNode};
-use gridhelm_api::node::Intent;
-use gridhelm_api::stream::Delta;
+use gridhelm_api::node::{Intent, TimelinePoint};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,8 +21,18 @@ const LAY_DOWN: Duration = Duration::from_millis(500);
 const END_SESSIONS: Duration = Duration::from_secs(2);
 /// A changed node is published at most so often.
 const PUBLISH_EVERY: Duration = Duration::from_millis(100);
+/// Heartbeats are published together so often.
+const BEATS_EVERY: Duration = Duration::from_secs(1);
 /// Pause between two tries to read the database at the beginning.
 const RETRY: Duration = Duration::from_millis(200);
+
+/// What a duty begins with.
+struct Begun {
+    nodes: Vec<StoredNode>,
+    rows: Vec<SessionRow>,
+    /// How each node stood when that was last written down.
+    points: BTreeMap<String, TimelinePoint>,
+}
 
 impl Grid {
     /// Begins to look after the nodes under this fence.
@@ -35,13 +45,23 @@ impl Grid {
             begun: watch::Sender::new(false),
             records,
         });
-        *self.duty.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&duty));
+        let before = self
+            .duty
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .replace(Arc::clone(&duty));
+        if let Some(before) = before {
+            tracing::error!(epoch = before.fence.epoch, "a duty was not laid down");
+            before.cancel.cancel();
+        }
         duty.tracker
             .spawn(record::run(Arc::clone(self), Arc::clone(&duty), queue));
         duty.tracker
-            .spawn(publish_dirty(Arc::clone(self), Arc::clone(&duty)));
+            .spawn(publish_pending(Arc::clone(self), Arc::clone(&duty)));
+        duty.tracker
+            .spawn(super::intents::run(Arc::clone(self), Arc::clone(&duty)));
         match self.read_all().await {
-            Ok((nodes, rows)) => self.begin(&duty, nodes, rows),
+            Ok(all) => self.begin(&duty, all),
             Err(error) => {
                 tracing::warn!(%error, "the nodes cannot be read yet; trying again");
                 let grid = Arc::clone(self);
@@ -49,8 +69,8 @@ impl Grid {
                 duty.tracker.spawn(async move {
                     while !again.cancel.is_cancelled() {
                         tokio::time::sleep(RETRY).await;
-                        if let Ok((nodes, rows)) = grid.read_all().await {
-                            return grid.begin(&again, nodes, rows);
+                        if let Ok(all) = grid.read_all().await {
+                            return grid.begin(&again, all);
                         }
                     }
                 });
@@ -59,11 +79,20 @@ impl Grid {
         duty
     }
 
-    async fn read_all(&self) -> Result<(Vec<StoredNode>, Vec<SessionRow>), StoreError> {
-        Ok((self.store.nodes().await?, self.store.sessions().await?))
+    async fn read_all(&self) -> Result<Begun, StoreError> {
+        Ok(Begun {
+            nodes: self.store.nodes().await?,
+            rows: self.store.sessions().await?,
+            points: self.store.last_points().await?.into_iter().collect(),
+        })
     }
 
-    fn begin(self: &Arc<Self>, duty: &Arc<Duty>, nodes: Vec<StoredNode>, rows: Vec<SessionRow>) {
+    fn begin(self: &Arc<Self>, duty: &Arc<Duty>, begun: Begun) {
+        let Begun {
+            nodes,
+            rows,
+            mut points,
+        } = begun;
         let mut by_node: BTreeMap<String, Vec<SessionRow>> = BTreeMap::new();
         for row in rows.into_iter().filter(|r| r.epoch < duty.fence.epoch) {
             by_node.entry(row.node.clone()).or_default().push(row);
@@ -71,11 +100,13 @@ impl Grid {
         for node in nodes {
             let left = by_node.remove(&node.name).unwrap_or_default();
             let cell = Arc::new(Cell::new(node, self.options.rules));
+            cell.lock().before = points.remove(&cell.name);
             for row in left {
                 cell.doom(None, row, true);
             }
             self.insert(duty, &cell);
         }
+        self.intents_changed.notify_one();
         duty.begun.send_replace(true);
         for (node, rows) in by_node {
             tracing::warn!(
@@ -101,32 +132,46 @@ impl Grid {
             return;
         };
         let now = clock::now();
-        let (unwanted, moved, change) = {
+        let (unwanted, moved, change, drained) = {
             let mut state = cell.lock();
             let moved = is_elsewhere(&state.stored, &stored);
-            let reason = if state.stored.intent == stored.intent {
-                "edited".to_owned()
-            } else {
+            let other_intent = state.stored.intent != stored.intent;
+            let reason = if other_intent {
                 intent_words(&stored)
+            } else {
+                "edited".to_owned()
             };
             state.stored = stored;
+            if other_intent {
+                state.ended = 0;
+            }
+            cell.evict.send_replace(evicts(&state.stored));
             if moved {
                 state.machine = Machine::new(self.options.rules);
                 state.health_since = now;
                 state.facts = None;
                 state.packages = super::packages::Known::default();
+                state.seen = super::sessions::Seen::default();
             }
             let limit = state.stored.slot_limit;
             state.slots.resize(limit, now);
             state.settle(now);
             let change = state.capacity_change().map(|c| (c, reason));
-            (state.take_unwanted(now), moved, change)
+            // Nothing runs on it: its drain is over as it begins.
+            let drained =
+                other_intent && state.stored.intent == Intent::Draining && state.slots.busy() == 0;
+            let drained = drained.then(|| (state.slots.usable(), state.stored.slot_limit));
+            (state.take_unwanted(now), moved, change, drained)
         };
         self.dismiss(duty, unwanted);
         if let Some(((usable, total), reason)) = change {
             // The edit itself is an event already: only the history is written here.
             self.record(duty, &cell, usable, total, reason, None);
         }
+        if let Some((usable, total)) = drained {
+            self.drained(duty, &cell, usable, total);
+        }
+        self.intents_changed.notify_one();
         if moved {
             cell.lock().monitor.cancel();
             self.start_monitor(duty, &cell);
@@ -191,6 +236,7 @@ impl Grid {
         duty.cancel.cancel();
         let cells =
             std::mem::take(&mut *self.cells.write().unwrap_or_else(PoisonError::into_inner));
+        self.forget_told();
         let mut left = Vec::new();
         for cell in cells.values() {
             let mut state = cell.lock();
@@ -214,23 +260,23 @@ impl Grid {
     }
 }
 
-/// Publishes changed nodes, each at most ten times a second, until the duty ends: a switch waits for this.
-async fn publish_dirty(grid: Arc<Grid>, duty: Arc<Duty>) {
+/// Publishes changed nodes, each at most ten times a second, and the heartbeats of all together, until the duty ends: a switch waits
+/// for this.
+async fn publish_pending(grid: Arc<Grid>, duty: Arc<Duty>) {
+    let mut beats = tokio::time::interval(BEATS_EVERY);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
+        let with_beats = tokio::select! {
             () = duty.cancel.cancelled() => return,
-            () = grid.dirty_set.notified() => {}
-        }
-        tokio::select! {
-            () = duty.cancel.cancelled() => return,
-            () = tokio::time::sleep(PUBLISH_EVERY) => {}
-        }
-        let names = std::mem::take(&mut *grid.dirty.lock().unwrap_or_else(PoisonError::into_inner));
-        for name in names {
-            if let Some(cell) = grid.cell(&name) {
-                let node = cell.lock().view();
-                grid.hub.publish(&Delta::Node(Box::new(node)));
+            () = grid.pending_soon.notified() => false,
+            _ = beats.tick() => true,
+        };
+        if !with_beats {
+            tokio::select! {
+                () = duty.cancel.cancelled() => return,
+                () = tokio::time::sleep(PUBLISH_EVERY) => {}
             }
         }
+        grid.publish_due(with_beats);
     }
 }

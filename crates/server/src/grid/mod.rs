@@ -8,7 +8,10 @@ mod ahead;
 mod cell;
 mod claim;
 mod duty;
+pub(crate) mod guard;
 pub mod health;
+mod intents;
+mod measures;
 mod monitor;
 pub mod packages;
 mod reach;
@@ -16,6 +19,8 @@ mod reclaim;
 mod record;
 pub mod rserve;
 pub mod session;
+pub mod sessions;
+mod shown;
 mod sight;
 pub mod slots;
 
@@ -23,15 +28,17 @@ pub(crate) use claim::Opened;
 pub use claim::{Claim, Need};
 pub(crate) use health::seconds;
 pub(crate) use reclaim::target;
-pub use session::{Marker, Session, SessionError, SessionProvider};
+pub use session::{Marker, Proof, Session, SessionError, SessionProvider};
 
+use crate::alerts::Glance;
 use crate::hub::Hub;
 use crate::store::{Fence, Result as StoreResult, Store, StoredNode};
 use cell::Cell;
 use gridhelm_api::event::Event;
+use gridhelm_api::measures::NodeMeasures;
 use gridhelm_api::node::{Node, NodeDraft, NodeTest};
 use gridhelm_api::stream::Delta;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 use tokio::sync::{Notify, mpsc, watch};
@@ -83,9 +90,13 @@ pub struct Grid {
     duty: Mutex<Option<Arc<Duty>>>,
     /// A slot may have become available.
     pub(crate) slots_changed: Notify,
+    /// The nodes as the event streams were told of them.
+    shown: Mutex<shown::Shown>,
     /// Nodes whose change is still to be published.
-    dirty: Mutex<BTreeSet<String>>,
-    dirty_set: Notify,
+    pending: Mutex<shown::Pending>,
+    pending_soon: Notify,
+    /// An intent that ends by itself may have been set.
+    intents_changed: Notify,
 }
 
 impl Grid {
@@ -121,8 +132,10 @@ impl Grid {
             cells: RwLock::default(),
             duty: Mutex::default(),
             slots_changed: Notify::new(),
-            dirty: Mutex::default(),
-            dirty_set: Notify::new(),
+            shown: Mutex::default(),
+            pending: Mutex::default(),
+            pending_soon: Notify::new(),
+            intents_changed: Notify::new(),
         })
     }
 
@@ -136,6 +149,15 @@ impl Grid {
         Ok(stored.iter().map(StoredNode::shown).collect())
     }
 
+    /// The nodes as alert rules look at them; `None` on a server that is not active, and before its nodes were read.
+    pub(crate) fn glance(&self) -> Option<Vec<Glance>> {
+        let duty = self.on_duty()?;
+        if !*duty.begun.borrow() {
+            return None;
+        }
+        Some(self.cells().iter().map(|c| c.lock().glance()).collect())
+    }
+
     /// One node, as in [`Grid::nodes`].
     pub async fn node(&self, name: &str) -> StoreResult<Option<Node>> {
         if self.on_duty().is_some() {
@@ -146,6 +168,15 @@ impl Grid {
             .iter()
             .find(|n| n.name == name)
             .map(StoredNode::shown))
+    }
+
+    /// What was measured of a node in the last hour; nothing at a server that is not active, or of a node that it does not know.
+    pub fn measures(&self, name: &str) -> NodeMeasures {
+        let duty = self.on_duty();
+        let cell = duty.and_then(|_| self.cell(name));
+        cell.map_or_else(NodeMeasures::default, |cell| {
+            cell.lock().measures.shown(crate::clock::now())
+        })
     }
 
     /// Call it after a node's row was made or edited, or its intent changed: reads it again at once and
@@ -175,9 +206,7 @@ impl Grid {
         if let (Some(cell), Some(duty)) = (cell, self.on_duty()) {
             self.abandon(&duty, &cell);
         }
-        self.hub.publish(&Delta::NodeRemoved {
-            name: name.to_owned(),
-        });
+        self.publish_removed(name);
     }
 
     /// Tests a node to be from this server, step by step, in at most about 6 s.
@@ -216,20 +245,6 @@ impl Grid {
     fn cell(&self, name: &str) -> Option<Arc<Cell>> {
         let cells = self.cells.read().unwrap_or_else(PoisonError::into_inner);
         cells.get(name).cloned()
-    }
-
-    /// Publishes a node now.
-    fn publish(&self, cell: &Cell) {
-        let node = cell.lock().view();
-        self.hub.publish(&Delta::Node(Box::new(node)));
-    }
-
-    /// Publishes a node within 100 ms, together with what else changes of it until then.
-    fn publish_soon(&self, cell: &Cell) {
-        let mut dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
-        if dirty.insert(cell.name.clone()) {
-            self.dirty_set.notify_one();
-        }
     }
 
     pub(crate) fn publish_events(&self, events: Vec<Event>) {

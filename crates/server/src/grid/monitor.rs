@@ -93,11 +93,13 @@ impl Minder {
                     let ms = took.as_secs_f64() * 1_000.0;
                     {
                         let mut state = self.cell.lock();
-                        state.last_heartbeat = Some(clock::now());
+                        let (now, load, memory) = (clock::now(), state.load, state.memory_used);
+                        state.measures.beat(now, ms, load, memory);
+                        state.last_heartbeat = Some(now);
                         state.heartbeat_ms = Some((ms * 100.0).round() / 100.0);
                     }
                     self.see(Sign::Beat { ms });
-                    self.grid.publish_soon(&self.cell);
+                    self.grid.publish_beat(&self.cell);
                 }
                 Ok(Err(error)) => self.see(Sign::BeatFailed {
                     reason: error.brief().to_owned(),
@@ -210,9 +212,13 @@ impl Minder {
             let node = self.cell.stored();
             match timeout(LIMIT, self.grid.provider.probe(&node)).await {
                 Ok(Ok(probed)) => {
-                    self.cell.lock().facts = Some(probed.facts);
+                    {
+                        let mut state = self.cell.lock();
+                        state.facts = Some(probed.facts);
+                        state.seen.look(&probed.sessions, clock::now());
+                    }
                     self.see(Sign::Probed);
-                    self.grid.publish_soon(&self.cell);
+                    self.grid.publish_beat(&self.cell);
                     packages::compare(&self.cell, probed.packages_mark);
                     reclaim::doom_strays(&self, &probed.sessions);
                 }

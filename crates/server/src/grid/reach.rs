@@ -143,6 +143,8 @@ pub(super) fn to_be(draft: &NodeDraft) -> StoredNode {
         intent_reason: None,
         intent_by: None,
         intent_since: now,
+        intent_until: None,
+        intent_force: false,
         version: 0,
         created_at: now,
     }

@@ -6,7 +6,8 @@
 use super::Grid;
 use super::cell::{Cell, Doomed};
 use super::monitor::Minder;
-use super::session::{FoundSession, ReclaimTarget};
+use super::record::Told;
+use super::session::{FoundSession, Proof, ReclaimTarget};
 use crate::clock;
 use crate::store::SessionRow;
 use gridhelm_api::event::Severity;
@@ -22,18 +23,18 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Cell {
-    /// Has a session ended. The answer becomes `true` once it is proven dead.
+    /// Has a session ended. The answer says so once it is proven dead.
     pub(super) fn doom(
         &self,
         slot: Option<usize>,
         row: SessionRow,
         recorded: bool,
-    ) -> watch::Receiver<bool> {
+    ) -> watch::Receiver<Proof> {
         let mut state = self.lock();
         if let Some(known) = state.doomed.iter().find(|d| d.row.id == row.id) {
             return known.proven.subscribe();
         }
-        let (proven, answer) = watch::channel(false);
+        let (proven, answer) = watch::channel(Proof::None);
         let by = format!("{}, epoch {}", row.server, row.epoch);
         state.slots.doom(slot, &row.id, &by, row.pid, clock::now());
         state.doomed.push(Doomed {
@@ -74,7 +75,7 @@ impl Grid {
                 state.doomed.iter().find(same).map(|d| d.proven.subscribe())
             };
             match doomed {
-                Some(mut proven) => proven.wait_for(|proven| *proven).await.is_ok(),
+                Some(mut proven) => proven.wait_for(|proof| proof.is_dead()).await.is_ok(),
                 None => true,
             }
         };
@@ -107,9 +108,10 @@ pub(super) async fn run(minder: Minder) {
             if minder.stop.is_cancelled() {
                 return;
             }
-            if end(&minder, &row).await {
+            let proof = end(&minder, &row).await;
+            if proof.is_dead() {
                 pause = FIRST_PAUSE;
-                buried(&minder, &row).await;
+                buried(&minder, &row, proof).await;
             }
         }
         if minder.cell.lock().doomed.is_empty() {
@@ -124,8 +126,8 @@ pub(super) async fn run(minder: Minder) {
     }
 }
 
-/// Tries once. Whether the session is proven dead.
-async fn end(minder: &Minder, row: &SessionRow) -> bool {
+/// Tries once.
+async fn end(minder: &Minder, row: &SessionRow) -> Proof {
     let node = minder.cell.stored();
     let target = target(row);
     let grid = &minder.grid;
@@ -133,17 +135,17 @@ async fn end(minder: &Minder, row: &SessionRow) -> bool {
         .provider
         .reclaim(&node, &target, &grid.group, minder.duty.fence.epoch);
     match timeout(LIMIT, tried).await {
-        Ok(Ok(proven)) => proven,
+        Ok(Ok(proof)) => proof,
         Ok(Err(error)) => {
             tracing::warn!(node = node.name, pid = row.pid, %error, "a session could not be reclaimed");
             minder.cell.look_now.notify_one();
-            false
+            Proof::None
         }
-        Err(_) => false,
+        Err(_) => Proof::None,
     }
 }
 
-async fn buried(minder: &Minder, row: &SessionRow) {
+async fn buried(minder: &Minder, row: &SessionRow, proof: Proof) {
     let Minder {
         grid, duty, cell, ..
     } = minder;
@@ -162,12 +164,25 @@ async fn buried(minder: &Minder, row: &SessionRow) {
     {
         tracing::debug!(node = cell.name, %error, "the row of a reclaimed session was kept");
     }
-    doomed.proven.send_replace(true);
+    doomed.proven.send_replace(proof);
     let by = format!("{}, epoch {}", row.server, row.epoch);
     tracing::info!(node = cell.name, pid = row.pid, by, "session reclaimed");
     if row.epoch < duty.fence.epoch {
         let reason = format!("the session of {by} (process {}) was reclaimed", row.pid);
-        grid.capacity_changed(duty, cell, &reason, Severity::Good, "slot.reclaimed");
+        let good = Severity::Good;
+        if !grid.capacity_changed(duty, cell, &reason, good, "slot.reclaimed") {
+            // It held no slot: the event stands for itself.
+            let (usable, total) = {
+                let state = cell.lock();
+                (state.slots.usable(), state.stored.slot_limit)
+            };
+            let told = Told {
+                severity: good,
+                kind: "session.reclaimed",
+                message: reason.clone(),
+            };
+            grid.record(duty, cell, usable, total, reason, Some(told));
+        }
     }
     grid.publish_soon(cell);
     cell.refill.notify_one();

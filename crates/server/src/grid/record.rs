@@ -5,7 +5,7 @@ use super::{Duty, Grid};
 use crate::clock;
 use crate::store::{EventDraft, Notes, StoreError};
 use gridhelm_api::event::{Severity, Topic};
-use gridhelm_api::node::TimelinePoint;
+use gridhelm_api::node::{Intent, TimelinePoint};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -59,6 +59,7 @@ impl Grid {
                 usable,
                 total,
                 reason,
+                planned: cell.lock().stored.intent != Intent::Enabled,
             },
             notes: Notes {
                 events: events.into_iter().collect(),

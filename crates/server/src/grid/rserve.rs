@@ -7,7 +7,7 @@ mod words;
 
 use super::packages::{Inventory, READ_LIMIT, mark};
 use super::session::{
-    Marker, Probed, ReclaimTarget, Session, SessionError, SessionProvider, Watch,
+    EndRule, Marker, Probed, Proof, ReclaimTarget, Session, SessionError, SessionProvider, Watch,
 };
 use crate::store::StoredNode;
 use async_trait::async_trait;
@@ -22,7 +22,9 @@ use gridhelm_rserve::{Connection, Error, Options};
 use held::{RserveSession, RserveWatch};
 pub use protection::{Protection, TlsFiles};
 use std::time::Duration;
-use words::{credentials, endpoint, facts, found, marker_text, of, row, to_target, unsigned};
+use words::{
+    credentials, ended, endpoint, facts, found, marker_text, of, row, to_target, unsigned,
+};
 
 /// How long a short evaluation on an open session may take.
 const SHORT: Duration = Duration::from_secs(2);
@@ -64,7 +66,7 @@ impl RserveProvider {
 
     /// A connection that nothing was evaluated on yet.
     pub(super) async fn connect(&self, node: &StoredNode) -> Result<Connection, Error> {
-        self.connect_within(node, self.options.handshake_timeout)
+        self.connect_within(node, None, self.options.handshake_timeout)
             .await
     }
 
@@ -72,10 +74,11 @@ impl RserveProvider {
     async fn connect_within(
         &self,
         node: &StoredNode,
+        marker: Option<&Marker>,
         handshake_timeout: Duration,
     ) -> Result<Connection, Error> {
         let endpoint = endpoint(node);
-        let credentials = credentials(node);
+        let credentials = credentials(node, marker);
         let options = Options {
             handshake_timeout,
             ..self.protection.options(&self.options, node)
@@ -89,10 +92,18 @@ impl RserveProvider {
         node: &StoredNode,
         marker: &Marker,
     ) -> Result<(Connection, SessionInfo), SessionError> {
-        let mut connection = self.connect(node).await.map_err(of)?;
+        let patience = self.options.handshake_timeout;
+        let connection = self.connect_within(node, Some(marker), patience).await;
+        let mut connection = connection.map_err(of)?;
         let text = marker_text(marker);
-        let info = in_time(node, SHORT, run::prepare(&mut connection, &text)).await?;
-        Ok((connection, info))
+        match in_time(node, SHORT, run::prepare(&mut connection, &text)).await {
+            Ok(info) => Ok((connection, info)),
+            Err(error) => {
+                // Nothing else would remove its directory.
+                leave(connection).await;
+                Err(error)
+            }
+        }
     }
 
     /// Does one thing in a session of its own, whose work directory goes with it.
@@ -118,6 +129,7 @@ impl RserveProvider {
             // No such process can exist.
             return Ok(Reclaimed::Gone {
                 work_dir_removed: false,
+                ended_itself: false,
             });
         };
         self.aside(node, async |c| reclaim::end(c, action, &target, rule).await)
@@ -139,9 +151,9 @@ impl RserveProvider {
             r_version: String::new(),
         };
         let probe = watch::probe(connection, &info).await?;
-        if probe.leftover_directories > 0 {
+        if probe.leftover_directories > 0 || probe.strays > 0 {
             let swept = reclaim::sweep(connection, &self.group).await?;
-            tracing::debug!(swept, "left-over session directories removed");
+            tracing::debug!(swept, "left-over session directories and processes removed");
         }
         Ok(probe)
     }
@@ -185,7 +197,7 @@ impl SessionProvider for RserveProvider {
     }
 
     async fn heartbeat(&self, node: &StoredNode) -> Result<Duration, SessionError> {
-        let credentials = credentials(node);
+        let credentials = credentials(node, None);
         let options = self.protection.options(&self.options, node);
         watch::heartbeat(&endpoint(node), credentials.as_ref(), &options)
             .await
@@ -193,15 +205,17 @@ impl SessionProvider for RserveProvider {
     }
 
     async fn probe(&self, node: &StoredNode) -> Result<Probed, SessionError> {
-        let probe = self
+        let (listener, probe) = self
             .aside(node, async |c| {
                 let listener = listener_pid(c).await?;
-                self.probe_on(c, listener).await
+                Ok((listener, self.probe_on(c, listener).await?))
             })
             .await?;
         let sessions = probe.sessions.iter().filter(|s| !s.is_self);
         Ok(Probed {
-            sessions: sessions.map(|s| found(s, &probe.boot_id)).collect(),
+            sessions: sessions
+                .map(|s| found(s, &probe.boot_id, listener))
+                .collect(),
             facts: facts(&probe),
             packages_mark: mark(
                 probe
@@ -213,7 +227,7 @@ impl SessionProvider for RserveProvider {
     }
 
     async fn packages(&self, node: &StoredNode) -> Result<Inventory, SessionError> {
-        let connection = self.connect_within(node, READ_LIMIT / 2).await;
+        let connection = self.connect_within(node, None, READ_LIMIT / 2).await;
         let mut connection = connection.map_err(of)?;
         let read = packages::packages(&mut connection, MAX_PACKAGES);
         let read = in_time(node, READ_LIMIT, read).await;
@@ -243,7 +257,7 @@ impl SessionProvider for RserveProvider {
         target: &ReclaimTarget,
         group: &str,
         max_epoch: i64,
-    ) -> Result<bool, SessionError> {
+    ) -> Result<Proof, SessionError> {
         let rule = Rule::OlderThan {
             group: group.to_owned(),
             epoch: unsigned(max_epoch).saturating_add(1),
@@ -258,10 +272,34 @@ impl SessionProvider for RserveProvider {
                 "a session was not reclaimed"
             );
         }
-        Ok(matches!(
-            done,
-            Reclaimed::Killed { .. } | Reclaimed::Gone { .. }
-        ))
+        Ok(match done {
+            Reclaimed::Gone {
+                ended_itself: true, ..
+            } => Proof::EndedItself,
+            Reclaimed::Killed { .. } | Reclaimed::Gone { .. } => Proof::Dead,
+            _ => Proof::None,
+        })
+    }
+
+    async fn end_found(
+        &self,
+        node: &StoredNode,
+        target: &ReclaimTarget,
+        rule: &EndRule,
+    ) -> Result<(Proof, String), SessionError> {
+        let rule = match rule {
+            EndRule::Older(group, epoch) => Rule::OlderThan {
+                group: group.clone(),
+                epoch: unsigned(*epoch),
+            },
+            EndRule::Own(group, epoch) => Rule::Own {
+                group: group.clone(),
+                epoch: unsigned(*epoch),
+            },
+            EndRule::Unmarked => Rule::Unmarked,
+        };
+        let done = self.end_process(node, Action::Kill, target, &rule).await?;
+        Ok(ended(&done))
     }
 
     async fn test(&self, node: &StoredNode, tested_from: &str) -> NodeTest {

@@ -110,6 +110,16 @@ pub struct FoundSession {
     pub marker: Option<Marker>,
     /// Resident memory, bytes.
     pub rss: u64,
+    /// Time since its start, seconds.
+    pub age_s: u64,
+    /// Processor time used, milliseconds.
+    pub cpu_ms: u64,
+    /// Whether it is stopped.
+    pub stopped: bool,
+    /// Whether the listener that made it is gone.
+    pub orphan: bool,
+    /// Whether its client is gone.
+    pub client_gone: bool,
 }
 
 /// What a probe found.
@@ -121,6 +131,36 @@ pub struct Probed {
     pub sessions: Vec<FoundSession>,
     /// Changes with the installed packages; see [`super::packages::mark`].
     pub packages_mark: u64,
+}
+
+/// What is known of a session that was to be ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing: it may still run.
+    #[default]
+    None,
+    /// It is dead.
+    Dead,
+    /// It was dead before, and bears the mark of code that ended its own session.
+    EndedItself,
+}
+
+impl Proof {
+    /// Whether it is proven dead.
+    pub const fn is_dead(self) -> bool {
+        !matches!(self, Self::None)
+    }
+}
+
+/// What allows a person to have a session ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndRule {
+    /// It is of this group, with an epoch below this one.
+    Older(String, i64),
+    /// It is of this group, with exactly this epoch.
+    Own(String, i64),
+    /// It bears no marker.
+    Unmarked,
 }
 
 /// What reclaim may end.
@@ -176,14 +216,22 @@ pub trait SessionProvider: Send + Sync + 'static {
 
     /// Ends a session's process tree and removes its work directory if it bears our group's marker with an
     /// epoch of at most `max_epoch` and pid, start time and boot id match, all checked in the same
-    /// evaluation. Answers whether it is proven dead now (also when it was dead before).
+    /// evaluation. Answers whether it is proven dead now (also when it was dead before), and how it ended.
     async fn reclaim(
         &self,
         node: &StoredNode,
         target: &ReclaimTarget,
         group: &str,
         max_epoch: i64,
-    ) -> Result<bool, SessionError>;
+    ) -> Result<Proof, SessionError>;
+
+    /// Ends a session as [`SessionProvider::reclaim`] does, if the rule allows it; in words what came of it.
+    async fn end_found(
+        &self,
+        node: &StoredNode,
+        target: &ReclaimTarget,
+        rule: &EndRule,
+    ) -> Result<(Proof, String), SessionError>;
 
     /// Tests a node to be, step by step, in at most about 6 s.
     async fn test(&self, node: &StoredNode, tested_from: &str) -> NodeTest;

@@ -1,11 +1,13 @@
 //! What follows from a sign: slots out or back, records, publications.
 
-use super::cell::Cell;
+use super::cell::{Cell, CellState, intent_words};
 use super::health::{Sign, Turn, seconds};
 use super::record::Told;
 use super::{Duty, Grid};
 use crate::clock;
+use gridhelm_api::Millis;
 use gridhelm_api::event::Severity;
+use gridhelm_api::node::{Intent, TimelinePoint};
 use std::sync::Arc;
 
 impl Grid {
@@ -42,7 +44,12 @@ impl Grid {
             let state = cell.lock();
             (state.slots.usable(), state.stored.slot_limit)
         });
-        let (reason, told) = self.words(&turn, duty, usable, total);
+        let (reason, told) = {
+            let mut state = cell.lock();
+            let before = state.before.take();
+            let evidence = Evidence::of(&state, before, now);
+            self.words(&turn, duty, usable, total, &evidence)
+        };
         tracing::info!(node = cell.name, usable, total, reason, "capacity changed");
         self.record(duty, cell, usable, total, reason, told);
         if !matches!(turn, Turn::Contracted { .. }) {
@@ -54,20 +61,58 @@ impl Grid {
         }
     }
 
-    fn words(&self, turn: &Turn, duty: &Duty, usable: u32, total: u32) -> (String, Option<Told>) {
+    fn words(
+        &self,
+        turn: &Turn,
+        duty: &Duty,
+        usable: u32,
+        total: u32,
+        evidence: &Evidence,
+    ) -> (String, Option<Told>) {
         match turn {
-            Turn::FoundUp => (
-                format!("watched by {}, epoch {}", self.server, duty.fence.epoch),
-                None,
-            ),
-            Turn::Contracted { reason } => (
-                reason.clone(),
-                Some(Told {
-                    severity: Severity::Fail,
+            Turn::FoundUp => {
+                let watched = format!("watched by {}, epoch {}", self.server, duty.fence.epoch);
+                // It was out when an earlier active server last wrote that down, and nobody told that it is back.
+                let back = evidence
+                    .before
+                    .as_ref()
+                    .filter(|before| before.usable == 0 && usable > 0 && !before.planned);
+                let Some(before) = back else {
+                    return (watched, None);
+                };
+                let out = u64::try_from(evidence.now.saturating_sub(before.at)).unwrap_or(0);
+                let message = format!("answers again after {}", seconds(out));
+                let told = Told {
+                    severity: Severity::Good,
+                    kind: "node.expanded",
+                    message: format!(
+                        "{message}; {} back; it was lost under an earlier active server: {}",
+                        slots(usable),
+                        before.reason
+                    ),
+                };
+                (format!("{message}; {watched}"), Some(told))
+            }
+            Turn::Contracted { reason } => {
+                let (severity, message) = match &evidence.purpose {
+                    Some(purpose) => (
+                        Severity::Info,
+                        format!(
+                            "does not answer, as is to be expected while it is {purpose}: {reason}{evidence}"
+                        ),
+                    ),
+                    None => (
+                        Severity::Fail,
+                        format!("lost: {reason}; {} out{evidence}", slots(total)),
+                    ),
+                };
+                let told = Told {
+                    severity,
                     kind: "node.contracted",
-                    message: format!("lost: {reason}; {} out", slots(total)),
-                }),
-            ),
+                    message,
+                };
+                (reason.clone(), Some(told))
+            }
             Turn::Expanded { out_ms } => {
                 let message = format!("answers again after {}", seconds(*out_ms));
                 let back = if usable == 0 {
@@ -98,7 +143,7 @@ impl Grid {
         self.record(duty, cell, usable, total, message, Some(told));
     }
 
-    /// Records and publishes that single slots went out or came back, if they did.
+    /// Records and publishes that single slots went out or came back, if they did; whether they did.
     pub(super) fn capacity_changed(
         self: &Arc<Self>,
         duty: &Duty,
@@ -106,7 +151,7 @@ impl Grid {
         reason: &str,
         severity: Severity,
         kind: &'static str,
-    ) {
+    ) -> bool {
         let change = cell.lock().capacity_change();
         if let Some((usable, total)) = change {
             let told = Told {
@@ -116,6 +161,47 @@ impl Grid {
             };
             self.record(duty, cell, usable, total, reason.to_owned(), Some(told));
             self.publish(cell);
+        }
+        change.is_some()
+    }
+}
+
+/// What is known of a node when its slots go out or come back.
+struct Evidence {
+    /// The intent in words, when people want it out.
+    purpose: Option<String>,
+    /// How long ago it last answered, milliseconds.
+    silent_ms: Option<u64>,
+    /// Heartbeats that failed in a row.
+    failures: u32,
+    /// How it stood when an earlier active server last wrote that down.
+    before: Option<TimelinePoint>,
+    now: Millis,
+}
+
+impl Evidence {
+    fn of(state: &CellState, before: Option<TimelinePoint>, now: Millis) -> Self {
+        Self {
+            purpose: (state.stored.intent != Intent::Enabled).then(|| intent_words(&state.stored)),
+            silent_ms: state
+                .last_heartbeat
+                .map(|at| u64::try_from(now.saturating_sub(at)).unwrap_or(0)),
+            failures: state.machine.failures(),
+            before,
+            now,
+        }
+    }
+}
+
+impl core::fmt::Display for Evidence {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.silent_ms {
+            Some(ms) => write!(f, "; last answer {} ago", seconds(ms))?,
+            None => write!(f, "; no answer under this active server")?,
+        }
+        match self.failures {
+            0 | 1 => Ok(()),
+            n => write!(f, ", {n} tries failed"),
         }
     }
 }

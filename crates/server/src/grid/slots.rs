@@ -2,6 +2,7 @@
 
 use gridhelm_api::Millis;
 use gridhelm_api::node::{Intent, Slot, SlotState};
+use std::collections::HashMap;
 
 /// What holds a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +130,16 @@ impl SlotTable {
         u32::try_from(usable).unwrap_or(u32::MAX)
     }
 
+    /// Slots that are held by sessions which must be ended.
+    pub fn zombies(&self) -> u32 {
+        let zombies = self
+            .entries
+            .iter()
+            .filter(|e| matches!(e.hold, Hold::Doomed { .. }))
+            .count();
+        u32::try_from(zombies).unwrap_or(u32::MAX)
+    }
+
     /// Takes a slot for a task, one with a session opened ahead first. Answers the slot and that
     /// session's process.
     pub fn claim(&mut self, task: &str, now: Millis) -> Option<(usize, Option<i64>)> {
@@ -232,6 +243,18 @@ impl SlotTable {
         if let Some(index) = found {
             self.put(index, Hold::Free, now);
         }
+    }
+
+    /// The processes that tasks or sessions opened ahead have in slots, with the task.
+    pub fn held(&self) -> HashMap<i64, Option<String>> {
+        let held = |entry: &Entry| match &entry.hold {
+            Hold::Ready { pid } => Some((*pid, None)),
+            Hold::Busy { task, pid } | Hold::Stalled { task, pid } => {
+                Some(((*pid)?, Some(task.clone())))
+            }
+            Hold::Free | Hold::Opening | Hold::Doomed { .. } => None,
+        };
+        self.entries.iter().filter_map(held).collect()
     }
 
     /// The slots as the API shows them.

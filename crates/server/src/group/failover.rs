@@ -256,6 +256,10 @@ impl Keeper {
             taken = self.seize(&taking).await;
         }
         let epoch = taken.map_err(|error| match error {
+            StoreError::Fenced { epoch, owner } if epoch == record.epoch_before => format!(
+                "{} renewed its lease meanwhile; nothing was changed",
+                owner.as_deref().unwrap_or("the active server")
+            ),
             StoreError::Fenced { epoch, owner } => format!(
                 "{} took epoch {epoch} meanwhile; nothing was changed",
                 owner.as_deref().unwrap_or("another server")

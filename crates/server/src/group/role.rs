@@ -348,9 +348,16 @@ impl Keeper {
 
     /// Takes the duties up and becomes active, unless the role was lost meanwhile. The caller holds the turn.
     pub(super) async fn assume(&self) {
-        let Some(fence) = self.state().held.as_ref().map(|h| h.fence.clone()) else {
-            return;
+        let fence = {
+            let state = self.state();
+            // An order that comes twice, or after this server has seen the released lease by itself: two sets of duties would look
+            // after the nodes, and only one of them would be laid down.
+            if state.role == ServerRole::Active {
+                return;
+            }
+            state.held.as_ref().map(|h| h.fence.clone())
         };
+        let Some(fence) = fence else { return };
         self.parts.duties.take_up(fence.clone()).await;
         {
             let mut state = self.state();

@@ -6,6 +6,7 @@ use super::extract::Params;
 use super::refusal::{Answer, Refusal};
 use super::stream;
 use crate::accounts::Claims;
+use crate::hub::Telling;
 use crate::store::{AuditFilter, EventFilter};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -13,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json as Answered};
 use gridhelm_api::account::{AuditChain, AuditRow};
 use gridhelm_api::event::{Severity, Topic};
-use gridhelm_api::{Millis, Page};
+use gridhelm_api::{Millis, Page, patch};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -41,6 +42,8 @@ pub(crate) struct EventQuery {
     /// Only of this severity or graver.
     #[param(value_type = Option<String>)]
     severity: Option<Severity>,
+    /// On a stream: `1` tells what changes of nodes by patches of this version instead of whole nodes; another version is not known here.
+    patches: Option<u32>,
 }
 
 /// The stream when the caller accepts one, else the list.
@@ -56,7 +59,11 @@ pub(crate) async fn events(
         .and_then(|v| v.to_str().ok())
         .is_some_and(|v| v.contains("text/event-stream"));
     if wants_stream {
-        return stream::open(http, claims, &caller, &headers).await;
+        let telling = match query.patches {
+            Some(patch::VERSION) => Telling::Patches,
+            _ => Telling::Whole,
+        };
+        return stream::open(http, claims, &caller, &headers, telling).await;
     }
     let filter = EventFilter {
         before: query.before,

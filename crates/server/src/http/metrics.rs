@@ -3,7 +3,7 @@
 
 use super::Http;
 use super::refusal::{Answer, Refusal};
-use crate::tls::Tls;
+use crate::App;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -73,7 +73,8 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(server: &str, group: &str, tls: &Tls) -> Self {
+    pub(crate) fn new(app: &App) -> Self {
+        let (server, group, tls) = (&app.config.name, &app.config.group, &app.tls);
         let mut registry = Registry::with_prefix("gridhelm");
         let metrics = Self {
             requests: Family::default(),
@@ -93,8 +94,8 @@ impl Metrics {
             registry: Registry::default(),
         };
         let about = Info::new([
-            ("server", server.to_owned()),
-            ("group", group.to_owned()),
+            ("server", server.clone()),
+            ("group", group.clone()),
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
         ]);
         registry.register("server", "Which server this is", about);
@@ -120,6 +121,12 @@ impl Metrics {
             "How long requests took",
             Unit::Seconds,
             metrics.seconds.clone(),
+        );
+        registry.register_with_unit(
+            "task_phase",
+            "How long tasks took to get a session, to be committed as begun, in R, for their files, and to be committed as ended",
+            Unit::Seconds,
+            app.tasks.phases.histograms(),
         );
         registry.register_with_unit(
             "lease_commit",

@@ -1,5 +1,6 @@
 //! The HTTP interface: translates, and decides nothing.
 
+mod alerts;
 mod assets;
 mod bounds;
 mod caller;
@@ -9,6 +10,7 @@ mod download;
 mod edge;
 mod extract;
 mod given;
+mod grants;
 mod group;
 mod health;
 mod join;
@@ -28,6 +30,7 @@ mod repository;
 mod routes;
 mod serve;
 mod session;
+mod sessions;
 mod stall;
 mod stream;
 mod tasks;
@@ -43,6 +46,7 @@ use crate::app::App;
 use crate::repository::{Repository, Uploads};
 use axum::{Router, middleware};
 use gridhelm_api::account::Role;
+use gridhelm_api::changeset::{MAX_PACK, MAX_PART};
 use gridhelm_api::repository::MAX_FILE;
 use limits::Rates;
 use place::Relay;
@@ -57,6 +61,7 @@ pub(crate) struct Http {
     repository: Repository,
     uploads: Uploads,
     links: links::Links,
+    grants: grants::Grants,
     relay: Relay,
     assets: assets::Assets,
     streams: Arc<Semaphore>,
@@ -79,7 +84,8 @@ fn parts(app: Arc<App>) -> Result<Arc<Http>, reqwest::Error> {
         ),
         uploads: Uploads::default(),
         links: links::Links::default(),
-        metrics: metrics::Metrics::new(&app.config.name, &app.config.group, &app.tls),
+        grants: grants::Grants::default(),
+        metrics: metrics::Metrics::new(&app),
         relay: Relay::new(&app.tls)?,
         rates: Rates::new(app.config.limits.requests_per_address),
         rates_of_users: Rates::new(app.config.limits.requests_per_user),
@@ -225,7 +231,49 @@ fn mount(http: &Arc<Http>) -> Routes {
         .delete("/api/v1/nodes/{name}", write, nodes::remove)
         .post("/api/v1/nodes/{name}/intent", write, nodes::intent)
         .post("/api/v1/nodes/{name}/probe", write, nodes::probe)
-        .get("/api/v1/nodes/{name}/timeline", read, nodes::timeline);
+        .get("/api/v1/nodes/{name}/timeline", read, nodes::timeline)
+        .get("/api/v1/nodes/{name}/measures", read, nodes::measures)
+        .get("/api/v1/grid/limits", read, nodes::limits)
+        .put("/api/v1/grid/limits", write, nodes::set_limits)
+        .get("/api/v1/grid/history", read, nodes::history)
+        .get("/api/v1/availability", read, nodes::availability);
+    let routes = routes
+        .get("/api/v1/alerts", read, alerts::list)
+        .post(
+            "/api/v1/alerts/{id}/acknowledge",
+            write,
+            alerts::acknowledge,
+        )
+        .post("/api/v1/alerts/silences", write, alerts::silence)
+        .delete("/api/v1/alerts/silences/{id}", write, alerts::end_silence)
+        .get("/api/v1/alerts/rules", read, alerts::rules)
+        .put("/api/v1/alerts/rules", write, alerts::set_rules)
+        .get(
+            "/api/v1/alerts/webhook",
+            read.access(ADMIN),
+            alerts::webhook,
+        )
+        .put(
+            "/api/v1/alerts/webhook",
+            write.access(ADMIN),
+            alerts::set_webhook,
+        )
+        .post(
+            "/api/v1/alerts/webhook/test",
+            write.access(ADMIN),
+            alerts::try_webhook,
+        );
+    let routes = routes
+        .get(
+            "/api/v1/sessions",
+            read.place(Place::Active),
+            sessions::list,
+        )
+        .post(
+            "/api/v1/nodes/{name}/sessions/end",
+            write.time(300),
+            sessions::end,
+        );
     let work = write.place(Place::Work).time(75).needs_room();
     let known = read.place(Place::Active);
     let routes = routes
@@ -256,7 +304,9 @@ fn mount(http: &Arc<Http>) -> Routes {
         );
     routes
         .get("/api/v1/repository/files", read, repository::files)
+        .post("/api/v1/repository/search", read, repository::search)
         .get("/api/v1/repository/file", read, repository::file)
+        .patch("/api/v1/repository/file", write, repository::describe)
         .get(
             "/api/v1/repository/content",
             read.time(600),
@@ -271,11 +321,78 @@ fn mount(http: &Arc<Http>) -> Routes {
             write.needs_room(),
             repository::restore,
         )
-        .get("/api/v1/repository/manifest", read, changesets::manifest)
+        .get(
+            "/api/v1/repository/manifest",
+            read.time(120),
+            changesets::manifest,
+        )
+        .get("/api/v1/repository/tree", read, changesets::tree)
+        .post(
+            "/api/v1/repository/listings",
+            read.time(120),
+            changesets::listings,
+        )
         .get(
             "/api/v1/repository/content/{sha256}",
             read.time(600),
             changesets::content,
+        )
+        .post(
+            "/api/v1/repository/contents",
+            read.time(600),
+            changesets::contents,
+        )
+        .post(
+            "/api/v1/repository/verify",
+            write.time(600),
+            changesets::verify,
+        )
+        .post(
+            "/api/v1/repository/grants",
+            write.place(Place::Here),
+            grants::grant,
+        )
+        .get(
+            "/api/v1/repository/granted/{sha256}",
+            Rule::OPEN.time(600),
+            grants::granted,
+        )
+        .post(
+            "/api/v1/repository/changesets/{id}/pull",
+            write.time(120).needs_room(),
+            grants::pull,
+        )
+        .get("/api/v1/repository/rules", read, changesets::rules)
+        .put(
+            "/api/v1/repository/rules",
+            write.access(ADMIN),
+            changesets::set_rules,
+        )
+        .post(
+            "/api/v1/repository/changesets/{id}/verdict",
+            write.access(ADMIN),
+            changesets::judge,
+        )
+        .get("/api/v1/repository/changesets", read, changesets::list)
+        .get(
+            "/api/v1/repository/changesets/{id}",
+            read.time(120),
+            changesets::report,
+        )
+        .delete(
+            "/api/v1/repository/changesets/{id}",
+            write,
+            changesets::discard,
+        )
+        .put(
+            "/api/v1/repository/changesets/{id}/contents",
+            upload.body(MAX_PACK),
+            changesets::put_contents,
+        )
+        .put(
+            "/api/v1/repository/changesets/{id}/parts/{sha256}",
+            upload.body(MAX_PART),
+            changesets::put_part,
         )
         .post(
             "/api/v1/repository/changesets",

@@ -5,16 +5,19 @@ use super::extract::{IfMatch, Json, Params, Segments};
 use super::refusal::{Answer, Refusal};
 use crate::accounts::Actor;
 use crate::clock;
+use crate::grid::guard::{self, Room};
+use crate::grid::seconds;
 use crate::store::{Notes, StoredNode};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::{Extension, Json as Answered};
+use gridhelm_api::availability::{self, Availability, GridHistory, NodePoint, WEEK};
 use gridhelm_api::event::{Severity, Topic};
-use gridhelm_api::names::check_reason;
+use gridhelm_api::measures::NodeMeasures;
 use gridhelm_api::node::{
-    Intent, IntentChange, Node, NodeDraft, NodePatch, NodeTest, TimelinePoint,
+    GridLimits, Intent, IntentChange, Node, NodeDraft, NodePatch, NodeTest, TimelinePoint,
 };
-use gridhelm_api::{FieldError, Millis, Page};
+use gridhelm_api::{Code, FieldError, Millis, Page, Problem};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -23,11 +26,16 @@ use std::sync::Arc;
 type Tagged = (HeaderMap, Answered<Node>);
 
 fn tagged(node: Node) -> Tagged {
+    (etag(node.version), Answered(node))
+}
+
+/// The version as the ETag of an answer.
+pub(super) fn etag(version: i64) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", node.version)) {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
         headers.insert(header::ETAG, tag);
     }
-    (headers, Answered(node))
+    headers
 }
 
 async fn find(http: &Http, name: &str) -> Answer<Node> {
@@ -38,7 +46,7 @@ async fn find(http: &Http, name: &str) -> Answer<Node> {
         .ok_or_else(|| Refusal::not_found(format_args!("Node {name}")))
 }
 
-fn accept(errors: Vec<FieldError>) -> Answer<()> {
+pub(super) fn accept(errors: Vec<FieldError>) -> Answer<()> {
     if errors.is_empty() {
         return Ok(());
     }
@@ -111,6 +119,8 @@ pub(crate) async fn create(
         intent_reason: by.is_some().then(|| "registered so".to_owned()),
         intent_by: by,
         intent_since: now,
+        intent_until: None,
+        intent_force: false,
         version: 1,
         created_at: now,
     };
@@ -198,25 +208,19 @@ pub(crate) async fn intent(
     IfMatch(version): IfMatch,
     Json(mut change): Json<IntentChange>,
 ) -> Answer<Tagged> {
-    check_reason("reason", &change.reason)?;
+    accept(change.check())?;
     let fence = http.app.standing.borrow().fence()?;
     change.reason = change.reason.trim().to_owned();
-    let reason = change.reason.as_str();
-    let (kind, word) = match change.intent {
-        Intent::Enabled => ("node.enabled", "enabled"),
-        Intent::Draining => ("node.draining", "draining"),
-        Intent::Disabled => ("node.disabled", "disabled"),
-    };
-    let event = actor.event(
-        Severity::Info,
-        Topic::Grid,
-        kind,
-        &name,
-        format!("{word}: {reason}"),
-    );
+    if change.intent != Intent::Enabled && !change.override_guard {
+        guarded(&http, &name).await?;
+    }
+    let (kind, words) = in_words(&change);
+    let event = actor.event(Severity::Info, Topic::Grid, kind, &name, words);
     let mut audit = actor.audit("node.intent", &name);
-    audit.after = Some(json!({ "intent": change.intent }));
-    audit.reason = Some(reason.to_owned());
+    audit.after = Some(json!({
+        "intent": change.intent, "for_s": change.for_s, "force": change.force, "override_guard": change.override_guard,
+    }));
+    audit.reason = Some(change.reason.clone());
     let notes = actor.notes(audit, event);
     let (_, events) = http
         .app
@@ -228,13 +232,122 @@ pub(crate) async fn intent(
     find(&http, &name).await.map(tagged)
 }
 
+/// The event's kind, and what it says.
+fn in_words(change: &IntentChange) -> (&'static str, String) {
+    let time = change.for_s.map(|s| seconds(u64::from(s) * 1_000));
+    let force = if change.force {
+        ", what runs is interrupted"
+    } else {
+        ""
+    };
+    let (kind, what) = match (change.intent, time) {
+        (Intent::Enabled, _) => ("node.enabled", "enabled".to_owned()),
+        (Intent::Draining, None) => ("node.draining", format!("draining{force}")),
+        (Intent::Draining, Some(time)) => {
+            let then = if change.force {
+                ", then what runs is interrupted"
+            } else {
+                ""
+            };
+            ("node.draining", format!("draining, at most {time}{then}"))
+        }
+        (Intent::Disabled, None) => ("node.disabled", format!("disabled{force}")),
+        (Intent::Disabled, Some(time)) => ("node.disabled", format!("disabled for {time}{force}")),
+    };
+    (kind, format!("{what}: {}", change.reason))
+}
+
+/// Refuses what would leave too little of the grid without this node.
+async fn guarded(http: &Http, name: &str) -> Answer<()> {
+    let limits = limits_of(http).await?;
+    let nodes = http.app.grid.nodes().await?;
+    let rooms: Vec<Room<'_>> = nodes.iter().map(Room::of).collect();
+    let missing = guard::missing(&rooms, &[name], limits.least_slots);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what: Vec<&str> = missing.iter().map(|e| e.message.as_str()).collect();
+    let mut problem = Problem::new(
+        Code::GuardRail,
+        format!(
+            "Without {name}: {} Enable other nodes first, or override this.",
+            what.join(" ")
+        ),
+    );
+    problem.errors = missing;
+    Err(problem.into())
+}
+
+/// Under which name the limits are kept.
+const LIMITS: &str = "grid_limits";
+
+async fn limits_of(http: &Http) -> Answer<GridLimits> {
+    let kept = http.app.store.setting(LIMITS).await?;
+    Ok(kept
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default())
+}
+
+/// What an action must leave of the grid.
+pub(crate) async fn limits(
+    State(http): State<Arc<Http>>,
+) -> Answer<(HeaderMap, Answered<GridLimits>)> {
+    let limits = limits_of(&http).await?;
+    Ok((etag(limits.version), Answered(limits)))
+}
+
+pub(crate) async fn set_limits(
+    State(http): State<Arc<Http>>,
+    Extension(actor): Extension<Actor>,
+    IfMatch(version): IfMatch,
+    Json(mut limits): Json<GridLimits>,
+) -> Answer<(HeaderMap, Answered<GridLimits>)> {
+    accept(limits.check())?;
+    let fence = http.app.standing.borrow().fence()?;
+    let before = limits_of(&http).await?;
+    limits.version = version + 1;
+    let event = actor.event(
+        Severity::Info,
+        Topic::Grid,
+        "grid.limits",
+        "grid",
+        format!(
+            "at least {} shall stay usable, was {}",
+            slots(limits.least_slots),
+            before.least_slots
+        ),
+    );
+    let mut audit = actor.audit("grid.limits", "grid");
+    audit.before = serde_json::to_value(before).ok();
+    audit.after = serde_json::to_value(limits).ok();
+    let value = serde_json::to_string(&limits).unwrap_or_default();
+    let notes = actor.notes(audit, event);
+    let events = http
+        .app
+        .store
+        .put_setting(&fence, LIMITS, version, &value, notes)
+        .await?;
+    http.app.hub.publish_events(events);
+    Ok((etag(limits.version), Answered(limits)))
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+pub(crate) struct RemoveQuery {
+    /// `true`: although it leaves too few slots (`guard_rail`).
+    override_guard: Option<bool>,
+}
+
 pub(crate) async fn remove(
     State(http): State<Arc<Http>>,
     Extension(actor): Extension<Actor>,
     Segments(name): Segments<String>,
     IfMatch(version): IfMatch,
+    Params(query): Params<RemoveQuery>,
 ) -> Answer<StatusCode> {
     let fence = http.app.standing.borrow().fence()?;
+    if query.override_guard != Some(true) {
+        guarded(&http, &name).await?;
+    }
     let event = actor.event(
         Severity::Info,
         Topic::Grid,
@@ -279,4 +392,64 @@ pub(crate) async fn timeline(
     find(&http, &name).await?;
     let since = query.since.unwrap_or_else(|| clock::now() - 30 * 60 * 1000);
     Ok(Answered(http.app.store.timeline(&name, since).await?))
+}
+
+/// What was measured of it in the last hour.
+pub(crate) async fn measures(
+    State(http): State<Arc<Http>>,
+    Segments(name): Segments<String>,
+) -> Answer<Answered<NodeMeasures>> {
+    find(&http, &name).await?;
+    Ok(Answered(http.app.grid.measures(&name)))
+}
+
+/// How much of the last day and week slots and nodes could be used.
+pub(crate) async fn availability(State(http): State<Arc<Http>>) -> Answer<Answered<Availability>> {
+    let now = clock::now();
+    let points = http.app.store.points(now - WEEK, now, MAX_POINTS).await?;
+    let found = tokio::task::spawn_blocking(move || availability::availability(&points, now)).await;
+    found
+        .map(Answered)
+        .map_err(|error| Refusal::new(Code::Internal, error.to_string()))
+}
+
+/// The most points of one answer.
+const MAX_POINTS: u32 = 50_000;
+
+#[derive(Deserialize, utoipa::IntoParams)]
+pub(crate) struct HistoryQuery {
+    /// From this moment on; the default is 24 hours ago, the earliest 7 days ago.
+    since: Option<Millis>,
+}
+
+/// All that changed since then: the grid at any moment follows from it.
+pub(crate) async fn history(
+    State(http): State<Arc<Http>>,
+    Params(query): Params<HistoryQuery>,
+) -> Answer<Answered<GridHistory>> {
+    let now = clock::now();
+    let since = query.since.unwrap_or(now - WEEK / 7);
+    if since < now - WEEK - 60_000 || since > now {
+        return Err(Refusal::invalid(
+            "since",
+            "Give a moment of the last 7 days.",
+        ));
+    }
+    let mut points = http.app.store.points(since, now, MAX_POINTS).await?;
+    // Where there are too many the answer ends with the last one that is in it.
+    let within = points.iter().filter(|(_, p)| p.at >= since).count();
+    let until = if within > MAX_POINTS as usize {
+        points.pop().map_or(now, |(_, point)| point.at)
+    } else {
+        now
+    };
+    let points = points
+        .into_iter()
+        .map(|(node, point)| NodePoint { node, point })
+        .collect();
+    Ok(Answered(GridHistory {
+        since,
+        until,
+        points,
+    }))
 }

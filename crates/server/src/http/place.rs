@@ -70,6 +70,13 @@ impl Relay {
     }
 }
 
+impl Relay {
+    /// What calls other servers.
+    pub(crate) const fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+}
+
 /// Whether a large upload may begin here: it is neither parked nor relayed.
 pub(crate) fn may_stream(http: &Http) -> Answer<()> {
     http.app.standing.borrow().fence()?;

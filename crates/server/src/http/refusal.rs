@@ -180,6 +180,16 @@ impl From<StoreError> for Refusal {
                 problem.changed = changed;
                 problem.into()
             }
+            StoreError::Held { .. } => Self::new(
+                Code::ApprovalNeeded,
+                format!(
+                    "{text} Its contents are kept. Another admin approves it on the page Replicate, under what was replicated to this group; then commit it there. Nothing was written."
+                ),
+            ),
+            StoreError::OwnPlan { .. } => Self::new(
+                Code::Forbidden,
+                format!("{text} Another admin of this group must approve it."),
+            ),
             StoreError::MissingContent { .. } => Self::new(
                 Code::Conflict,
                 format!("{text} Upload it, then commit again. Nothing was applied."),

@@ -15,7 +15,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::{Extension, Json as Answered};
 use futures_util::TryStreamExt as _;
-use gridhelm_api::repository::{FileId, FileMeta, FileVersion, MAX_FILE};
+use gridhelm_api::repository::{
+    FileId, FileInfo, FileMeta, FileVersion, MAX_FILE, SearchAnswer, SearchRequest,
+};
 use gridhelm_api::task::OneTimeLink;
 use gridhelm_api::{Code, Page};
 use serde::Deserialize;
@@ -28,6 +30,7 @@ impl From<RepositoryError> for Refusal {
         match error {
             RepositoryError::Invalid(errors) => errors.into(),
             RepositoryError::NotFound(what) => Self::not_found(what),
+            RepositoryError::Forbidden(text) => Self::new(Code::Forbidden, text),
             RepositoryError::Mismatch(text) => Self::new(Code::ContentMismatch, text),
             RepositoryError::TooLarge { limit } => Self::too_large(limit),
             RepositoryError::BrokenOff => super::extract::broken_off(),
@@ -82,14 +85,25 @@ pub(crate) struct FilesQuery {
 
 pub(crate) async fn files(
     State(http): State<Arc<Http>>,
+    Extension(actor): Extension<Actor>,
     Params(query): Params<FilesQuery>,
 ) -> Answer<Answered<Page<FileMeta>>> {
-    let items = http.repository.files(query.directory.as_deref()).await?;
+    let directory = query.directory.as_deref();
+    let items = http.repository.files(directory, &actor).await?;
     Ok(Answered(Page {
         total: Some(items.len() as u64),
         items,
         next: None,
     }))
+}
+
+/// Files by words in their paths or texts.
+pub(crate) async fn search(
+    State(http): State<Arc<Http>>,
+    Extension(actor): Extension<Actor>,
+    Json(request): Json<SearchRequest>,
+) -> Answer<Answered<SearchAnswer>> {
+    Ok(Answered(http.repository.search(&request, &actor).await?))
 }
 
 pub(crate) async fn file(
@@ -99,7 +113,7 @@ pub(crate) async fn file(
 ) -> Answer<Tagged> {
     let meta = http
         .repository
-        .file(&query.id(&actor), query.version)
+        .file(&query.id(&actor), query.version, &actor)
         .await?;
     Ok(tagged(meta))
 }
@@ -107,7 +121,7 @@ pub(crate) async fn file(
 async fn given(http: &Http, actor: &Actor, query: &FileQuery) -> Answer<(i64, Given)> {
     let meta = http
         .repository
-        .file(&query.id(actor), query.version)
+        .file(&query.id(actor), query.version, actor)
         .await?;
     let given = Given {
         sha256: meta.sha256,
@@ -194,6 +208,21 @@ pub(crate) async fn upload(
     }
 }
 
+/// Says something else about a file; its content stays.
+pub(crate) async fn describe(
+    State(http): State<Arc<Http>>,
+    Extension(actor): Extension<Actor>,
+    Params(query): Params<FileQuery>,
+    IfMatch(version): IfMatch,
+    Json(info): Json<FileInfo>,
+) -> Answer<Tagged> {
+    let meta = http
+        .repository
+        .describe(&query.id(&actor), version, &info, &actor)
+        .await?;
+    Ok(tagged(meta))
+}
+
 pub(crate) async fn delete(
     State(http): State<Arc<Http>>,
     Extension(actor): Extension<Actor>,
@@ -211,7 +240,8 @@ pub(crate) async fn versions(
     Extension(actor): Extension<Actor>,
     Params(query): Params<FileQuery>,
 ) -> Answer<Answered<Vec<FileVersion>>> {
-    Ok(Answered(http.repository.versions(&query.id(&actor)).await?))
+    let id = query.id(&actor);
+    Ok(Answered(http.repository.versions(&id, &actor).await?))
 }
 
 #[derive(Deserialize, utoipa::ToSchema)]

@@ -3,7 +3,8 @@
 //! A stream first subscribes and then takes its snapshot, so that nothing falls between them; a delta
 //! that the snapshot already shows may come once more, which changes nothing. A client that resumes gets
 //! what it missed. One that lags more than the hub keeps gets a fresh snapshot instead. A server that
-//! becomes active, or stops being it, sends a fresh snapshot: another picture belongs to another role.
+//! becomes active, or stops being it, sends a fresh snapshot: another picture belongs to another role. Who asks for it is told of nodes by
+//! patches (decision 073).
 //!
 //! Snapshots cost; after a fail-over many clients come at once. So one is built at a time, and shared for
 //! a moment together with the deltas since.
@@ -15,13 +16,15 @@ use super::refusal::{Answer, Refusal};
 use crate::accounts::Claims;
 use crate::config::Limits;
 use crate::group::Standing;
-use crate::hub::{Published, Subscription, frame};
+use crate::hub::{Published, Subscription, Telling, WholeStream, frame};
 use crate::store::{EventFilter, StoreError};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use gridhelm_api::Code;
 use gridhelm_api::group::{GroupStats, ServerRole};
+use gridhelm_api::node::Node;
+use gridhelm_api::patch::Patch;
 use gridhelm_api::stream::{Delta, Snapshot};
 use gridhelm_api::task::{Task, TaskState};
 use std::collections::VecDeque;
@@ -58,6 +61,8 @@ pub(crate) struct Shared {
     epoch: i64,
     sequence: u64,
     frame: Bytes,
+    /// The numbers by which patches name the nodes.
+    names: Bytes,
 }
 
 /// How many streams one caller may have.
@@ -104,6 +109,7 @@ pub(crate) async fn open(
     claims: Claims,
     caller: &Caller,
     headers: &HeaderMap,
+    telling: Telling,
 ) -> Answer<Response> {
     let held = http.streams_of.take(caller, &claims.sub)?;
     let permit = Arc::clone(&http.streams).try_acquire_owned().map_err(|_| {
@@ -128,10 +134,13 @@ pub(crate) async fn open(
         emptied: None,
         standing,
         claims,
+        telling,
+        _whole: (telling == Telling::Whole).then(|| http.app.hub.count_whole()),
         http,
         _permits: (permit, held),
     };
-    match last.and_then(|after| Some((after, client.http.app.hub.resume(after)?))) {
+    let resumed = last.and_then(|after| Some((after, client.http.app.hub.resume(after, telling)?)));
+    match resumed {
         Some((after, subscription)) => client.follow(after, subscription),
         None => client.snapshot().await?,
     }
@@ -173,6 +182,8 @@ struct Client {
     looked: Instant,
     /// When it sent all that was ready; none while there is more.
     emptied: Option<Instant>,
+    telling: Telling,
+    _whole: Option<WholeStream>,
     _permits: (OwnedSemaphorePermit, Held),
 }
 
@@ -181,16 +192,20 @@ impl Client {
         self.sent = after;
         for published in &subscription.missed {
             self.sent = published.sequence.unwrap_or(self.sent);
+            // Only what is for this stream was missed.
             self.ready.push_back(published.frame.clone());
         }
         self.coming = Some(subscription.coming);
     }
 
     async fn snapshot(&mut self) -> Answer<()> {
-        let (sequence, frame, subscription) = snapshot(&self.http).await?;
+        let (sequence, frame, names, subscription) = snapshot(&self.http, self.telling).await?;
         self.working = works(&self.standing.borrow_and_update());
         self.lags = false;
         self.ready.push_back(frame);
+        if self.telling == Telling::Patches {
+            self.ready.push_back(names);
+        }
         self.follow(sequence, subscription);
         Ok(())
     }
@@ -252,7 +267,9 @@ impl Client {
             Some(sequence) => self.sent = sequence,
             None => {}
         }
-        self.ready.push_back(published.frame.clone());
+        if published.is_for(self.telling) {
+            self.ready.push_back(published.frame.clone());
+        }
     }
 
     /// Takes what has come already.
@@ -292,8 +309,8 @@ fn pause(listeners: usize) -> Duration {
     FOR_EACH.saturating_mul(many).min(SLOWEST)
 }
 
-/// A snapshot's frame with its number, and what follows it.
-async fn snapshot(http: &Http) -> Answer<(u64, Bytes, Subscription)> {
+/// A snapshot's frame with its number, the names of its nodes for patches, and what follows it.
+async fn snapshot(http: &Http, telling: Telling) -> Answer<(u64, Bytes, Bytes, Subscription)> {
     let mut shared = http.snapshot.lock().await;
     let (role, epoch) = {
         let standing = http.app.standing.borrow();
@@ -302,29 +319,38 @@ async fn snapshot(http: &Http) -> Answer<(u64, Bytes, Subscription)> {
     if let Some(s) = shared
         .as_ref()
         .filter(|s| s.made.elapsed() < SHARED && s.role == role && s.epoch == epoch)
-        && let Some(subscription) = http.app.hub.resume(s.sequence)
+        && let Some(subscription) = http.app.hub.resume(s.sequence, telling)
     {
-        return Ok((s.sequence, s.frame.clone(), subscription));
+        return Ok((s.sequence, s.frame.clone(), s.names.clone(), subscription));
     }
     *shared = None;
-    let (sequence, subscription) = http.app.hub.subscribe();
-    let delta = Delta::Snapshot(Box::new(take(http).await?));
-    let json = serde_json::to_string(&delta).map_err(|error| {
+    let (nodes, names, (sequence, subscription)) = match http.app.grid.told() {
+        Some((nodes, names, since)) => (Some(nodes), names, since),
+        None => (None, Patch::default(), http.app.hub.subscribe()),
+    };
+    let delta = Delta::Snapshot(Box::new(take(http, nodes).await?));
+    let unwritten = |error: serde_json::Error| {
         tracing::error!(%error, "a snapshot cannot be written as JSON");
         Refusal::new(Code::Internal, "The snapshot cannot be written.")
-    })?;
-    let frame = frame(Some((http.app.hub.boot(), sequence)), delta.name(), &json);
+    };
+    let json = serde_json::to_string(&delta).map_err(unwritten)?;
+    let names = serde_json::to_string(&names).map_err(unwritten)?;
+    let names = frame(None, "patch", &names);
+    let id = Some((http.app.hub.boot(), sequence));
+    let frame = frame(id, delta.name(), &json);
     *shared = Some(Shared {
         made: Instant::now(),
         role,
         epoch,
         sequence,
         frame: frame.clone(),
+        names: names.clone(),
     });
-    Ok((sequence, frame, subscription))
+    Ok((sequence, frame, names, subscription))
 }
 
-async fn take(http: &Http) -> Result<Snapshot, StoreError> {
+/// The picture, with these nodes as the streams were told of them.
+async fn take(http: &Http, told: Option<Vec<Node>>) -> Result<Snapshot, StoreError> {
     let app = &http.app;
     let standing = app.standing.borrow().clone();
     let filter = EventFilter {
@@ -335,7 +361,11 @@ async fn take(http: &Http) -> Result<Snapshot, StoreError> {
         app.tasks.set_files(app.store.count_files().await?);
     }
     let (nodes, tasks) = if works(&standing) {
-        (app.grid.nodes().await?, latest_tasks(http).await?)
+        let nodes = match told {
+            Some(nodes) => nodes,
+            None => app.grid.nodes().await?,
+        };
+        (nodes, latest_tasks(http).await?)
     } else {
         (Vec::new(), Vec::new())
     };
@@ -369,13 +399,14 @@ fn stats(http: &Http) -> Option<GroupStats> {
     works(&http.app.standing.borrow()).then(|| http.app.tasks.stats())
 }
 
-/// How often the files are counted, seconds.
+/// How often the files are counted, and all counts told whether they changed or not, seconds.
 const COUNT_EVERY: u64 = 5;
 
 /// Tells every stream a sign of life each second.
 pub(crate) async fn tick(http: Arc<Http>) {
     let mut interval = tokio::time::interval(Duration::from_secs(1));
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut told = None;
     for second in 1_u64.. {
         tokio::select! {
             () = http.app.stopping.cancelled() => return,
@@ -388,10 +419,23 @@ pub(crate) async fn tick(http: Arc<Http>) {
                     http.app.tasks.set_files(files);
                 }
             }
-            http.app.hub.publish_passing(&Delta::Tick {
+            let tick = |stats| Delta::Tick {
                 at: crate::clock::now(),
-                stats: stats(&http),
-            });
+                stats,
+            };
+            let now = stats(&http);
+            if now == told && !second.is_multiple_of(COUNT_EVERY) {
+                // Who gets patches is not told again what has not changed.
+                http.app
+                    .hub
+                    .publish_passing(&tick(None), Some(Telling::Patches));
+                http.app
+                    .hub
+                    .publish_passing(&tick(now), Some(Telling::Whole));
+            } else {
+                http.app.hub.publish_passing(&tick(now.clone()), None);
+                told = now;
+            }
         }
     }
 }

@@ -33,8 +33,11 @@ impl From<TaskError> for Refusal {
         let text = format!("{error}.");
         match error {
             TaskError::NotActive(error) => error.into(),
-            TaskError::QueueFull => {
+            TaskError::QueueFull(_) => {
                 Self::new(Code::QueueFull, text).retry_after(Duration::from_secs(5))
+            }
+            TaskError::UserFull { .. } => {
+                Self::new(Code::TooManyTasks, text).retry_after(Duration::from_secs(5))
             }
             TaskError::NotFound(id) => Self::not_found(format_args!("Task {id}")),
             TaskError::Conflict(_) => Self::new(Code::Conflict, text),
@@ -133,7 +136,7 @@ async fn resolve(
     let (code, title, script, script_version) = match &request.source {
         Source::Code { code } => (code.clone(), "Code".to_owned(), None, None),
         Source::Script { file, version } => {
-            let meta = http.repository.file(file, *version).await?;
+            let meta = http.repository.file(file, *version, actor).await?;
             let path = file.path();
             if meta.size > MAX_CODE {
                 let text = format!("{path} is larger than 1 MiB and cannot be run as a script.");

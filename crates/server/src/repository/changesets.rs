@@ -2,7 +2,10 @@
 
 use super::{Repository, RepositoryError, Result, Upload};
 use crate::accounts::Actor;
-use gridhelm_api::changeset::{Changeset, ChangesetRequest, Committed, Manifest};
+use gridhelm_api::changeset::{
+    Changeset, ChangesetRecord, ChangesetReport, ChangesetRequest, Committed, Listings,
+    ListingsRequest, MAX_BRANCHES, MAX_PART, Manifest, PART_STEP, PackTaken, PartState, Tree,
+};
 use gridhelm_api::event::{Severity, Topic};
 use gridhelm_api::names::MAX_REASON;
 use gridhelm_api::{FieldError, names};
@@ -10,9 +13,57 @@ use serde_json::json;
 use std::collections::BTreeSet;
 
 impl Repository {
-    /// The repository's content as a tree of hashes.
-    pub async fn manifest(&self) -> Result<Manifest> {
-        Ok(self.store.manifest().await?)
+    /// Every file with its hashes; with a group's name also what replications from there left, and what was taken away.
+    pub async fn manifest(&self, with: Option<&str>) -> Result<Manifest> {
+        Ok(self.store.manifest(with).await?)
+    }
+
+    /// The root of the tree of hashes with its authors, or an author with its directories.
+    pub async fn tree(&self, author: Option<&str>) -> Result<Tree> {
+        Ok(self.store.tree(author).await?)
+    }
+
+    /// The files of some directories.
+    pub async fn listings(&self, request: &ListingsRequest) -> Result<Listings> {
+        if request.directories.len() > MAX_BRANCHES {
+            let error = FieldError::new("directories", "Name at most 20000 directories.");
+            return Err(RepositoryError::Invalid(vec![error]));
+        }
+        let with = request.with.as_deref();
+        Ok(self.store.listings(&request.directories, with).await?)
+    }
+
+    /// Which of these contents are the latest of a file, with their sizes.
+    pub async fn present(&self, sha256: &[String]) -> Result<Vec<(String, u64)>> {
+        Ok(self.store.present_contents(sha256).await?)
+    }
+
+    /// Changesets, newest first.
+    pub async fn changesets(
+        &self,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<ChangesetRecord>> {
+        Ok(self.store.changesets(before, limit).await?)
+    }
+
+    /// A changeset with every file that it wrote.
+    pub async fn report(&self, group: &str, id: &str) -> Result<ChangesetReport> {
+        let found = self.store.changeset_report(id).await?;
+        let found = found.ok_or_else(|| RepositoryError::NotFound(format!("Changeset {id}")))?;
+        Ok(ChangesetReport {
+            group: group.to_owned(),
+            record: found.record,
+            files: found.files,
+            missing: found.missing,
+            planned: found.planned,
+        })
+    }
+
+    /// Forgets an open changeset.
+    pub async fn discard(&self, id: &str) -> Result<()> {
+        let fence = self.standing.borrow().fence()?;
+        Ok(self.store.discard_changeset(&fence, id).await?)
     }
 
     /// Opens a changeset; answers what must be uploaded.
@@ -29,6 +80,7 @@ impl Repository {
         if !errors.is_empty() {
             return Err(RepositoryError::Invalid(errors));
         }
+        self.must_own_all(request, by).await?;
         let fence = self.standing.borrow().fence()?;
         let wanted: BTreeSet<String> = request
             .operations
@@ -50,15 +102,11 @@ impl Repository {
 
     /// How large the content of this hash was announced to be.
     pub async fn announced_size(&self, changeset: &str, sha256: &str) -> Result<u64> {
-        let request = self.changeset(changeset).await?;
-        request
-            .operations
-            .iter()
-            .find(|o| o.sha256.as_deref() == Some(sha256))
-            .map(|o| o.size)
-            .ok_or_else(|| {
-                RepositoryError::NotFound(format!("Content {sha256} in changeset {changeset}"))
-            })
+        let wanted = [sha256.to_owned()];
+        let found = self.store.changeset_sizes(changeset, &wanted).await?;
+        found.first().map(|(_, size)| *size).ok_or_else(|| {
+            RepositoryError::NotFound(format!("Content {sha256} in changeset {changeset}"))
+        })
     }
 
     /// Takes a content of a changeset if it has the announced hash and size.
@@ -73,10 +121,57 @@ impl Repository {
         Ok(self.store.put_blob(sha256, upload.bytes()).await?)
     }
 
+    /// Takes contents of a changeset, all or none: each must have its hash, and the changeset must name it.
+    pub async fn put_pack(&self, changeset: &str, pack: Vec<u8>) -> Result<PackTaken> {
+        let read = tokio::task::spawn_blocking(move || unpack(&pack)).await;
+        let contents = read.map_err(|error| RepositoryError::Mismatch(error.to_string()))??;
+        let hashes: Vec<String> = contents.iter().map(|(hash, _)| hash.clone()).collect();
+        let named = self.store.changeset_sizes(changeset, &hashes).await?;
+        if named.len() != hashes.len() {
+            let named: BTreeSet<&str> = named.iter().map(|(hash, _)| hash.as_str()).collect();
+            let other = hashes.iter().find(|hash| !named.contains(hash.as_str()));
+            return Err(RepositoryError::Mismatch(format!(
+                "Changeset {changeset} does not name the content {}. Nothing was kept.",
+                other.map_or("", String::as_str)
+            )));
+        }
+        let taken = PackTaken {
+            contents: contents.len() as u64,
+            bytes: contents.iter().map(|(_, bytes)| bytes.len() as u64).sum(),
+        };
+        self.store.put_blobs(contents).await?;
+        Ok(taken)
+    }
+
+    /// Takes a part of a large content of a changeset; without bytes it says how much has come.
+    pub async fn put_part(
+        &self,
+        changeset: &str,
+        sha256: &str,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<PartState> {
+        let size = self.announced_size(changeset, sha256).await?;
+        let length = bytes.len() as u64;
+        let end = offset.saturating_add(length);
+        let whole_steps = length.is_multiple_of(PART_STEP) || end == size;
+        if end > size || length > MAX_PART || !whole_steps || !offset.is_multiple_of(PART_STEP) {
+            return Err(RepositoryError::Mismatch(format!(
+                "A part of {length} bytes at {offset} does not fit a content of {size}: send multiples of {PART_STEP} bytes, at most {MAX_PART}."
+            )));
+        }
+        let state = self
+            .store
+            .put_part(changeset, sha256, size, offset, bytes)
+            .await?;
+        Ok(state)
+    }
+
     /// Commits a changeset whole or not at all.
     pub async fn commit_changeset(&self, id: &str, by: &Actor) -> Result<Committed> {
         let fence = self.standing.borrow().fence()?;
         let request = self.changeset(id).await?;
+        self.must_own_all(&request, by).await?;
         let count = |f: fn(bool, bool) -> bool| {
             let ops = request.operations.iter();
             ops.filter(|o| f(o.expect.is_some(), o.sha256.is_some()))
@@ -114,4 +209,22 @@ impl Repository {
         self.changed(events).await;
         Ok(committed)
     }
+}
+
+/// The contents of a pack, each with the hash under which it was sent.
+fn unpack(pack: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
+    let found = gridhelm_replicate::pack::contents(pack)
+        .map_err(|error| RepositoryError::Mismatch(format!("{error}. Nothing was kept.")))?;
+    let mut contents: Vec<(String, Vec<u8>)> = Vec::with_capacity(found.len());
+    for (hash, bytes) in found {
+        let came = gridhelm_replicate::content_hash(bytes);
+        if came != hash {
+            return Err(RepositoryError::Mismatch(format!(
+                "{} bytes were sent as {hash} and have the SHA-256 {came}. Nothing was kept: send them again.",
+                bytes.len()
+            )));
+        }
+        contents.push((hash, bytes.to_vec()));
+    }
+    Ok(contents)
 }

@@ -16,6 +16,9 @@ pub enum RepositoryError {
     /// What was sent is not what was announced.
     #[error("{0}")]
     Mismatch(String),
+    /// The file's access, or whose it is, does not allow this.
+    #[error("{0}")]
+    Forbidden(String),
     /// More was sent than is taken.
     #[error("the content is larger than {limit} bytes")]
     TooLarge {

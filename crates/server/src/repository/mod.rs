@@ -1,8 +1,12 @@
 //! The repository: names are checked, content is hashed as it comes in, every write is a version.
 
+mod access;
 mod changesets;
 mod error;
+mod rules;
+mod search;
 mod upload;
+mod verify;
 
 pub use error::RepositoryError;
 pub use upload::{Upload, Uploads};
@@ -13,11 +17,11 @@ use crate::hub::Hub;
 use crate::store::{EventDraft, Expect, FileWrite, Store};
 use gridhelm_api::FieldError;
 use gridhelm_api::event::{Event, Severity, Topic};
-use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
+use gridhelm_api::repository::{FileId, FileInfo, FileMeta, FileVersion};
 use gridhelm_api::stream::Delta;
 use serde_json::json;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// The longest message of a version, characters.
 const MAX_MESSAGE: usize = 500;
@@ -30,6 +34,8 @@ pub struct Repository {
     store: Arc<dyn Store>,
     hub: Hub,
     standing: watch::Receiver<Standing>,
+    remembered: rules::Remembered,
+    searches: Semaphore,
 }
 
 impl Repository {
@@ -39,17 +45,21 @@ impl Repository {
             store,
             hub,
             standing,
+            remembered: rules::Remembered::default(),
+            searches: Semaphore::new(search::AT_ONCE),
         }
     }
 
-    /// The latest versions, by directory and name.
-    pub async fn files(&self, directory: Option<&str>) -> Result<Vec<FileMeta>> {
-        Ok(self.store.files(directory).await?)
+    /// The latest versions that the actor may read, by directory and name.
+    pub async fn files(&self, directory: Option<&str>, by: &Actor) -> Result<Vec<FileMeta>> {
+        let files = self.store.files(directory).await?;
+        self.readable(files, by).await
     }
 
-    /// A file at a version, or the latest.
-    pub async fn file(&self, id: &FileId, version: Option<i64>) -> Result<FileMeta> {
+    /// A file at a version, or the latest, to be read or run by the actor.
+    pub async fn file(&self, id: &FileId, version: Option<i64>, by: &Actor) -> Result<FileMeta> {
         checked(id)?;
+        self.must_read(id, version, by).await?;
         self.store
             .file(id, version)
             .await?
@@ -57,8 +67,9 @@ impl Repository {
     }
 
     /// All versions of a file, newest first.
-    pub async fn versions(&self, id: &FileId) -> Result<Vec<FileVersion>> {
+    pub async fn versions(&self, id: &FileId, by: &Actor) -> Result<Vec<FileVersion>> {
         checked(id)?;
+        self.must_own(id, by).await?;
         let versions = self.store.versions(id).await?;
         if versions.is_empty() {
             return Err(RepositoryError::NotFound(named(id, None)));
@@ -77,6 +88,7 @@ impl Repository {
     ) -> Result<FileMeta> {
         checked(id)?;
         check_message(message)?;
+        self.must_own(id, by).await?;
         self.store.put_blob(upload.sha256(), upload.bytes()).await?;
         let write = FileWrite {
             id: id.clone(),
@@ -85,8 +97,35 @@ impl Repository {
             size: upload.bytes().len() as u64,
             by: by.name.clone(),
             message: message.trim().to_owned(),
+            info: None,
         };
         self.put(write, "file.write", by).await
+    }
+
+    /// Says something else about a file: a new version with the same content.
+    pub async fn describe(
+        &self,
+        id: &FileId,
+        version: i64,
+        info: &FileInfo,
+        by: &Actor,
+    ) -> Result<FileMeta> {
+        let errors = info.check();
+        if !errors.is_empty() {
+            return Err(RepositoryError::Invalid(errors));
+        }
+        self.must_own(id, by).await?;
+        let meta = self.file(id, None, by).await?;
+        let write = FileWrite {
+            id: id.clone(),
+            expect: Expect::Version(version),
+            sha256: meta.sha256,
+            size: meta.size,
+            by: by.name.clone(),
+            message: format!("{} access, described", info.access.name()),
+            info: Some(Box::new(info.clone())),
+        };
+        self.put(write, "file.describe", by).await
     }
 
     /// Makes an old version the latest again.
@@ -97,7 +136,7 @@ impl Repository {
         expect: Expect,
         by: &Actor,
     ) -> Result<FileMeta> {
-        let versions = self.versions(id).await?;
+        let versions = self.versions(id, by).await?;
         let old = versions
             .into_iter()
             .find(|v| v.version == version && !v.deleted)
@@ -109,6 +148,7 @@ impl Repository {
             size: old.size,
             by: by.name.clone(),
             message: format!("version {version} restored"),
+            info: None,
         };
         self.put(write, "file.restore", by).await
     }
@@ -139,6 +179,7 @@ impl Repository {
     /// Takes a file away; its versions stay.
     pub async fn delete(&self, id: &FileId, version: i64, by: &Actor) -> Result<()> {
         checked(id)?;
+        self.must_own(id, by).await?;
         let fence = self.standing.borrow().fence()?;
         let path = id.path();
         let event = deleted(by, &path);
@@ -155,10 +196,8 @@ impl Repository {
     async fn changed(&self, events: Vec<Event>) {
         self.hub.publish_events(events);
         // The write is committed: that its tail cannot be counted must not make it an error.
-        match self.store.files(None).await {
-            Ok(files) => self.hub.publish(&Delta::Repository {
-                files: files.len() as u64,
-            }),
+        match self.store.count_files().await {
+            Ok(files) => self.hub.publish(&Delta::Repository { files }),
             Err(error) => tracing::warn!(%error, "the repository's files could not be counted"),
         }
     }

@@ -34,6 +34,11 @@ impl Upload {
         &self.bytes
     }
 
+    /// The content, taken out; the memory stays accounted for until the upload goes.
+    pub fn take_bytes(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
     /// Its SHA-256, hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256

@@ -1,5 +1,7 @@
 //! What can go wrong at the store.
 
+use gridhelm_api::hold::Held;
+
 /// An error of the store. Nothing was written unless stated otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -46,6 +48,26 @@ pub enum StoreError {
     PlanStale {
         /// Their paths.
         changed: Vec<String>,
+    },
+    /// The changeset waits for another admin's approval.
+    #[error("plan {plan} of {author} is held: {}", match held {
+        Held::Refused => "it was refused",
+        Held::Expired => "its approval has expired",
+        Held::Waits | Held::Approved => "nobody else has approved it yet",
+    })]
+    Held {
+        /// The plan's id.
+        plan: String,
+        /// Who opened the changeset.
+        author: String,
+        /// Where it stands.
+        held: Held,
+    },
+    /// Who opened a changeset cannot approve it.
+    #[error("plan {plan} is your own")]
+    OwnPlan {
+        /// The plan's id.
+        plan: String,
     },
     /// A content that is referred to was not put before.
     #[error("content {sha256} was not uploaded")]

@@ -19,7 +19,7 @@
 pub mod backup;
 pub mod chain;
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 mod error;
 pub mod failpoint;
 mod postgres;
@@ -42,9 +42,13 @@ use async_trait::async_trait;
 use backup::{BackupError, Contents, Progress};
 use futures_util::future::BoxFuture;
 use gridhelm_api::account::{Account, ApiToken, AuditChain, AuditCut, AuditRow, Role};
-use gridhelm_api::changeset::{ChangesetRequest, Committed, Manifest};
+use gridhelm_api::alert::{Alert, Delivery};
+use gridhelm_api::changeset::{
+    ChangesetRecord, ChangesetRequest, Committed, Listings, Manifest, PartState, Tree, Verification,
+};
 use gridhelm_api::event::Event;
 use gridhelm_api::group::{Failover, Group, Member};
+use gridhelm_api::hold::{Hold, HoldVerdict};
 use gridhelm_api::node::{IntentChange, NodePatch, TimelinePoint};
 use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
 use gridhelm_api::switch::{Check, SwitchFilter, SwitchRecord};
@@ -289,7 +293,18 @@ pub trait Store: Send + Sync + 'static {
         notes: Notes,
     ) -> Result<(StoredNode, Vec<Event>)>;
 
-    /// Removes a node. Fenced.
+    /// Ends an intent whose time has come: a disabled node is enabled, by `by`; a draining one drains on without a
+    /// deadline. `version` as in `update_node`. Fenced.
+    async fn intent_passed(
+        &self,
+        fence: &Fence,
+        name: &str,
+        version: i64,
+        by: &str,
+        notes: Notes,
+    ) -> Result<(StoredNode, Vec<Event>)>;
+
+    /// Removes a node; its history ends with that. Fenced.
     async fn remove_node(
         &self,
         fence: &Fence,
@@ -309,6 +324,59 @@ pub trait Store: Send + Sync + 'static {
 
     /// A node's timeline from `since` on, with the last point before it, oldest first.
     async fn timeline(&self, node: &str, since: Millis) -> Result<Vec<TimelinePoint>>;
+
+    /// The latest point of each registered node.
+    async fn last_points(&self) -> Result<Vec<(String, TimelinePoint)>>;
+
+    /// The points of all nodes, those that were removed included, from `since` on and before `until`, oldest first; before them each
+    /// node's last one from before. At most `limit` and one more within the time, which tells that there are more.
+    async fn points(
+        &self,
+        since: Millis,
+        until: Millis,
+        limit: u32,
+    ) -> Result<Vec<(String, TimelinePoint)>>;
+
+    // ---- settings and alerts -------------------------------------------------------------------
+
+    /// What the group is set to under that name, as JSON.
+    async fn setting(&self, name: &'static str) -> Result<Option<String>>;
+
+    /// Sets that, if what is there now has this `version` (its field of that name; 0 when nothing is there). Fenced.
+    async fn put_setting(
+        &self,
+        fence: &Fence,
+        name: &'static str,
+        version: i64,
+        value: &str,
+        notes: Notes,
+    ) -> Result<Vec<Event>>;
+
+    /// Alerts, newest first: all that are open, and of those that ended the latest, at most `ended`.
+    async fn alerts(&self, ended: u32) -> Result<Vec<Alert>>;
+
+    /// Writes alerts, new ones and changed ones, and the messages about them. Fenced.
+    async fn put_alerts(
+        &self,
+        fence: &Fence,
+        alerts: &[Alert],
+        deliveries: &[Delivery],
+        notes: Notes,
+    ) -> Result<Vec<Event>>;
+
+    /// Messages that are due before a moment, oldest first, at most `limit`.
+    async fn due_deliveries(&self, before: Millis, limit: u32) -> Result<Vec<Delivery>>;
+
+    /// The latest messages, newest first, at most `limit`.
+    async fn deliveries(&self, limit: u32) -> Result<Vec<Delivery>>;
+
+    /// Writes what became of a try to deliver. Fenced.
+    async fn put_delivery(
+        &self,
+        fence: &Fence,
+        delivery: &Delivery,
+        notes: Notes,
+    ) -> Result<Vec<Event>>;
 
     // ---- sessions ------------------------------------------------------------------------------
 
@@ -387,6 +455,24 @@ pub trait Store: Send + Sync + 'static {
     /// a reference is harmless and collected later.
     async fn put_blob(&self, sha256: &str, content: &[u8]) -> Result<()>;
 
+    /// Stores contents, each under its SHA-256, which the caller computed. As [`Store::put_blob`] otherwise.
+    async fn put_blobs(&self, contents: Vec<(String, Vec<u8>)>) -> Result<()>;
+
+    /// Adds a part to a content of a changeset that has `size` bytes. A part that does not begin where the content ends so far is
+    /// left; the answer says where that is. With the last byte the content is read again: `Conflict` when its hash is another, and nothing
+    /// of it is kept. Not fenced, as [`Store::put_blob`].
+    async fn put_part(
+        &self,
+        changeset: &str,
+        sha256: &str,
+        size: u64,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<PartState>;
+
+    /// Which of these contents are the latest of a file, with their sizes.
+    async fn present_contents(&self, sha256: &[String]) -> Result<Vec<(String, u64)>>;
+
     /// Which of these contents are absent.
     async fn missing_blobs(&self, sha256: &[String]) -> Result<Vec<String>>;
 
@@ -426,10 +512,24 @@ pub trait Store: Send + Sync + 'static {
     /// How many files the repository has.
     async fn count_files(&self) -> Result<u64>;
 
-    /// The manifest, read in one transaction.
-    async fn manifest(&self) -> Result<Manifest>;
+    /// The manifest, read in one transaction. With a group's name: also what was taken away, and what the last replication from that
+    /// group left of each file.
+    async fn manifest(&self, with: Option<&str>) -> Result<Manifest>;
 
-    /// Opens a changeset; answers its id. Fenced.
+    /// The root of the tree of hashes with its authors, or an author with its directories.
+    async fn tree(&self, author: Option<&str>) -> Result<Tree>;
+
+    /// The files of these directories (author, name), as in [`Store::manifest`].
+    async fn listings(
+        &self,
+        directories: &[(String, String)],
+        with: Option<&str>,
+    ) -> Result<Listings>;
+
+    /// The next files by author, directory and name, without content.
+    async fn files_behind(&self, after: Option<&FileId>, limit: u32) -> Result<Vec<FileMeta>>;
+
+    /// Opens a changeset; answers its id. One that is open for the same plan, source, reason and operations goes on. Fenced.
     async fn open_changeset(
         &self,
         fence: &Fence,
@@ -440,8 +540,36 @@ pub trait Store: Send + Sync + 'static {
     /// The request of an open changeset.
     async fn changeset(&self, id: &str) -> Result<Option<ChangesetRequest>>;
 
+    /// How large the contents are that an open changeset names among these; `NotFound` without such a changeset.
+    async fn changeset_sizes(&self, id: &str, sha256: &[String]) -> Result<Vec<(String, u64)>>;
+
+    /// Forgets an open changeset with what came for it. Fenced.
+    async fn discard_changeset(&self, fence: &Fence, id: &str) -> Result<()>;
+
+    /// Changesets, newest first, behind the one of that id.
+    async fn changesets(&self, before: Option<&str>, limit: u32) -> Result<Vec<ChangesetRecord>>;
+
+    /// A changeset, what it wrote, and while it is open what it would do and which contents are absent.
+    async fn changeset_report(&self, id: &str) -> Result<Option<Reported>>;
+
+    /// Keeps what an admin says about a changeset that is held, and tells how it stands; an approval holds for as long as the rules say.
+    /// `Conflict` when it is not held, `OwnPlan` when the admin opened it. Fenced.
+    async fn judge_changeset(
+        &self,
+        fence: &Fence,
+        id: &str,
+        verdict: &HoldVerdict,
+        notes: Notes,
+    ) -> Result<(Hold, Vec<Event>)>;
+
+    /// A step of making the tree of hashes anew, where it is not that of the files; whether there is more to do. Fenced.
+    async fn mend_tree(&self, fence: &Fence) -> Result<bool>;
+
+    /// Keeps what a check of a changeset's files found. Fenced.
+    async fn keep_verification(&self, fence: &Fence, id: &str, found: &Verification) -> Result<()>;
+
     /// Commits a changeset whole or not at all: every `expect` is compared with the present state first
-    /// (`PlanStale` lists the paths that differ), every content must be there. Fenced.
+    /// (`PlanStale` lists the paths that differ), every content must be there, and one that is held must have been approved (`Held`). Fenced.
     async fn commit_changeset(
         &self,
         fence: &Fence,

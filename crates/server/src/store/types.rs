@@ -289,6 +289,10 @@ pub struct StoredNode {
     pub intent_by: Option<String>,
     /// Since when.
     pub intent_since: Millis,
+    /// When it ends by itself.
+    pub intent_until: Option<Millis>,
+    /// Whether what still runs is interrupted then, or at once where it does not end.
+    pub intent_force: bool,
     /// Grows with each edit, from 1.
     pub version: i64,
     /// When it was registered.
@@ -414,6 +418,24 @@ pub struct FileWrite {
     pub by: String,
     /// What for.
     pub message: String,
+    /// What shall be said about it; `None`: what is said stays.
+    pub info: Option<Box<gridhelm_api::repository::FileInfo>>,
+}
+
+/// The setting in which [`gridhelm_api::hold::RepositoryRules`] are.
+pub const REPOSITORY_RULES: &str = "repository_rules";
+
+/// A changeset on record.
+#[derive(Debug, Clone)]
+pub struct Reported {
+    /// The changeset.
+    pub record: gridhelm_api::changeset::ChangesetRecord,
+    /// What it wrote.
+    pub files: Vec<gridhelm_api::changeset::WrittenFile>,
+    /// While it is open: contents that are absent.
+    pub missing: Vec<String>,
+    /// While it is open: what it would do.
+    pub planned: Vec<gridhelm_api::changeset::Operation>,
 }
 
 impl StoredNode {
@@ -432,6 +454,8 @@ impl StoredNode {
             intent_reason: self.intent_reason.clone(),
             intent_by: self.intent_by.clone(),
             intent_since: self.intent_since,
+            intent_until: self.intent_until,
+            intent_force: self.intent_force,
             version: self.version,
             created_at: self.created_at,
             health: Health::Unknown,
@@ -443,6 +467,7 @@ impl StoredNode {
             load: None,
             memory_used: None,
             facts: None,
+            drain: None,
             slots: Vec::new(),
         }
     }

@@ -2,6 +2,8 @@
 
 use super::Tasks;
 use super::live::Live;
+use super::phases::Phase;
+use super::queue::Offer;
 use super::shift::{Opening, Shift, UnderWay};
 use crate::clock;
 use crate::grid::{Claim, Opened};
@@ -41,20 +43,31 @@ impl Tasks {
             if state.paused || state.queue.is_empty() {
                 return 0;
             }
-            state.queue.offer(AT_ONCE, |id, need| {
-                let claim = self.grid.claim(&shift.duty, need, id)?;
-                Some((claim, self.under_way()))
+            state.queue.offer(AT_ONCE, |id, waiting| {
+                if !self.may_run(&waiting.user) {
+                    return Offer::UserFull;
+                }
+                match self.grid.claim(&shift.duty, &waiting.need, id) {
+                    Some(claim) => Offer::Given((claim, self.under_way(&waiting.user))),
+                    None => Offer::NothingSuits,
+                }
             })
         };
         let count = given.len();
         for (id, (claim, under_way)) in given {
             let live = self.lock().live.get(&id).cloned();
             if let Some(live) = live {
-                let opening: Opening = Box::pin(claim.into_session());
+                let opening = self.open(claim);
                 self.begin(shift, &live, opening, under_way);
             }
         }
         count
+    }
+
+    /// Has a session in a claimed slot.
+    pub(super) fn open(&self, claim: Claim) -> Opening {
+        let phases = self.phases.clone();
+        Box::pin(async move { phases.time(Phase::Session, claim.into_session()).await })
     }
 
     /// Begins an attempt of a task that is committed as queued, once its session is open.
@@ -94,10 +107,11 @@ impl Tasks {
         let fence = &shift.duty.fence;
         let notes = crate::store::Notes::default();
         let written = loop {
-            let written = self
+            let session = opened.unrecorded();
+            let write = self
                 .store
-                .start_attempt(fence, &live.id, &start, opened.unrecorded(), notes.clone())
-                .await;
+                .start_attempt(fence, &live.id, &start, session, notes.clone());
+            let written = self.phases.time(Phase::Start, write).await;
             let Err(StoreError::Unavailable { message, .. }) = &written else {
                 break written;
             };
@@ -159,11 +173,7 @@ impl Tasks {
                 Err(error) => tracing::debug!(task = live.id, %error, "not cancelled yet"),
             }
         }
-        let (id, priority) = {
-            let state = live.lock();
-            (live.id.clone(), state.stored.task.priority)
-        };
-        self.lock().queue.push(&id, priority, live.need());
+        self.lock().queue.push(&live.id, live.waiting());
         self.wake.notify_one();
     }
 

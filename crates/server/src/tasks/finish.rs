@@ -2,6 +2,7 @@
 
 use super::live::Live;
 use super::lost::End;
+use super::phases::Phase;
 use super::shift::Shift;
 use super::{TaskError, Tasks, outcome, recover};
 use crate::clock;
@@ -46,10 +47,10 @@ impl Tasks {
         let notes = self.event(live, node, &end);
         let mut pause = FIRST_PAUSE;
         let events = loop {
-            let written = self
+            let write = self
                 .store
-                .end_attempt(&shift.duty.fence, &end, notes.clone())
-                .await;
+                .end_attempt(&shift.duty.fence, &end, notes.clone());
+            let written = self.phases.time(Phase::Finish, write).await;
             match written {
                 Ok(events) => break events,
                 Err(StoreError::Unavailable { message, .. }) => {
@@ -99,8 +100,7 @@ impl Tasks {
                 TaskState::Queued => {
                     state.stats.repeated(at);
                     live.lock().avoid = Some(node.to_owned());
-                    let priority = live.lock().stored.task.priority;
-                    state.queue.push(&live.id, priority, live.need());
+                    state.queue.push(&live.id, live.waiting());
                 }
                 TaskState::Uncertain => {
                     state.uncertain.insert(live.id.clone());

@@ -1,6 +1,7 @@
 //! A task that waits or runs in this process.
 
 use super::console::Console;
+use super::queue::Waiting;
 use crate::clock;
 use crate::grid::Need;
 use crate::hub::Hub;
@@ -17,11 +18,17 @@ use tokio::sync::watch;
 /// A task in this process's hands, until it is final, uncertain or another server's.
 pub(super) struct Live {
     pub(super) id: String,
+    /// Whose it is.
+    pub(super) user: Arc<str>,
     /// The packages that its code names.
     pub(super) needs: Arc<Needs>,
     state: Mutex<LiveState>,
     /// Who cancelled it.
     pub(super) cancelled: watch::Sender<Option<String>>,
+    /// The attempt whose R session a person wants ended; who, and why.
+    pub(super) session_ends: watch::Sender<Option<(u32, String)>>,
+    /// The number of the last attempt that ended (and is committed); 0 before the first.
+    pub(super) over: watch::Sender<u32>,
     /// Nothing more happens to it here.
     pub(super) done: watch::Sender<bool>,
 }
@@ -43,6 +50,7 @@ impl Live {
         let avoid = last.filter(|a| a.failure.is_some()).map(|a| a.node.clone());
         Self {
             id: stored.task.id.clone(),
+            user: stored.task.submitted_by.as_str().into(),
             needs: Arc::new(needs(&stored.code)),
             state: Mutex::new(LiveState {
                 queued_at: clock::now(),
@@ -51,6 +59,8 @@ impl Live {
                 stored,
             }),
             cancelled: watch::Sender::new(None),
+            session_ends: watch::Sender::new(None),
+            over: watch::Sender::new(0),
             done: watch::Sender::new(false),
         }
     }
@@ -72,6 +82,16 @@ impl Live {
             label: state.stored.label.clone(),
             avoid: state.avoid.clone(),
             packages: Arc::clone(&self.needs),
+        }
+    }
+
+    /// As it stands in the queue.
+    pub(super) fn waiting(&self) -> Waiting {
+        let priority = self.lock().stored.task.priority;
+        Waiting {
+            priority,
+            user: Arc::clone(&self.user),
+            need: self.need(),
         }
     }
 
@@ -134,6 +154,12 @@ impl Live {
 
     /// An attempt ended (and is committed).
     pub(super) fn ended(&self, end: AttemptEnd) {
+        let number = end.number;
+        self.record(end);
+        self.over.send_replace(number);
+    }
+
+    fn record(&self, end: AttemptEnd) {
         let mut state = self.lock();
         state.console.stored();
         state.queued_at = end.at;

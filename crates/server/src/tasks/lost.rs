@@ -4,7 +4,7 @@ use super::Tasks;
 use super::live::Live;
 use super::outcome::{self, Fate, Stop};
 use super::shift::Shift;
-use crate::grid::{Claim, SessionError};
+use crate::grid::{Claim, Proof, SessionError};
 use crate::store::SessionRow;
 use gridhelm_api::task::{Artifact, ConsoleKind, FailureKind, TaskFailure, TaskState};
 use std::collections::BTreeMap;
@@ -77,11 +77,18 @@ impl Tasks {
         } else {
             Duration::from_secs(1)
         };
-        let proven = tokio::select! {
-            proven = claim.bury(row, true, within) => proven,
-            _ = shift.ended() => false,
+        let proof = tokio::select! {
+            proof = claim.bury(row, true, within) => proof,
+            _ = shift.ended() => Proof::None,
         };
-        match outcome::fate(may_repeat, proven, before) {
+        if proof == Proof::EndedItself {
+            // Without the word of `quit()` itself: a package called it, or the process was asked to end.
+            let message =
+                format!("The code ended its own R session on {node}: it left R's exit mark.");
+            let failure = outcome::failure(FailureKind::SessionEnded, message);
+            return End::failed(TaskState::Failed, failure);
+        }
+        match outcome::fate(may_repeat, proof.is_dead(), before) {
             Fate::Repeat => End::failed(
                 TaskState::Queued,
                 outcome::failure(

@@ -8,11 +8,13 @@
 mod artifacts;
 mod console;
 mod dispatch;
+mod end_session;
 mod finish;
 mod install;
 mod live;
 mod lost;
 mod outcome;
+mod phases;
 pub mod queue;
 mod recover;
 mod run;
@@ -21,6 +23,7 @@ mod stats;
 mod submit;
 
 pub(crate) use install::title as install_title;
+pub use queue::QueueLimits;
 pub use submit::Submission;
 
 use crate::clock;
@@ -32,6 +35,7 @@ use gridhelm_api::group::GroupStats;
 use gridhelm_api::packages::PackagesAnswer;
 use gridhelm_api::task::{ConsoleChunk, Task, TaskState};
 use live::Live;
+use phases::Phases;
 use queue::Queue;
 use shift::Shift;
 use stats::Stats;
@@ -50,12 +54,19 @@ pub enum TaskError {
     /// This server does no work now.
     #[error(transparent)]
     NotActive(#[from] NotActive),
-    /// Too many tasks wait.
+    /// So many tasks wait that no more is taken.
+    #[error("{0} tasks wait already; try again when some have ended, or enable more nodes")]
+    QueueFull(usize),
+    /// So many tasks of one account wait that no more of its own is taken.
     #[error(
-        "{} tasks wait already; try again when some have ended, or enable more nodes",
-        queue::MAX_QUEUED
+        "{most} tasks of {user} wait already, as many as one account may have waiting; try again when some have ended"
     )]
-    QueueFull,
+    UserFull {
+        /// The account.
+        user: String,
+        /// How many of its tasks may wait.
+        most: usize,
+    },
     /// There is no such task.
     #[error("there is no task {0}")]
     NotFound(String),
@@ -83,12 +94,17 @@ pub struct Tasks {
     standing: watch::Receiver<Standing>,
     grid: Arc<Grid>,
     state: Mutex<State>,
+    limits: QueueLimits,
     /// The dispatcher should look again.
     wake: Notify,
     /// Attempts under way.
     running: watch::Sender<usize>,
+    /// Attempts under way by account. Locked inside of `state`, never around it.
+    running_of: Mutex<HashMap<Arc<str>, usize>>,
     /// Files in the repository, as last told.
     files: AtomicU64,
+    /// Where their time goes.
+    pub(crate) phases: Phases,
 }
 
 #[derive(Default)]
@@ -109,8 +125,10 @@ impl Tasks {
         hub: Hub,
         standing: watch::Receiver<Standing>,
         grid: Arc<Grid>,
+        limits: QueueLimits,
     ) -> Arc<Self> {
         Arc::new(Self {
+            limits,
             store,
             hub,
             standing,
@@ -118,7 +136,9 @@ impl Tasks {
             state: Mutex::default(),
             wake: Notify::new(),
             running: watch::Sender::new(0),
+            running_of: Mutex::default(),
             files: AtomicU64::new(0),
+            phases: Phases::default(),
         })
     }
 
@@ -177,8 +197,7 @@ impl Tasks {
             }
             Err(error) => {
                 // It waits on as if nothing had happened.
-                let priority = live.task().priority;
-                self.lock().queue.push(id, priority, live.need());
+                self.lock().queue.push(id, live.waiting());
                 self.wake.notify_one();
                 Err(error.into())
             }

@@ -15,6 +15,10 @@ pub(super) enum Stop {
     Stopping,
     /// The server hands over and does not wait.
     HandingOver,
+    /// Its node is drained or disabled by force: the intent in words.
+    Evicted(String),
+    /// A person ended its R session: who, and why.
+    SessionEnded(String),
 }
 
 impl Stop {
@@ -22,8 +26,12 @@ impl Stop {
     pub(super) fn state(&self, may_repeat: bool) -> TaskState {
         match self {
             Self::Cancelled(_) => TaskState::Cancelled,
-            Self::Stopping | Self::HandingOver if may_repeat => TaskState::Queued,
-            Self::Timeout(_) | Self::Stopping | Self::HandingOver => TaskState::Failed,
+            Self::Stopping | Self::HandingOver | Self::Evicted(_) | Self::SessionEnded(_)
+                if may_repeat =>
+            {
+                TaskState::Queued
+            }
+            _ => TaskState::Failed,
         }
     }
 }
@@ -82,7 +90,22 @@ pub(super) fn stopped(stop: &Stop) -> TaskFailure {
             FailureKind::Grid,
             "It was interrupted by a switchover that did not wait for it; submit it again if it should run again.",
         ),
+        Stop::Evicted(why) => failure(
+            FailureKind::Grid,
+            format!(
+                "It was interrupted because its node is {why}. Submit it again if it should run again."
+            ),
+        ),
+        Stop::SessionEnded(why) => failure(
+            FailureKind::Grid,
+            format!("Its R session was ended by {why}. Submit it again if it should run again."),
+        ),
     }
+}
+
+/// Who ended a session, and why, as its task is told.
+pub(super) fn ended_by(by: &str, reason: &str) -> String {
+    format!("{by}: {}", reason.trim().trim_end_matches('.'))
 }
 
 /// The failure of a cancelled task.

@@ -5,10 +5,13 @@ use super::console::SEND_EVERY;
 use super::live::Live;
 use super::lost::{End, KILL};
 use super::outcome::{self, Stop};
+use super::phases::Phase;
 use super::shift::{Ending, Shift, UnderWay};
+use crate::clock;
 use crate::grid::{Claim, Opened, Session, SessionError, target};
 use crate::group::Standing;
 use crate::store::SessionRow;
+use gridhelm_api::Millis;
 use gridhelm_api::task::{Artifact, ConsoleKind, FailureKind, TaskState};
 use gridhelm_rserve::run::{RunOutcome, RunRequest};
 use std::sync::Arc;
@@ -67,7 +70,8 @@ impl Tasks {
             session.end().await;
             return self.let_go(live);
         }
-        let ran = self.supervise(shift, live, &claim, session.as_mut()).await;
+        let running = self.supervise(shift, live, &claim, session.as_mut(), number);
+        let ran = self.phases.time(Phase::Evaluate, running).await;
         let (end, session) = match ran {
             Ran::Fenced => {
                 drop(session);
@@ -75,7 +79,8 @@ impl Tasks {
                 return self.let_go(live);
             }
             Ran::Ended(outcome, stop) => {
-                let (artifacts, usable) = self.keep_files(live, session.as_mut(), &outcome).await;
+                let keeping = self.keep_files(live, session.as_mut(), &outcome);
+                let (artifacts, usable) = self.phases.time(Phase::Files, keeping).await;
                 let again = live.lock().stored.task.re_executable;
                 let end = ended(*outcome, stop, artifacts, &row, again);
                 if usable {
@@ -145,6 +150,7 @@ impl Tasks {
         live: &Live,
         claim: &Claim,
         session: &mut dyn Session,
+        number: u32,
     ) -> Ran {
         let row = session.row().clone();
         let (request, limit_s) = request(live);
@@ -158,7 +164,14 @@ impl Tasks {
         let mut sending = tokio::time::interval_at(Instant::now() + SEND_EVERY, SEND_EVERY);
         sending.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let deadline = sleep(Duration::from_secs(u64::from(limit_s)));
-        let interrupted = shift.interrupted();
+        claim.ends_by(clock::now() + Millis::from(limit_s) * 1_000);
+        let interrupted = async {
+            tokio::select! {
+                () = shift.interrupted() => Stop::HandingOver,
+                why = claim.evicted() => Stop::Evicted(why),
+                why = live.session_is_to_end(number) => Stop::SessionEnded(why),
+            }
+        };
         tokio::pin!(cancelled, deadline, interrupted);
         let stop = loop {
             tokio::select! {
@@ -170,7 +183,7 @@ impl Tasks {
                 },
                 () = &mut deadline => break Stop::Timeout(limit_s),
                 by = &mut cancelled => break Stop::Cancelled(by),
-                () = &mut interrupted => break Stop::HandingOver,
+                stop = &mut interrupted => break stop,
                 _ = sending.tick() => live.send(&self.hub, false),
             }
         };
@@ -214,7 +227,7 @@ impl Tasks {
             .grid
             .provider
             .reclaim(&node, &target, &self.grid.group, epoch);
-        if !matches!(timeout(INTERRUPT, killed).await, Ok(Ok(true))) {
+        if !matches!(timeout(INTERRUPT, killed).await, Ok(Ok(proof)) if proof.is_dead()) {
             tracing::warn!(node = node.name, pid = row.pid, "a session may still run");
         }
     }
@@ -263,7 +276,9 @@ fn ended(
 ) -> End {
     let (state, failure) = match (stop, outcome.error) {
         // It came to its end before the interruption reached it.
-        (Some(Stop::HandingOver) | None, None) => (TaskState::Succeeded, None),
+        (Some(Stop::HandingOver | Stop::Evicted(_) | Stop::SessionEnded(_)) | None, None) => {
+            (TaskState::Succeeded, None)
+        }
         (Some(stop), _) => (stop.state(may_repeat), Some(outcome::stopped(&stop))),
         (None, Some(error)) => (TaskState::Failed, Some(outcome::of_r(error))),
     };

@@ -3,7 +3,7 @@
 use super::live::Live;
 use super::{Tasks, dispatch, recover};
 use crate::grid::{Claim, Duty, Opened, SessionError};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,8 +35,8 @@ pub(super) struct Shift {
     pub(super) interrupted: watch::Sender<bool>,
     /// Attempts, and what follows them.
     pub(super) attempts: TaskTracker,
-    /// Tasks that are being committed: in the store perhaps, and not in hands yet.
-    accepting: Mutex<HashSet<String>>,
+    /// Tasks that are being committed, and whose: in the store perhaps, and not in hands yet.
+    accepting: Mutex<HashMap<String, Arc<str>>>,
 }
 
 /// A task that is being committed. Until it is in hands, nobody else may take it up from the store: there would be two that run it, and
@@ -49,8 +49,8 @@ pub(super) struct Accepting {
 }
 
 impl Accepting {
-    pub(super) fn new(tasks: &Arc<Tasks>, shift: &Arc<Shift>, id: &str) -> Self {
-        shift.accepting().insert(id.to_owned());
+    pub(super) fn new(tasks: &Arc<Tasks>, shift: &Arc<Shift>, id: &str, user: &Arc<str>) -> Self {
+        shift.accepting().insert(id.to_owned(), Arc::clone(user));
         Self {
             tasks: Arc::clone(tasks),
             shift: Arc::clone(shift),
@@ -75,12 +75,27 @@ impl Drop for Accepting {
     }
 }
 
-/// Counts an attempt as long as it lives.
-pub(super) struct UnderWay(watch::Sender<usize>);
+/// Counts an attempt as long as it lives, for all and for its account.
+pub(super) struct UnderWay {
+    tasks: Arc<Tasks>,
+    user: Arc<str>,
+}
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.send_modify(|n| *n = n.saturating_sub(1));
+        self.tasks.running.send_modify(|n| *n = n.saturating_sub(1));
+        let mut running = self.tasks.running_of();
+        if let Some(count) = running.get_mut(&self.user) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                running.remove(&self.user);
+            }
+        }
+        drop(running);
+        // Another task of the account may go now.
+        if self.tasks.limits.running_per_user > 0 {
+            self.tasks.wake.notify_one();
+        }
     }
 }
 
@@ -182,20 +197,38 @@ impl Tasks {
             return;
         }
         if waits {
-            let priority = live.lock().stored.task.priority;
-            state.queue.push(&live.id, priority, live.need());
+            state.queue.push(&live.id, live.waiting());
         }
         state.live.insert(live.id.clone(), Arc::clone(live));
     }
 
-    pub(super) fn under_way(&self) -> UnderWay {
+    /// Counts one more attempt.
+    pub(super) fn under_way(self: &Arc<Self>, user: &Arc<str>) -> UnderWay {
         self.running.send_modify(|n| *n += 1);
-        UnderWay(self.running.clone())
+        let mut running = self.running_of();
+        let count = running.entry(Arc::clone(user)).or_default();
+        *count = count.saturating_add(1);
+        UnderWay {
+            tasks: Arc::clone(self),
+            user: Arc::clone(user),
+        }
+    }
+
+    /// Whether one more task of an account may run now. Whoever acts on it holds the state's lock until it is counted.
+    pub(super) fn may_run(&self, user: &str) -> bool {
+        let running = self.running_of().get(user).copied().unwrap_or(0);
+        self.limits.may_run(running)
+    }
+
+    fn running_of(&self) -> MutexGuard<'_, HashMap<Arc<str>, usize>> {
+        self.running_of
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Shift {
-    fn accepting(&self) -> MutexGuard<'_, HashSet<String>> {
+    fn accepting(&self) -> MutexGuard<'_, HashMap<String, Arc<str>>> {
         self.accepting
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -203,7 +236,14 @@ impl Shift {
 
     /// Whether a task is being committed.
     pub(super) fn accepts(&self, id: &str) -> bool {
-        self.accepting().contains(id)
+        self.accepting().contains_key(id)
+    }
+
+    /// How many tasks are being committed, and how many of them are this account's.
+    pub(super) fn committing(&self, user: &str) -> (usize, usize) {
+        let accepting = self.accepting();
+        let own = accepting.values().filter(|of| &***of == user).count();
+        (accepting.len(), own)
     }
 
     /// Completes when running code is interrupted for a hand-over.

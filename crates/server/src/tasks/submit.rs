@@ -1,8 +1,9 @@
 //! Accepting a task; and, when a slot is free at once, starting it in the same commit.
 
 use super::live::Live;
-use super::queue::MAX_QUEUED;
-use super::shift::{Accepting, Opening, Shift};
+use super::phases::Phase;
+use super::queue::Full;
+use super::shift::{Accepting, Shift, UnderWay};
 use super::{TaskError, Tasks};
 use crate::clock;
 use crate::grid::Claim;
@@ -69,24 +70,32 @@ impl Tasks {
                 return Err(TaskError::PackagesMissing(lacking));
             }
         }
-        let (shift, claim) = {
+        let (shift, claim, accepting) = {
             let state = self.lock();
             let Some(shift) = state.shift.clone() else {
                 return Err(self.not_active().into());
             };
-            if state.queue.len() >= MAX_QUEUED {
-                return Err(TaskError::QueueFull);
-            }
+            // Those that are being committed will wait, too.
+            let (committing, own) = shift.committing(&live.user);
+            let queued = state.queue.len() + committing;
+            let of_user = state.queue.of_user(&live.user) + own;
+            self.limits
+                .admit(queued, of_user)
+                .map_err(|full| refused(full, &live.user))?;
             // Tasks that wait already go first.
-            let at_once = !state.paused && state.queue.is_empty();
+            let at_once = !state.paused && state.queue.is_empty() && self.may_run(&live.user);
             let claim = at_once
                 .then(|| self.grid.claim(&shift.duty, &live.need(), &live.id))
-                .flatten();
-            (shift, claim)
+                .flatten()
+                .map(|claim| (claim, self.under_way(&live.user)));
+            let accepting = Accepting::new(self, &shift, &live.id, &live.user);
+            (shift, claim, accepting)
         };
-        let accepting = Accepting::new(self, &shift, &live.id);
         let accepted = match claim {
-            Some(claim) => self.accept_on(&shift, &fence, live, claim, notes).await,
+            Some((claim, under_way)) => {
+                self.accept_on(&shift, &fence, live, claim, under_way, notes)
+                    .await
+            }
             None => self
                 .enqueue(&shift, &fence, &live, notes, true)
                 .await
@@ -109,10 +118,10 @@ impl Tasks {
         fence: &Fence,
         live: Arc<Live>,
         claim: Claim,
+        under_way: UnderWay,
         notes: Notes,
     ) -> Result<Arc<Live>, TaskError> {
-        let under_way = self.under_way();
-        let mut opening: Opening = Box::pin(claim.into_session());
+        let mut opening = self.open(claim);
         let opened = tokio::time::timeout(OPEN_FIRST, &mut opening).await;
         let Ok((claim, Ok(opened))) = opened else {
             // Still opening, or it failed: either way the task is accepted first.
@@ -127,10 +136,10 @@ impl Tasks {
         let start = live.start_on(&claim, opened.row());
         let session = opened.unrecorded();
         let stored = live.lock().stored.clone();
-        let written = self
+        let write = self
             .store
-            .submit_and_start(fence, &stored, &start, session, notes)
-            .await;
+            .submit_and_start(fence, &stored, &start, session, notes);
+        let written = self.phases.time(Phase::Start, write).await;
         match written {
             Ok(events) => {
                 self.hold(shift, &live, false);
@@ -172,6 +181,16 @@ impl Tasks {
             active: standing.status.active.clone(),
             active_url: standing.status.active_url.clone(),
         }
+    }
+}
+
+fn refused(full: Full, user: &str) -> TaskError {
+    match full {
+        Full::Queue(most) => TaskError::QueueFull(most),
+        Full::User(most) => TaskError::UserFull {
+            user: user.to_owned(),
+            most,
+        },
     }
 }
 

@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use gridhelm_api::Code;
 use gridhelm_api::group::{Member, ServerRole, ServerStatus};
 use gridhelm_api::switch::{Check, Outcome, StepState, SwitchKind, SwitchState};
-use gridhelm_server::group::{SwitchError, Taken};
+use gridhelm_server::group::{SwitchError, TakeOrder, Taken};
 use gridhelm_server::store::Store;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,6 +50,13 @@ async fn a_switchover_hands_over_within_a_short_gap() {
     let told = told.await.unwrap();
     assert_eq!(told.as_deref(), Some(two.url.as_str()));
     assert_eq!(one.duties.calls(), ["take_up 1", "drain", "lay_down"]);
+    // An order may come twice, or after its successor saw the released lease by itself.
+    let order = TakeOrder {
+        switch: begun.clone(),
+        released: Some(1),
+    };
+    let again = two.keeper.take_order(order).await.unwrap();
+    assert!(again.active && again.epoch == 2, "{again:?}");
     assert_eq!(two.duties.calls(), ["take_up 2"]);
     let seen = two.store.group().await.unwrap();
     assert_eq!(seen.by.as_deref(), Some("ada"));

@@ -130,3 +130,22 @@ async fn the_service_manager_hears_when_it_answers_and_when_it_ends() {
     assert_eq!(hear(), "STOPPING=1");
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn what_a_node_may_load_before_it_forks_is_printed_and_r_takes_it() {
+    let printed = binary().arg("node-preload").output().unwrap();
+    assert_eq!(printed.status.code(), Some(0), "{}", text(&printed));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("preload.R");
+    std::fs::write(&file, &printed.stdout).unwrap();
+    let code = format!(
+        "source('{}'); cat(any(startsWith(ls('gridhelm', all.names = TRUE), '.gridhelm_')), nchar(Sys.getenv('GLIBC_TUNABLES')))",
+        file.display()
+    );
+    let r = std::process::Command::new("Rscript")
+        .args(["--vanilla", "-e", &code])
+        .env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&r.stdout), "TRUE 0", "{}", text(&r));
+}

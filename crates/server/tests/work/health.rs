@@ -157,7 +157,7 @@ async fn a_test_tells_apart_what_is_wrong_with_an_address() {
     let rig = Rig::active(&path, "east-1", GridOptions::default()).await;
     let good = rig.grid.test(&node.draft(2)).await;
     assert!(good.ok, "{good:?}");
-    assert_eq!((good.steps.len(), good.tested_from.as_str()), (4, "east-1"));
+    assert_eq!((good.steps.len(), good.tested_from.as_str()), (5, "east-1"));
     assert!(good.latency_ms.is_some() && good.suggested_slots.unwrap() >= 1);
     let facts = good.facts.unwrap();
     assert!(
@@ -226,6 +226,34 @@ async fn a_preflight_says_which_nodes_do_not_answer() {
     rig.stop().await;
 }
 
+/// Rserve 1.8-11 lets everybody in who sends a password that is none; a node that compares by itself does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_of_the_connection_tells_of_a_node_that_lets_everybody_in() {
+    let (_dir, path) = database();
+    let rig = Rig::active(&path, "east-1", GridOptions::default()).await;
+    for compares in [false, true] {
+        let node = RNode::start_with("r01", |dir| {
+            let compare = format!(
+                "eval .auth <- function(x) any(vapply(strsplit(readLines('{}/pwd'), ' '), identical, NA, x))\nauth.function .auth\n",
+                dir.display()
+            );
+            let compare = if compares { compare } else { String::new() };
+            std::fs::write(dir.join("more.conf"), compare).unwrap();
+            None
+        })
+        .await;
+        let test = rig.grid.test(&node.draft(2)).await;
+        assert!(test.ok, "{test:?}");
+        let last = test.steps.last().unwrap();
+        let rserve = test.facts.as_ref().unwrap().rserve_version.clone();
+        let open = !compares && ["1.8.11", "1.8-11"].contains(&rserve.as_str());
+        let wanted = if open { Outcome::Warn } else { Outcome::Pass };
+        assert_eq!(last.outcome, wanted, "{rserve}: {last:?}");
+        assert_eq!(last.evidence.contains("auth.function"), open, "{last:?}");
+    }
+    rig.stop().await;
+}
+
 fn port(listener: &tokio::net::TcpListener) -> u16 {
     listener.local_addr().unwrap().port()
 }
@@ -234,10 +262,7 @@ impl Rig {
     /// Sets a node's intent as an operator would; answers its new version.
     async fn intend(&self, name: &str, intent: Intent) -> i64 {
         let version = self.node(name).await.version;
-        let change = IntentChange {
-            intent,
-            reason: "maintenance".to_owned(),
-        };
+        let change = IntentChange::new(intent, "maintenance");
         let (stored, _) = self
             .store
             .set_intent(&self.fence, name, version, &change, "ana", Notes::default())

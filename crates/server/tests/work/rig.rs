@@ -9,7 +9,7 @@ use gridhelm_server::grid::{Grid, GridOptions};
 use gridhelm_server::group::{Duties as _, Standing};
 use gridhelm_server::hub::Hub;
 use gridhelm_server::store::{Fence, Notes, Owner, SqliteStore, Store, StoredNode};
-use gridhelm_server::tasks::{Submission, Tasks};
+use gridhelm_server::tasks::{QueueLimits, Submission, Tasks};
 use gridhelm_server::work::Work;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -58,6 +58,19 @@ impl Rig {
         drafts: &[NodeDraft],
         protection: Protection,
     ) -> Self {
+        let limits = QueueLimits::default();
+        Self::with_limits(database, server, options, drafts, protection, limits).await
+    }
+
+    /// As `with_drafts`, with these limits of the queue.
+    pub(crate) async fn with_limits(
+        database: &Path,
+        server: &str,
+        options: GridOptions,
+        drafts: &[NodeDraft],
+        protection: Protection,
+        limits: QueueLimits,
+    ) -> Self {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(database, GROUP).unwrap());
         let owner = Owner {
             server: server.to_owned(),
@@ -100,7 +113,7 @@ impl Rig {
             server.to_owned(),
             options,
         );
-        let tasks = Tasks::new(Arc::clone(&store), hub, seen, Arc::clone(&grid));
+        let tasks = Tasks::new(Arc::clone(&store), hub, seen, Arc::clone(&grid), limits);
         let work = Work::new(Arc::clone(&grid), Arc::clone(&tasks));
         work.take_up(fence.clone()).await;
         Self {
@@ -214,6 +227,8 @@ pub(crate) async fn create(store: &Arc<dyn Store>, fence: &Fence, draft: &NodeDr
         intent_reason: None,
         intent_by: None,
         intent_since: 0,
+        intent_until: None,
+        intent_force: false,
         version: 1,
         created_at: 0,
     };

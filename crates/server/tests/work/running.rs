@@ -56,6 +56,45 @@ async fn a_task_leaves_value_outputs_console_plot_and_file() {
     rig.stop().await;
 }
 
+/// What is not kept is named on the console; the rest is kept, and the task ends well.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_a_task_are_bounded_in_number_in_size_and_together() {
+    let node = RNode::start("r01").await;
+    let (_dir, path) = database();
+    let rig = Rig::with_nodes(&path, "east-1", GridOptions::default(), &[(&node, 3)]).await;
+    let many = rig
+        .run("for (i in 1:203) cat(i, file = sprintf('f%03d.txt', i))")
+        .await;
+    assert_eq!(many.state, TaskState::Succeeded, "{many:?}");
+    assert_eq!(many.artifacts.len(), 200);
+    assert_eq!(many.artifacts[199].name, "f200.txt");
+    let console = rig.console(&many.id).await;
+    assert!(
+        console.contains("f201.txt was not kept: only the first 200"),
+        "{console}"
+    );
+
+    // Holes of files: they need no place on the disk.
+    let large = rig
+        .run(
+            "for (i in 1:5) system(sprintf('truncate -s 60M large%d.bin', i))
+system('truncate -s 65M too-large.bin'); system('ln -s /etc/passwd link.txt')",
+        )
+        .await;
+    assert_eq!(large.state, TaskState::Succeeded, "{large:?}");
+    let kept: Vec<_> = large.artifacts.iter().map(|a| a.name.as_str()).collect();
+    assert_eq!(
+        kept,
+        ["large1.bin", "large2.bin", "large3.bin", "large4.bin"]
+    );
+    let console = rig.console(&large.id).await;
+    for name in ["large5.bin", "too-large.bin"] {
+        let told = format!("{name} was not kept: it is too large");
+        assert!(console.contains(&told), "{console}");
+    }
+    rig.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn code_that_fails_says_how() {
     let node = RNode::start("r01").await;

@@ -156,24 +156,8 @@ async fn bytes(page: &Page, local: &Local) -> Result<()> {
 /// JavaScript heap and WebAssembly memory of the open page after a forced collection.
 async fn heap(browser: &Browser, page: &Page, url: &str) -> Result<()> {
     load_cold(browser, page, url).await?;
-    browser.cdp("HeapProfiler.enable", json!({})).await?;
-    browser
-        .cdp("HeapProfiler.collectGarbage", json!({}))
-        .await?;
-    browser.cdp("Performance.enable", json!({})).await?;
-    let metrics = browser.cdp("Performance.getMetrics", json!({})).await?;
-    let js = metrics["metrics"]
-        .as_array()
-        .and_then(|all| all.iter().find(|m| m["name"] == "JSHeapUsedSize"))
-        .and_then(|m| m["value"].as_f64())
-        .ok_or_else(|| HarnessError::new("Chromium tells no JSHeapUsedSize"))?;
-    let wasm = page
-        .eval("return window.__seen.memory.buffer.byteLength", Vec::new())
-        .await?;
-    let wasm = wasm
-        .as_f64()
-        .ok_or_else(|| HarnessError::new("no WebAssembly memory was seen"))?;
-    Figure::new("console_heap_mb", (js + wasm) / 1e6, "MB", 1)
+    let taken = super::heap::heap(browser, page, "window.__seen.memory").await?;
+    Figure::new("console_heap_mb", taken, "MB", 1)
         .bar(30.0)
         .print();
     Ok(())

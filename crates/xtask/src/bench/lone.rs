@@ -6,7 +6,6 @@ use crate::harness::{HarnessError, Result};
 use crate::stop::Stop;
 use crate::workspace::Workspace;
 use std::fs::File;
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -85,8 +84,25 @@ impl Drop for Bench {
 /// # Errors
 /// When there is none.
 pub fn address() -> Result<String> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    Ok(listener.local_addr()?.to_string())
+    Ok(format!("127.0.0.1:{}", crate::harness::ports::one()?))
+}
+
+/// Processor time that a process has used so far, seconds: its own and the kernel's for it, fields 14 and 15 of `/proc/PID/stat` (proc(5)).
+///
+/// # Errors
+/// When it has ended.
+pub fn cpu_s(pid: u32) -> Result<f64> {
+    /// Clock ticks a second (`USER_HZ`, 100 on every Linux that the servers run on).
+    const TICKS: f64 = 100.0;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+    let mut used = fields
+        .split(' ')
+        .skip(11)
+        .map_while(|field| field.parse::<f64>().ok());
+    let ticks = used.next().zip(used.next());
+    let (own, kernel) = ticks.ok_or_else(|| HarnessError::new("the process has ended"))?;
+    Ok((own + kernel) / TICKS)
 }
 
 /// A server that ends with this.
@@ -114,6 +130,11 @@ impl Lone {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Ok(api)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
     }
 
     /// What it has in memory, kB (`VmRSS`).

@@ -4,11 +4,12 @@ use super::Figure;
 use super::lone::{self, Bench, Lone};
 use super::stats::percentile;
 use crate::harness::api::Api;
+use crate::harness::stream::ask;
 use crate::harness::{HarnessError, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -42,13 +43,13 @@ pub async fn run() -> Result<()> {
     let (over, seen) = (watch::channel(false).0, Arc::new(AtomicUsize::new(0)));
     let mut clients = JoinSet::new();
     for n in 0..4 {
-        let stream = open(&address, &api).await?;
+        let stream = ask(&address, &api).await?;
         clients.spawn(listen(stream, n == 0, Arc::clone(&seen), over.subscribe()));
     }
     write(&url, &api, 0, WARM).await?;
     let before = server.resident_kb()?;
     for n in 4..CLIENTS {
-        let stream = open(&address, &api).await?;
+        let stream = ask(&address, &api).await?;
         let reads = n % READS == 0;
         clients.spawn(listen(stream, reads, Arc::clone(&seen), over.subscribe()));
     }
@@ -76,17 +77,6 @@ pub async fn run() -> Result<()> {
         .bar(40.0)
         .print();
     Ok(())
-}
-
-/// Opens a stream.
-async fn open(address: &str, api: &Api) -> Result<TcpStream> {
-    let mut stream = TcpStream::connect(address).await?;
-    let request = format!(
-        "GET /api/v1/events HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nAccept: text/event-stream\r\n\r\n",
-        api.token()
-    );
-    stream.write_all(request.as_bytes()).await?;
-    Ok(stream)
 }
 
 /// Reads a stream until it is over; whether it came so far, and how late each event was, ms.

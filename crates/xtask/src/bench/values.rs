@@ -121,9 +121,7 @@ impl Node {
         let work = folder.join("work");
         std::fs::create_dir_all(&work)?;
         std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755))?;
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?
-            .local_addr()?
-            .port();
+        let port = crate::harness::ports::one()?;
         let configuration = folder.join("Rserv.conf");
         let text = format!(
             "port {port}\nremote disable\ndaemon disable\nmaxsendbuf 0\nencoding utf8\n\

@@ -19,7 +19,17 @@ const DESK: Window = Window {
     height: 800,
 };
 /// Which of the other views have a picture, too.
-const ALSO: [&str; 4] = ["register", "palette-found", "notifications", "failover"];
+const ALSO: [&str; 9] = [
+    "register",
+    "packages",
+    "backups",
+    "alerts",
+    "grid-past",
+    "grid-details",
+    "palette-found",
+    "notifications",
+    "failover",
+];
 /// Which pages have a picture on a phone.
 const ON_A_PHONE: [&str; 2] = ["overview", "switch"];
 

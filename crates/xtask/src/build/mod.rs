@@ -8,6 +8,7 @@ pub mod short_names;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::error::Error;
 use crate::process;
@@ -40,6 +41,18 @@ pub fn all(stop: &Stop) -> Result<bool, Error> {
     let program = server(&workspace, stop)?;
     console(&workspace, &tools, stop)?;
     say::result(program.display());
+    say::result(workspace.dist().display());
+    Ok(true)
+}
+
+/// Sets up what is missing, and builds the console.
+///
+/// # Errors
+/// [`Error`], when a tool is missing or it does not compile.
+pub fn console_alone(stop: &Stop) -> Result<bool, Error> {
+    let workspace = Workspace::find()?;
+    let tools = set_up::set_up(&workspace, Need::Run, stop)?;
+    console(&workspace, &tools, stop)?;
     say::result(workspace.dist().display());
     Ok(true)
 }
@@ -135,14 +148,7 @@ fn bundle(workspace: &Workspace, tools: &Tools, staging: &Path, stop: &Stop) -> 
     let ours = workspace.own_target().join("console-tools");
     let this = own_copy(&ours.join("xtask"))?;
     cut::stand_in(&ours, &this)?;
-    let tool = |name: &str, folders: &[PathBuf]| {
-        let mut command = process::command(name);
-        tools
-            .wasm
-            .apply(&mut command, folders, &workspace.wasm_target);
-        command.current_dir(&workspace.root);
-        command
-    };
+    let tool = |name: &str, folders: &[PathBuf]| tool(name, folders, workspace, tools);
     let folders: Vec<_> = std::iter::once(ours).chain(tools.folders.clone()).collect();
     let mut trunk = tool("trunk", &folders);
     trunk
@@ -167,6 +173,35 @@ fn bundle(workspace: &Workspace, tools: &Tools, staging: &Path, stop: &Stop) -> 
         let tool = |name: &str| tool(name, &tools.folders);
         pieces::place(&pieces, &source, staging, &tool, stop)
     })
+}
+
+/// Serves the console by trunk and builds it anew whenever a source changes, until it is stopped. For the deployment that runs
+/// in its usual folder.
+///
+/// # Errors
+/// [`Error`], when a tool is missing, or trunk ends by itself.
+pub fn serve(stop: &Stop) -> Result<bool, Error> {
+    let workspace = Workspace::find()?;
+    let tools = set_up::set_up(&workspace, Need::Run, stop)?;
+    let mut trunk = tool("trunk", &tools.folders, &workspace, &tools);
+    trunk
+        .args(["serve", "--offline", "--skip-version-check", "--dist"])
+        .arg(workspace.own_target().join("console-served"));
+    trunk.env_remove("NO_COLOR");
+    match process::run_shown(trunk, stop) {
+        Err(Error::Stopped) => Ok(true),
+        ended => ended.map(|()| true),
+    }
+}
+
+/// A command of the set-up's, with what compiling for the browser needs around it.
+fn tool(name: &str, folders: &[PathBuf], workspace: &Workspace, tools: &Tools) -> Command {
+    let mut command = process::command(name);
+    tools
+        .wasm
+        .apply(&mut command, folders, &workspace.wasm_target);
+    command.current_dir(&workspace.root);
+    command
 }
 
 /// A tool that the set-up brought.

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check in parts, and the count at the end.
 
 pub mod parts;
+pub mod reasons;
 #[cfg(test)]
 mod supply;
 pub mod totals;
@@ -36,9 +37,19 @@ pub fn run(name: Option<&str>) -> Result<bool, Error> {
     let mut run = Run::new(&workspace, tools.as_ref(), &stop);
     let (deployments, others): (Vec<_>, Vec<_>) =
         chosen.iter().partition(|part| part.needs_deployment());
-    for part in others {
-        summary.push(timed(&run, part)?);
-    }
+    // The console is only needed later, and tests of the server leave a processor idle now and then.
+    let ahead = (!deployments.is_empty())
+        .then_some(tools.as_ref())
+        .flatten();
+    std::thread::scope(|scope| {
+        if let Some(tools) = ahead {
+            scope.spawn(|| console_aside(&workspace, tools, &stop));
+        }
+        for part in others {
+            summary.push(timed(&run, part)?);
+        }
+        Ok::<_, Error>(())
+    })?;
     if !deployments.is_empty() {
         if let Some(tools) = &tools {
             // Once here, in sight, so that each test's own deployment starts at once.
@@ -52,6 +63,10 @@ pub fn run(name: Option<&str>) -> Result<bool, Error> {
         }
         summary.extend(on_deployments(&run, &deployments)?);
     }
+    let reasons = run.reasons.into_inner().unwrap_or_default();
+    for reason in reasons.told() {
+        say::result(reason);
+    }
     say::result("");
     for (line, totals) in summary {
         say::result(line);
@@ -59,6 +74,14 @@ pub fn run(name: Option<&str>) -> Result<bool, Error> {
     }
     say::result(sum);
     Ok(sum.failed == 0)
+}
+
+/// Builds the console with what others leave of the processors. What goes wrong is told by who needs it.
+fn console_aside(workspace: &Workspace, tools: &set_up::Tools, stop: &Stop) {
+    // Linux counts this by thread, and what the thread starts inherits it.
+    if rustix::process::setpriority_process(None, 19).is_ok() {
+        let _ = build::console(workspace, tools, stop);
+    }
 }
 
 /// A part's line of the summary, and its totals.

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use super::reasons::Reasons;
 use super::totals::Totals;
 use crate::build;
 use crate::error::Error;
@@ -151,6 +152,8 @@ pub struct Run<'a> {
     kept: Option<PathBuf>,
     /// The server that deployments run; what `cargo xtask run` builds, when absent.
     pub server: Option<PathBuf>,
+    /// Why tests failed.
+    pub reasons: Mutex<Reasons>,
 }
 
 impl<'a> Run<'a> {
@@ -163,6 +166,7 @@ impl<'a> Run<'a> {
             stop,
             kept,
             server: None,
+            reasons: Mutex::default(),
         }
     }
 
@@ -251,12 +255,24 @@ impl<'a> Run<'a> {
     fn counted(&self, command: Command) -> Result<Totals, Error> {
         let totals = Mutex::new(Totals::default());
         let shown = process::shown(&command);
-        let succeeded = process::run_lines(command, self.stop, LIMIT, |line| {
+        let reason = |line: &str| {
+            if let Ok(mut reasons) = self.reasons.lock() {
+                reasons.line(line);
+            }
+        };
+        // A captured test tells its reason on standard output, one that is not on standard error.
+        let line = |line: &str| {
             say::result(line);
+            reason(line);
             if let (Some(found), Ok(mut totals)) = (Totals::in_line(line), totals.lock()) {
                 *totals = *totals + found;
             }
-        })?;
+        };
+        let told = |line: &str| {
+            say::error(line);
+            reason(line);
+        };
+        let succeeded = process::run_both(command, self.stop, LIMIT, line, told)?;
         if !succeeded {
             say::progress("failed", shown);
         }

@@ -34,6 +34,8 @@ pub struct Verdict {
     pub uncertain: usize,
     /// R sessions of an older epoch that still run.
     pub zombies: usize,
+    /// Work directories whose session is gone.
+    pub workdirs: usize,
     /// The longest time between two good answers.
     pub gap: Duration,
     /// The longest time between two tasks that were accepted.
@@ -78,7 +80,7 @@ impl History {
     /// Waits until so many more requests were answered well.
     ///
     /// # Errors
-    /// When they were not within 30 s.
+    /// When they were not within a minute.
     pub async fn good(&self, more: usize) -> Result<()> {
         self.load.good(more).await
     }

@@ -3,10 +3,13 @@
 
 mod crew;
 pub mod database;
+mod floor;
+mod grid;
 mod ha;
 mod history;
 mod namespaces;
 mod network;
+mod replicate;
 mod transaction;
 mod upgrade;
 
@@ -17,7 +20,7 @@ use crate::harness::{HarnessError, Result};
 use serde_json::json;
 
 /// Every drill, by name, with what it does.
-pub const DRILLS: [(&str, &str); 15] = [
+pub const DRILLS: [(&str, &str); 26] = [
     ("ha-switch", "planned switches there and back"),
     (
         "ha-kill",
@@ -72,6 +75,35 @@ pub const DRILLS: [(&str, &str); 15] = [
         "ha-reject",
         "a firewall refuses the standby's connections to the active server, which lives; then it is killed",
     ),
+    (
+        "grid-session",
+        "kill -9 of a session that runs a task, SIGSTOP of another one",
+    ),
+    (
+        "grid-listener",
+        "kill -9 of a node's listener under tasks, back after 1 s; SIGSTOP of another one",
+    ),
+    ("grid-back", "a node away for 1 s, and for 30 s"),
+    ("grid-flapping", "a listener stops and goes on twenty times"),
+    (
+        "grid-server",
+        "kill -9 of the active server with 20 running tasks of four kinds, which the standby reclaims",
+    ),
+    ("grid-disk", "a node whose disk of 1 MB is full"),
+    ("grid-clock", "a node whose clock is an hour ahead"),
+    ("grid-burst", "200 tasks at once on 6 slots"),
+    (
+        "replicate-kill",
+        "the target, or the source, killed at points of a replication, among them within its commit",
+    ),
+    (
+        "replicate-people",
+        "two plans at once, a plan applied twice, a file edited during a replication",
+    ),
+    (
+        "replicate-bit",
+        "a bit flips on the target's disk: the deep check finds it",
+    ),
 ];
 
 /// Runs one drill; its verdict, and what the first failed requests were told, is printed.
@@ -79,6 +111,7 @@ pub const DRILLS: [(&str, &str); 15] = [
 /// # Errors
 /// When the drill could not be made, or something did not hold.
 pub async fn run(name: &str) -> Result<Verdict> {
+    crate::harness::provide();
     let known = DRILLS.iter().map(|(known, _)| *known);
     let across = known
         .filter(|known| *known == name)
@@ -100,6 +133,17 @@ pub async fn run(name: &str) -> Result<Verdict> {
         "ha-transaction-postgres" => transaction::run("postgres").await,
         "ha-database-leader" => database::leader().await.map(|(verdict, _)| verdict),
         "ha-upgrade" => upgrade::upgrade().await,
+        "grid-session" => grid::session().await,
+        "grid-listener" => grid::listener().await,
+        "grid-back" => grid::back().await,
+        "grid-flapping" => grid::flapping().await,
+        "grid-server" => grid::server().await,
+        "grid-disk" => grid::disk().await,
+        "grid-clock" => grid::clock().await,
+        "grid-burst" => grid::burst().await,
+        "replicate-kill" => replicate::killed().await,
+        "replicate-people" => replicate::people().await,
+        "replicate-bit" => replicate::flipped().await,
         name => {
             if let Some((name, drill)) = across {
                 return judged(name, network::run(name, drill).await);
@@ -114,6 +158,15 @@ pub async fn run(name: &str) -> Result<Verdict> {
     judged(name, verdict)
 }
 
+/// The drill `grid-server`, for a bench: what it found, whether it held or not.
+///
+/// # Errors
+/// When it could not be made.
+pub async fn grid_server() -> Result<Verdict> {
+    crate::harness::provide();
+    grid::server().await
+}
+
 /// Prints a verdict; an error when it does not hold.
 fn judged(name: &str, verdict: Result<Verdict>) -> Result<Verdict> {
     let verdict = verdict.map_err(|error| HarnessError(format!("{name}: {error}")))?;
@@ -124,9 +177,14 @@ fn judged(name: &str, verdict: Result<Verdict>) -> Result<Verdict> {
     if verdict.holds() {
         Ok(verdict)
     } else {
+        let seen = verdict
+            .failures
+            .iter()
+            .map(|said| format!("\nseen: {said}"));
         Err(HarnessError(format!(
-            "{name}: {}",
-            verdict.broken.join("; ")
+            "{name}: {}{}",
+            verdict.broken.join("; "),
+            seen.collect::<String>()
         )))
     }
 }
@@ -146,6 +204,7 @@ fn print(name: &str, verdict: &Verdict) {
         "double_commits": verdict.doubled,
         "uncertain": verdict.uncertain,
         "zombies_left": verdict.zombies,
+        "workdirs_left": verdict.workdirs,
         "gap_ms": (verdict.gap.as_secs_f64() * 1e4).round() / 10.0,
         "task_gap_ms": (verdict.task_gap.as_secs_f64() * 1e4).round() / 10.0,
         "epochs": verdict.epochs,

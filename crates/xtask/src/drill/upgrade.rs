@@ -27,7 +27,7 @@ async fn versions(crew: &Crew, ask: &str, to: &str) -> Result<Value> {
 
 /// Whether the database has what the newest migration brings, as that server sees it.
 async fn newest_schema(crew: &Crew, server: &str) -> Result<bool> {
-    let answer = crew.api(server)?.get("group/join-tokens").await?;
+    let answer = crew.api(server)?.get("repository/changesets").await?;
     Ok(answer.status == 200)
 }
 

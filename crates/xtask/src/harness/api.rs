@@ -107,6 +107,20 @@ impl Api {
         self.send(reqwest::Method::GET, path, None, &[]).await
     }
 
+    /// What `/metrics` tells.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn metrics(&self) -> Result<String> {
+        let request = self.http.get(format!("{}/metrics", self.base));
+        Ok(request
+            .bearer_auth(&self.token)
+            .send()
+            .await?
+            .text()
+            .await?)
+    }
+
     /// `POST /api/v1/<path>` with JSON.
     ///
     /// # Errors

@@ -2,7 +2,6 @@
 
 use super::page::Page;
 use super::{HarnessError, Result, wait_for};
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -49,7 +48,7 @@ impl Browser {
     /// As [`Browser::start`].
     pub async fn start_trusting(window: Window, pin: Option<&str>) -> Result<Self> {
         super::provide();
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = super::ports::one()?;
         let profile =
             std::env::temp_dir().join(format!("gridhelm-chromium-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&profile)?;

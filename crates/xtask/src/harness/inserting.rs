@@ -56,10 +56,10 @@ impl Inserting {
     /// Waits until so many more rows were acknowledged.
     ///
     /// # Errors
-    /// When they were not within a minute.
+    /// When they were not within three minutes: on a busy machine a database takes its time to fail over.
     pub async fn more(&self, rows: usize) -> Result<()> {
         let goal = self.count.load(Ordering::Relaxed) + rows;
-        wait_for("the plain writer", Duration::from_mins(1), || async {
+        wait_for("the plain writer", Duration::from_mins(3), || async {
             Ok((self.count.load(Ordering::Relaxed) >= goal).then_some(()))
         })
         .await

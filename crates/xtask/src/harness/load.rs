@@ -249,10 +249,10 @@ impl Load {
     /// Waits until so many more requests were answered well.
     ///
     /// # Errors
-    /// When they were not within 30 s.
+    /// When they were not within a minute.
     pub async fn good(&self, more: usize) -> Result<()> {
         let goal = self.good.load(Ordering::Relaxed) + more;
-        wait_for("good answers", Duration::from_secs(30), || async {
+        wait_for("good answers", Duration::from_mins(1), || async {
             Ok((self.good.load(Ordering::Relaxed) >= goal).then_some(()))
         })
         .await

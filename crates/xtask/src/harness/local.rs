@@ -2,10 +2,8 @@
 
 use super::{HarnessError, Result};
 use serde::Deserialize;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The environment variable that says which database the deployments have, as `cargo xtask run --database` takes it.
@@ -215,7 +213,7 @@ impl Local {
         std::fs::create_dir_all(dir)?;
         let ready_file = dir.join("ready.json");
         let log = std::fs::File::create(dir.join("run.log"))?;
-        let ports = free_ports()?;
+        let ports = super::ports::block()?;
         let began = Instant::now();
         if let Some(server) = std::env::var_os(SERVER) {
             command.arg("--server").arg(server);
@@ -447,7 +445,7 @@ pub fn workspace_root() -> Result<PathBuf> {
 }
 
 /// The xtask binary that `cargo xtask` built: named by `GRIDHELM_XTASK`, or beside this program.
-fn xtask_binary() -> Result<PathBuf> {
+pub(crate) fn xtask_binary() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("GRIDHELM_XTASK") {
         return Ok(path.into());
     }
@@ -461,21 +459,4 @@ fn xtask_binary() -> Result<PathBuf> {
     found.ok_or_else(|| {
         HarnessError("no xtask binary beside the test; run it by `cargo xtask test`".to_owned())
     })
-}
-
-/// A base port from which 32 ports are free now, and that this process did not give out before: deployments of
-/// several tests may start at the same time.
-fn free_ports() -> Result<u16> {
-    static GIVEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let seed = u16::try_from(std::process::id() % 300).unwrap_or(0);
-    let base = (0..300_u16)
-        .map(|i| 20_000 + ((seed + i) % 300) * 40)
-        .filter(|base| !given.contains(base))
-        .find(|base| (0..32).all(|i| TcpListener::bind(("127.0.0.1", base + i)).is_ok()))
-        .ok_or_else(|| {
-            HarnessError("no 32 free ports in a row between 20000 and 32000".to_owned())
-        })?;
-    given.push(base);
-    Ok(base)
 }

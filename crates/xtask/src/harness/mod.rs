@@ -11,6 +11,9 @@ pub mod keyboard;
 pub mod load;
 pub mod local;
 pub mod page;
+pub mod ports;
+pub mod repositories;
+pub mod stream;
 pub mod switch;
 pub mod views;
 

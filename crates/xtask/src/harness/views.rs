@@ -97,7 +97,8 @@ pub const PAGES: [View; 8] = [
 ];
 
 /// Everything else that opens.
-pub const MORE: [View; 26] = [
+pub const MORE: [View; 37] = [
+    page("backups", "backups&group=east", "Goes within a day"),
     page("packages", "packages&group=east", "Usual version"),
     page(
         "packages-install",
@@ -107,9 +108,42 @@ pub const MORE: [View; 26] = [
     page("overview-list", "overview&topology=list", "Recent events"),
     page("grid-details", "grid&node=east-r01", "Actions"),
     page("grid-slots", "grid&slots=table", "east-r02"),
+    page(
+        "grid-columns",
+        "grid&columns=state,latency,type,labels&sort=latency,-node&density=compact",
+        "east-r02",
+    ),
+    page("grid-table", "grid&panel=table", "The usual ones"),
+    page(
+        "grid-compare",
+        "grid&group=east&node=east-r01&panel=compare",
+        "How they are now",
+    ),
+    page(
+        "grid-end-all",
+        "grid&group=east&node=east-r01&panel=end-all",
+        "End all sessions of east-r01?",
+    ),
     page("register", "grid&panel=register", "Test connection"),
+    page(
+        "several-nodes",
+        "grid&group=east&panel=several",
+        "slots that must stay usable",
+    ),
+    page("grid-past", "grid&group=east&panel=past", "slots usable,"),
+    page(
+        "grid-list",
+        "grid&group=east&node=east-r01&panel=list",
+        "Apply the list",
+    ),
+    page("alerts", "events&group=east&tab=alerts", "Save the webhook"),
     page("edit-node", "grid&node=east-r01&panel=edit", "Save"),
     page("run-task", "tasks&panel=run", "Script"),
+    page(
+        "left-over-sessions",
+        "tasks&panel=sessions&group=east",
+        "Nothing is left over",
+    ),
     page(
         "task-plots",
         "tasks&group=east&task={task}&tab=plots",
@@ -124,6 +158,11 @@ pub const MORE: [View; 26] = [
     ),
     page("new-file", "repository&group=east&panel=new", "Save"),
     page("upload", "repository&group=east&panel=upload", "Upload"),
+    page(
+        "directory",
+        "repository&group=east&panel=directory&directory=regression",
+        "Directory regression",
+    ),
     opened(
         "failover",
         "switch&group=east&to=east-2",

@@ -18,7 +18,8 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use self::fields::{Sheet, fields, name_and_runs};
-use self::form::{Field, Form, mend, next_free};
+pub(crate) use self::form::next_free;
+use self::form::{Field, Form, mend};
 use super::select::Grid;
 use crate::deployment::{Group, trouble};
 use crate::ui::format::counted;

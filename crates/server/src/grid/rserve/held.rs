@@ -2,7 +2,9 @@
 
 use super::words::{of, share_used};
 use super::{RserveProvider, SHORT, in_time, leave};
-use crate::grid::session::{Marker, Session, SessionError, SessionProvider as _, Sight, Watch};
+use crate::grid::session::{
+    Marker, Proof, Session, SessionError, SessionProvider as _, Sight, Watch,
+};
 use crate::grid::target;
 use crate::store::{SessionRow, StoredNode};
 use async_trait::async_trait;
@@ -64,7 +66,7 @@ impl Session for RserveSession {
         // It has children, or does not answer: its process tree is ended from a second session.
         let target = target(&row);
         let ended = provider.reclaim(&node, &target, &marker.group, marker.epoch);
-        matches!(ended.await, Ok(true))
+        ended.await.is_ok_and(Proof::is_dead)
     }
 }
 

@@ -48,7 +48,7 @@ impl Record {
     }
 }
 
-/// Tests a node in four steps: connect, sign in, evaluate, probe.
+/// Tests a node in five steps: connect, sign in, evaluate, probe, sign in with a password that is none.
 pub(super) async fn run(
     provider: &RserveProvider,
     node: &StoredNode,
@@ -67,6 +67,7 @@ pub(super) async fn run(
         latency_ms = evaluates(&mut connection, &mut steps).await;
         if latency_ms.is_some() {
             found = probes(provider, &mut connection, &mut steps).await;
+            keeps_out(provider, node, &mut steps).await;
         }
         leave(connection).await;
     }
@@ -217,5 +218,31 @@ async fn probes(
             steps.fail(what, Code::NodeSilent, evidence);
             None
         }
+    }
+}
+
+/// Rserve before 1.8-14 compares what was sent with what `crypt()` answers when it fails, which is this on Debian: then it fits every
+/// user (docs/decisions/051).
+const NO_PASSWORD: &str = "*0";
+
+/// Whether somebody without the password is let in, which Rserve 1.8-11 does. The node can be used all the same.
+async fn keeps_out(provider: &RserveProvider, node: &StoredNode, steps: &mut Record) {
+    if node.user.is_none() {
+        return;
+    }
+    steps.begin();
+    let what = "Sign-in with a password that is none".to_owned();
+    let stranger = StoredNode {
+        password: Some(NO_PASSWORD.to_owned()),
+        ..node.clone()
+    };
+    match provider.connect(&stranger).await {
+        Ok(connection) => {
+            leave(connection).await;
+            let evidence = "the node lets in whoever sends the password *0, as Rserve 1.8-11 does; set `auth.function` there (deploy/systemd/Rserve.conf.example) or demand a certificate";
+            steps.end(what, Outcome::Warn, evidence);
+        }
+        Err(Error::SignInRefused { .. }) => steps.end(what, Outcome::Pass, "refused"),
+        Err(error) => steps.end(what, Outcome::Warn, of(error).message),
     }
 }

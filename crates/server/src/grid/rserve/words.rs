@@ -1,11 +1,11 @@
 //! Between the seam's words and those of the Rserve client.
 
-use crate::grid::session::{FoundSession, Marker, ReclaimTarget, SessionError};
+use crate::grid::session::{FoundSession, Marker, Proof, ReclaimTarget, SessionError};
 use crate::store::{SessionRow, StoredNode};
 use crate::{clock, ids};
 use gridhelm_api::Code;
 use gridhelm_api::node::NodeFacts;
-use gridhelm_rserve::reclaim::{self, Target};
+use gridhelm_rserve::reclaim::{self, Reclaimed, Refusal, Target};
 use gridhelm_rserve::run::SessionInfo;
 use gridhelm_rserve::watch::{self, Probe};
 use gridhelm_rserve::{Credentials, Endpoint, Error, Secret};
@@ -46,9 +46,19 @@ pub(super) fn endpoint(node: &StoredNode) -> Endpoint {
     }
 }
 
-pub(super) fn credentials(node: &StoredNode) -> Option<Credentials> {
-    node.user.as_ref().map(|user| Credentials {
-        user: user.clone(),
+/// How a user's name ends at a node that wants to be told group and epoch (`deploy/node`).
+const TOLD: &str = "@epoch";
+
+/// How this server signs in; with the marker of a session for tasks, and without one to look at the node.
+pub(super) fn credentials(node: &StoredNode, marker: Option<&Marker>) -> Option<Credentials> {
+    let user = node.user.as_ref()?;
+    let user = match (user.strip_suffix(TOLD), marker) {
+        (Some(user), Some(marker)) => format!("{user}@{}@{}", marker.group, marker.epoch),
+        (Some(user), None) => user.to_owned(),
+        (None, _) => user.clone(),
+    };
+    Some(Credentials {
+        user,
         password: Secret::new(node.password.clone().unwrap_or_default()),
     })
 }
@@ -95,7 +105,11 @@ pub(super) fn to_target(target: &ReclaimTarget) -> Option<Target> {
     })
 }
 
-pub(super) fn found(session: &watch::NodeSession, boot_id: &str) -> FoundSession {
+pub(super) fn found(
+    session: &watch::NodeSession,
+    boot_id: &str,
+    listener_pid: u32,
+) -> FoundSession {
     FoundSession {
         pid: i64::from(session.pid),
         start_ticks: signed(session.start_time_ticks),
@@ -106,6 +120,46 @@ pub(super) fn found(session: &watch::NodeSession, boot_id: &str) -> FoundSession
             epoch: signed(m.epoch),
         }),
         rss: session.memory,
+        age_s: session.age_seconds,
+        cpu_ms: session.cpu_ms,
+        stopped: matches!(session.state, 'T' | 't'),
+        orphan: session.parent_pid != listener_pid,
+        client_gone: session.client_gone,
+    }
+}
+
+/// What came of ending a session by hand.
+pub(super) fn ended(done: &Reclaimed) -> (Proof, String) {
+    let n = |processes: u32| match processes {
+        0 | 1 => "its process".to_owned(),
+        n => format!("{n} processes"),
+    };
+    let dir = |removed: bool| if removed { " and its directory" } else { "" };
+    match done {
+        Reclaimed::Killed {
+            processes,
+            work_dir_removed,
+        } => (
+            Proof::Dead,
+            format!("Ended, with {}{}.", n(*processes), dir(*work_dir_removed)),
+        ),
+        Reclaimed::Gone { .. } => (Proof::Dead, "It had ended before.".to_owned()),
+        Reclaimed::Refused { why, .. } => (Proof::None, refused(*why).to_owned()),
+        Reclaimed::StillThere => (
+            Proof::None,
+            "It was killed and is still there: the kernel holds it, for a disk or network that does not answer.".to_owned(),
+        ),
+        Reclaimed::Interrupted => (Proof::None, "It was interrupted.".to_owned()),
+    }
+}
+
+fn refused(why: Refusal) -> &'static str {
+    match why {
+        Refusal::NoMarker => "Left alone: it bears no mark.",
+        Refusal::Foreign => "Left alone: it bears a mark by now. Look at the list again.",
+        Refusal::Epoch => "Left alone: it is of another epoch.",
+        Refusal::NoSession => "Left alone: this process is no session of the node.",
+        Refusal::NotPermitted => "The node's user may not end it: end it on the node's host.",
     }
 }
 

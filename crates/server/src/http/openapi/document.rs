@@ -18,7 +18,8 @@ fn tag(path: &str) -> &'static str {
         "session" | "me" | "tokens" | "users" => "Accounts",
         "events" | "audit" => "Events and audit",
         "server" | "group" | "switch" | "switches" => "Group and switch",
-        "nodes" | "packages" => "Grid",
+        "nodes" | "packages" | "grid" | "availability" => "Grid",
+        "alerts" => "Alerts",
         "tasks" => "Tasks",
         "repository" => "Repository and replication",
         "health" | "metrics" => "Health and metrics",
@@ -27,12 +28,19 @@ fn tag(path: &str) -> &'static str {
     }
 }
 
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     (
         "Tasks",
         "Run a script or code on the grid, look at it, fetch what it left.",
     ),
-    ("Grid", "Nodes, their slots and their R packages."),
+    (
+        "Grid",
+        "Nodes, their slots, their past and their R packages.",
+    ),
+    (
+        "Alerts",
+        "What rules find in the grid, and who is told of it.",
+    ),
     (
         "Repository and replication",
         "Files with versions; manifests and changesets.",

@@ -1,5 +1,6 @@
 //! Every operation of the interface. A route that has none here fails a test.
 
+mod alerts;
 mod files;
 mod grid;
 mod group;
@@ -13,6 +14,7 @@ use super::operation::Operation;
 pub(super) fn operations() -> Vec<Operation> {
     let mut all = work::operations();
     all.extend(grid::operations());
+    all.extend(alerts::operations());
     all.extend(files::operations());
     all.extend(group::operations());
     all.extend(people::operations());

@@ -62,6 +62,22 @@ const TABLE: &str = "
     POST   /api/v1/nodes/{name}/intent                         w
     POST   /api/v1/nodes/{name}/probe                          w
     GET    /api/v1/nodes/{name}/timeline                       v
+    GET    /api/v1/nodes/{name}/measures                       v
+    GET    /api/v1/grid/limits                                 v
+    PUT    /api/v1/grid/limits                                 w
+    GET    /api/v1/grid/history                                v
+    GET    /api/v1/availability                                v
+    GET    /api/v1/alerts                                      v
+    POST   /api/v1/alerts/{id}/acknowledge                     w
+    POST   /api/v1/alerts/silences                             w
+    DELETE /api/v1/alerts/silences/{id}                        w
+    GET    /api/v1/alerts/rules                                v
+    PUT    /api/v1/alerts/rules                                w
+    GET    /api/v1/alerts/webhook                              a
+    PUT    /api/v1/alerts/webhook                              a
+    POST   /api/v1/alerts/webhook/test                         a
+    GET    /api/v1/sessions                                    v
+    POST   /api/v1/nodes/{name}/sessions/end                   w
     GET    /api/v1/packages                                    v
     POST   /api/v1/packages/check                              v
     GET    /api/v1/nodes/{name}/packages                       v
@@ -75,7 +91,9 @@ const TABLE: &str = "
     GET    /api/v1/tasks/{id}/artifacts/{name}                 v
     POST   /api/v1/tasks/{id}/artifacts/{name}/link            v
     GET    /api/v1/repository/files                            v
+    POST   /api/v1/repository/search                           v
     GET    /api/v1/repository/file                             v
+    PATCH  /api/v1/repository/file                             w
     GET    /api/v1/repository/content                          v
     PUT    /api/v1/repository/content                          w
     DELETE /api/v1/repository/content                          w
@@ -83,7 +101,22 @@ const TABLE: &str = "
     GET    /api/v1/repository/versions                         v
     POST   /api/v1/repository/restore                          w
     GET    /api/v1/repository/manifest                         v
+    GET    /api/v1/repository/tree                             v
+    POST   /api/v1/repository/listings                         v
     GET    /api/v1/repository/content/{sha256}                 v
+    POST   /api/v1/repository/contents                         v
+    POST   /api/v1/repository/verify                           w
+    POST   /api/v1/repository/grants                           w
+    GET    /api/v1/repository/granted/{sha256}                 o
+    POST   /api/v1/repository/changesets/{id}/pull             w
+    GET    /api/v1/repository/rules                            v
+    PUT    /api/v1/repository/rules                            a
+    POST   /api/v1/repository/changesets/{id}/verdict          a
+    GET    /api/v1/repository/changesets                       v
+    GET    /api/v1/repository/changesets/{id}                  v
+    DELETE /api/v1/repository/changesets/{id}                  w
+    PUT    /api/v1/repository/changesets/{id}/contents         w
+    PUT    /api/v1/repository/changesets/{id}/parts/{sha256}   w
     POST   /api/v1/repository/changesets                       w
     PUT    /api/v1/repository/changesets/{id}/content/{sha256} w
     POST   /api/v1/repository/changesets/{id}/commit           w

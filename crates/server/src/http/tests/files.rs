@@ -265,3 +265,131 @@ async fn a_plan_is_refused_with_what_changed_after_it_was_made() {
     empty.is_problem(422, "invalid_input");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn who_has_seen_the_root_is_told_nothing_new() {
+    let server = Server::start().await;
+    let api = server.role("operator").await;
+    api.put_new(&at("risk", "a.R"), "a").await;
+    for path in ["/api/v1/repository/tree", "/api/v1/repository/manifest"] {
+        let first = api.get(path).await;
+        let tag = format!("\"{}\"", first.json["root"].as_str().unwrap());
+        assert_eq!(first.headers["etag"], tag, "{path}");
+        let again = || api.request(Method::GET, path).header("if-none-match", &tag);
+        let seen = api.send(again()).await;
+        assert_eq!((seen.status, seen.text.as_str()), (304, ""), "{path}");
+        assert_eq!(seen.headers["etag"], tag);
+    }
+    let before = api.get("/api/v1/repository/tree").await;
+    api.put_new(&at("risk", "b.R"), "b").await;
+    let tag = before.headers["etag"].to_str().unwrap().to_owned();
+    let request = api.request(Method::GET, "/api/v1/repository/tree");
+    let now = api.send(request.header("if-none-match", tag)).await;
+    assert_eq!((now.status, &now.json["files"]), (200, &json!(2)));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn many_contents_travel_in_a_pack_whole_or_not_at_all() {
+    use gridhelm_replicate::pack;
+    let server = Server::start().await;
+    let api = server.role("operator").await;
+    let operations = [
+        operation("one.R", None, "one"),
+        operation("two.R", None, "two"),
+    ];
+    let request =
+        json!({ "plan": "p", "source": "west", "operations": operations, "reason": "release" });
+    let open = api.post(SETS, request.clone()).await;
+    let id = open.json["id"].as_str().unwrap().to_owned();
+    let send = |pack: Vec<u8>| {
+        let request = api.request(Method::PUT, &format!("{SETS}/{id}/contents"));
+        api.send(request.body(pack))
+    };
+    let packed = |contents: &[(&str, &str)]| {
+        let mut bytes = Vec::new();
+        for (hashed, content) in contents {
+            assert!(pack::put(&mut bytes, &sha(hashed), content.as_bytes()));
+        }
+        bytes
+    };
+    let mut cut = packed(&[("one", "one"), ("two", "two")]);
+    cut.pop();
+    for bad in [
+        cut,
+        packed(&[("one", "one"), ("two", "tow")]),
+        packed(&[("one", "one"), ("stranger", "stranger")]),
+    ] {
+        send(bad).await.is_problem(422, "content_mismatch");
+        let missing = api.get(&format!("{SETS}/{id}")).await.json["missing"].clone();
+        assert_eq!(missing.as_array().unwrap().len(), 2, "nothing was kept");
+    }
+    let sent = send(packed(&[("one", "one")])).await;
+    assert_eq!((sent.status, &sent.json["contents"]), (200, &json!(1)));
+    // A second try goes on with the same changeset.
+    let again = api.post(SETS, request).await;
+    assert_eq!(again.json["id"].as_str(), Some(id.as_str()));
+    assert_eq!(again.json["missing"], json!([sha("two")]));
+    assert_eq!(send(packed(&[("two", "two")])).await.status, 200);
+    let done = api.post(&format!("{SETS}/{id}/commit"), json!({})).await;
+    assert_eq!(done.status, 200, "{}", done.text);
+    let contents = "/api/v1/repository/contents";
+    let both = api
+        .post(contents, json!({ "sha256": [sha("one"), sha("two")] }))
+        .await;
+    assert_eq!(both.text.matches("one").count(), 1);
+    let none = api.post(contents, json!({ "sha256": [sha("none")] })).await;
+    none.is_problem(404, "not_found");
+    let range = format!(
+        "/api/v1/repository/content/{}?offset=1&length=5",
+        sha("two")
+    );
+    assert_eq!(api.get(&range).await.text, "wo");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn files_are_found_by_words_in_their_paths_and_texts() {
+    const SEARCH: &str = "/api/v1/repository/search";
+    let server = Server::start().await;
+    let api = server.role("operator").await;
+    for (name, text) in [
+        ("limits.R", "x <- 1"),
+        ("other.R", "# Größe der Limits\nlimits <- 2"),
+        ("none.R", "y <- 2"),
+        ("binary.rds", "limits\u{0}limits"),
+    ] {
+        assert_eq!(api.put_new(&at("risk", name), text).await.status, 201);
+    }
+    let found = async |body: Value| {
+        let answer = api.post(SEARCH, body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let found = answer.json["found"].as_array().unwrap().iter();
+        let found = found.map(|f| format!("{} {}", f["id"]["name"].as_str().unwrap(), f["line"]));
+        (
+            found.collect::<Vec<_>>(),
+            answer.json["looked"].clone(),
+            answer.json["next"].clone(),
+        )
+    };
+    let names = found(json!({ "text": "LIMITS" })).await;
+    assert_eq!(
+        names,
+        (vec!["limits.R null".to_owned()], json!(4), Value::Null)
+    );
+    let contents = found(json!({ "text": "limits", "contents": true })).await.0;
+    assert_eq!(contents, ["limits.R null", "other.R 1"]);
+    assert_eq!(
+        found(json!({ "text": "größe", "contents": true })).await.0,
+        ["other.R 1"]
+    );
+    let after = json!({ "author": "mia", "directory": "risk", "name": "limits.R" });
+    let rest = found(json!({ "text": "limits", "contents": true, "after": after })).await;
+    assert_eq!((rest.0, rest.1), (vec!["other.R 1".to_owned()], json!(2)));
+    for text in ["", "x", &"x".repeat(201)] {
+        api.post(SEARCH, json!({ "text": text }))
+            .await
+            .is_problem(422, "invalid_input");
+    }
+    server.stop().await;
+}

@@ -3,14 +3,18 @@
 
 mod access;
 mod accounts;
+mod alerts;
 mod examples;
 mod files;
+mod grants;
+mod held;
 mod joining;
 mod limits;
 mod metrics;
 mod nodes;
 mod openapi;
 mod packages;
+mod patches;
 mod problems;
 mod relay;
 mod stream;
@@ -86,7 +90,7 @@ fn config(name: &str, dir: &Path) -> Config {
          allowed_origins = [\"http://console.example:8080\"]\n\
          [database]\nkind = \"sqlite\"\npath = \"{}\"\n",
         dir.join("east.db").display()
-    );
+    ) + "[alerts]\nwebhook_hosts = [\"127.0.0.1\"]\n";
     toml::from_str(&text).unwrap()
 }
 

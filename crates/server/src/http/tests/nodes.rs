@@ -151,6 +151,132 @@ async fn intent_needs_a_reason_and_a_node() {
 }
 
 #[tokio::test]
+async fn an_intent_has_bounds_and_ends_by_itself() {
+    let server = Server::start().await;
+    let operator = server.role("operator").await;
+    operator.post(NODES, draft("n1", 1)).await;
+    let path = "/api/v1/nodes/n1/intent";
+    let intend = |version, body: Value| operator.at(version, Method::POST, path, body);
+    for bad in [
+        json!({ "intent": "disabled", "reason": "new disk", "for_s": 9 }),
+        json!({ "intent": "disabled", "reason": "new disk", "for_s": 2_592_001 }),
+        json!({ "intent": "enabled", "reason": "new disk", "for_s": 60 }),
+        json!({ "intent": "enabled", "reason": "new disk", "force": true }),
+    ] {
+        intend(1, bad).await.is_problem(422, "invalid_input");
+    }
+    let wanted = json!({ "intent": "disabled", "reason": "new disk", "for_s": 10 });
+    let set = intend(1, wanted).await;
+    assert_eq!(set.status, 200, "{}", set.text);
+    let (since, until) = (&set.json["intent_since"], &set.json["intent_until"]);
+    assert_eq!(until.as_i64().unwrap() - since.as_i64().unwrap(), 10_000);
+    let began = tokio::time::Instant::now();
+    let now = loop {
+        let now = operator.get("/api/v1/nodes/n1").await.json;
+        if now["intent"] == "enabled" {
+            break now;
+        }
+        assert!(began.elapsed() < PATIENCE, "{now}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(began.elapsed() > Duration::from_secs(8), "too early");
+    assert_eq!(
+        (&now["intent_by"], &now["intent_reason"]),
+        (&json!("east-1"), &json!("new disk"))
+    );
+    assert_eq!(now["intent_until"], Value::Null);
+    let events = operator.get("/api/v1/events?subject=n1").await.text;
+    assert!(
+        events.contains("the time for which it was disabled by operator-1 is over"),
+        "{events}"
+    );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_leaves_too_little_is_refused_until_it_is_overridden() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let node = super::tasks::with_node(&admin).await;
+    let path = "/api/v1/nodes/n1";
+    let wanted =
+        |over: bool| json!({ "intent": "disabled", "reason": "new disk", "override_guard": over });
+    let version = admin.get(path).await.json["version"].as_i64().unwrap();
+    let refused = admin
+        .at(
+            version,
+            Method::POST,
+            &format!("{path}/intent"),
+            wanted(false),
+        )
+        .await;
+    refused.is_problem(409, "guard_rail");
+    assert_eq!(refused.json["errors"][0]["field"], "guard.authenticated");
+    admin
+        .at(version, Method::DELETE, path, json!({}))
+        .await
+        .is_problem(409, "guard_rail");
+    let done = admin
+        .at(
+            version,
+            Method::POST,
+            &format!("{path}/intent"),
+            wanted(true),
+        )
+        .await;
+    assert_eq!(
+        (done.status, &done.json["intent"]),
+        (200, &json!("disabled")),
+        "{}",
+        done.text
+    );
+    // What is out takes nothing more away.
+    let version = done.json["version"].as_i64().unwrap();
+    let removed = admin.at(version, Method::DELETE, path, json!({})).await;
+    assert_eq!(removed.status, 204, "{}", removed.text);
+
+    let late = admin
+        .at(
+            3,
+            Method::PUT,
+            "/api/v1/grid/limits",
+            json!({ "least_slots": 2 }),
+        )
+        .await;
+    late.is_problem(412, "version_mismatch");
+    let set = admin
+        .at(
+            0,
+            Method::PUT,
+            "/api/v1/grid/limits",
+            json!({ "least_slots": 2 }),
+        )
+        .await;
+    assert_eq!(
+        (set.status, set.header("etag")),
+        (200, "\"1\""),
+        "{}",
+        set.text
+    );
+    let history = admin.get("/api/v1/grid/history").await.json;
+    let last = history["points"]
+        .as_array()
+        .unwrap()
+        .last()
+        .unwrap()
+        .clone();
+    assert_eq!((&last["node"], &last["total"]), (&json!("n1"), &json!(0)));
+    let shares = admin.get("/api/v1/availability").await.json;
+    assert_eq!(shares["nodes"][0]["name"], "n1", "{shares}");
+    admin
+        .get("/api/v1/grid/history?since=5")
+        .await
+        .is_problem(422, "invalid_input");
+    drop(node);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_test_names_what_is_wrong_at_the_address() {
     let server = Server::start().await;
     let operator = server.role("operator").await;

@@ -217,9 +217,12 @@ async fn every_operation_answers_as_described() {
     let admin = server.admin().await;
     let node = with_node(&admin).await;
     grid(&walk, &admin, node.port).await;
+    alerts(&walk, &admin).await;
     tasks(&walk, &server, &admin).await;
     files(&walk, &admin).await;
     replication(&walk, &admin).await;
+    approval(&walk, &admin, &server.role("operator").await).await;
+    pulling(&walk, &server).await;
     switches(&walk, &server, &admin).await;
     people(&walk, &server, &admin).await;
     upkeep(&walk, &server, &admin).await;
@@ -257,6 +260,13 @@ async fn grid(walk: &Walk, api: &Api, port: u16) {
     walk.post(api, &format!("{NODES}/n1/probe"), json!({}))
         .await;
     walk.get(api, &format!("{NODES}/n1")).await;
+    walk.get(api, "/api/v1/sessions?kind=unknown,used&node=n1&limit=5")
+        .await;
+    let order = json!({
+        "sessions": [{ "pid": 1, "start": 1 }], "tasks": ["t-none"], "reason": "to try it",
+    });
+    walk.post(api, &format!("{NODES}/n1/sessions/end"), order)
+        .await;
     let packages = format!("{NODES}/n1/packages");
     walk.post(api, &format!("{packages}/refresh"), json!({}))
         .await;
@@ -267,8 +277,59 @@ async fn grid(walk: &Walk, api: &Api, port: u16) {
     let order = json!({ "names": ["nowhere"], "reason": "to try it" });
     walk.post(api, &packages, order).await;
     walk.get(api, &format!("{NODES}/n1/timeline?since=0")).await;
+    walk.get(api, &format!("{NODES}/n1/measures")).await;
     walk.at(api, Method::DELETE, &path, &drained["version"], Value::Null)
         .await;
+}
+
+async fn alerts(walk: &Walk, api: &Api) {
+    const ALERTS: &str = "/api/v1/alerts";
+    let limits = walk.get(api, "/api/v1/grid/limits").await.json;
+    let change = json!({ "least_slots": 1 });
+    walk.at(
+        api,
+        Method::PUT,
+        "/api/v1/grid/limits",
+        &limits["version"],
+        change,
+    )
+    .await;
+    walk.get(api, "/api/v1/grid/history").await;
+    walk.get(api, "/api/v1/availability").await;
+    let mut rules = walk.get(api, &format!("{ALERTS}/rules")).await.json;
+    rules["rules"] =
+        json!([{ "name": "all", "kind": "slots_below", "severity": "warn", "threshold": 1_000 }]);
+    let version = rules["version"].clone();
+    walk.at(
+        api,
+        Method::PUT,
+        &format!("{ALERTS}/rules"),
+        &version,
+        rules,
+    )
+    .await;
+    let until = tokio::time::Instant::now() + PATIENCE;
+    let id = loop {
+        let all = walk.get(api, ALERTS).await.json;
+        if let Some(id) = all["open"][0]["id"].as_str() {
+            break id.to_owned();
+        }
+        assert!(tokio::time::Instant::now() < until, "no alert: {all}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let reason = json!({ "reason": "to try it" });
+    walk.post(api, &format!("{ALERTS}/{id}/acknowledge"), reason)
+        .await;
+    let silence = json!({ "subject": "n1", "for_s": 60, "reason": "to try it" });
+    let silence = walk.post(api, &format!("{ALERTS}/silences"), silence).await;
+    let id = silence.json["id"].as_str().unwrap();
+    walk.delete(api, &format!("{ALERTS}/silences/{id}")).await;
+    let hook = format!("{ALERTS}/webhook");
+    let version = walk.get(api, &hook).await.json["version"].clone();
+    let draft =
+        json!({ "url": "http://127.0.0.1:9/", "enabled": false, "secret": "sixteen letters!" });
+    walk.at(api, Method::PUT, &hook, &version, draft).await;
+    walk.post(api, &format!("{hook}/test"), json!({})).await;
 }
 
 async fn tasks(walk: &Walk, server: &Server, api: &Api) {
@@ -313,11 +374,17 @@ async fn files(walk: &Walk, api: &Api) {
     walk.does(api, write(("if-match", "\"1\""), "2")).await;
     walk.get(api, &content).await;
     walk.get(api, &at("file")).await;
+    let said = api
+        .request(Method::PATCH, &at("file"))
+        .json(&json!({ "access": "shared", "tags": ["risk"] }));
+    walk.does(api, said.header("if-match", "\"2\"")).await;
     walk.get(api, &at("versions")).await;
     walk.post(api, &at("link"), json!({})).await;
     walk.get(api, "/api/v1/repository/files?directory=risk")
         .await;
-    walk.at(api, Method::DELETE, &content, &json!(2), Value::Null)
+    let search = json!({ "text": "limits", "contents": true });
+    walk.post(api, "/api/v1/repository/search", search).await;
+    walk.at(api, Method::DELETE, &content, &json!(3), Value::Null)
         .await;
     let restore = json!({ "id": { "author": "admin", "directory": "risk", "name": "limits.R" }, "version": 1 });
     let request = api
@@ -343,10 +410,88 @@ async fn replication(walk: &Walk, api: &Api) {
             .body("new"),
     )
     .await;
+    let mut pack = Vec::new();
+    assert!(gridhelm_replicate::pack::put(&mut pack, &hash, b"new"));
+    let send = api.request(Method::PUT, &format!("{SETS}/{id}/contents"));
+    let bytes = "application/octet-stream";
+    walk.does(api, send.header("content-type", bytes).body(pack))
+        .await;
+    let send = api.request(Method::PUT, &format!("{SETS}/{id}/parts/{hash}"));
+    walk.does(api, send.header("content-type", bytes).body("new"))
+        .await;
     walk.post(api, &format!("{SETS}/{id}/commit"), json!({}))
         .await;
     walk.get(api, &format!("/api/v1/repository/content/{hash}"))
         .await;
+    walk.get(api, "/api/v1/repository/tree").await;
+    let listings = json!({ "directories": [["mia", "risk"]], "with": "west" });
+    walk.post(api, "/api/v1/repository/listings", listings)
+        .await;
+    let contents = json!({ "sha256": [hash] });
+    walk.post(api, "/api/v1/repository/contents", contents)
+        .await;
+    let verify = json!({ "changeset": id });
+    walk.post(api, "/api/v1/repository/verify", verify).await;
+    walk.get(api, &format!("{SETS}?limit=10")).await;
+    walk.get(api, &format!("{SETS}/{id}")).await;
+    let other = json!({ "plan": "p-2", "source": "west", "operations": [{
+        "id": { "author": "mia", "directory": "risk", "name": "other.R" }, "sha256": hash, "size": 3,
+    }] });
+    let set = walk.post(api, SETS, other).await;
+    let id = set.json["id"].as_str().unwrap();
+    walk.does(api, api.request(Method::DELETE, &format!("{SETS}/{id}")))
+        .await;
+}
+
+async fn approval(walk: &Walk, admin: &Api, operator: &Api) {
+    const SETS: &str = "/api/v1/repository/changesets";
+    const RULES: &str = "/api/v1/repository/rules";
+    walk.get(admin, RULES).await;
+    let rules = json!({ "hold": true, "approval_hours": 3, "enforce_access": false });
+    walk.at(admin, Method::PUT, RULES, &json!(0), rules).await;
+    let request = json!({ "plan": "p-3", "source": "west", "operations": [{
+        "id": { "author": "mia", "directory": "risk", "name": "held.R" }, "sha256": crate::random::to_hex(&Sha256::digest("new")), "size": 3,
+    }] });
+    let set = operator.post(SETS, request).await;
+    let id = set.json["id"].as_str().unwrap();
+    let verdict = json!({ "approve": true, "reason": "looked at it" });
+    walk.post(admin, &format!("{SETS}/{id}/verdict"), verdict)
+        .await;
+    walk.get(admin, &format!("{SETS}/{id}")).await;
+    walk.get(admin, SETS).await;
+    let off = json!({ "hold": false });
+    walk.at(admin, Method::PUT, RULES, &json!(1), off).await;
+}
+
+async fn pulling(walk: &Walk, source: &Server) {
+    const SETS: &str = "/api/v1/repository/changesets";
+    let from = source.admin().await;
+    let hash = crate::random::to_hex(&Sha256::digest("new"));
+    let granted = walk
+        .post(
+            &from,
+            "/api/v1/repository/grants",
+            json!({ "sha256": [hash] }),
+        )
+        .await;
+    let secret = granted.json["secret"].as_str().unwrap();
+    let read = from.request(Method::GET, &format!("/api/v1/repository/granted/{hash}"));
+    walk.does(&from, read.header("gridhelm-grant", secret))
+        .await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut there = config("east-2", dir.path());
+    there.replication.sources = vec![source.url()];
+    let target = Server::start_with(there).await;
+    target.await_active().await;
+    let to = target.admin().await;
+    let request = json!({ "plan": "p-4", "source": "west", "operations": [{
+        "id": { "author": "mia", "directory": "risk", "name": "pulled.R" }, "sha256": hash, "size": 3,
+    }] });
+    let set = to.post(SETS, request).await;
+    let id = set.json["id"].as_str().unwrap();
+    let pull = json!({ "url": source.url(), "secret": secret, "sha256": hash });
+    walk.post(&to, &format!("{SETS}/{id}/pull"), pull).await;
+    target.stop().await;
 }
 
 async fn switches(walk: &Walk, server: &Server, api: &Api) {

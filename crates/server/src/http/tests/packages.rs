@@ -129,7 +129,7 @@ async fn a_node_that_takes_no_tasks_gets_no_installation() {
     let version = api.get("/api/v1/nodes/n1").await.json["version"]
         .as_i64()
         .unwrap();
-    let change = json!({ "intent": "disabled", "reason": "a test" });
+    let change = json!({ "intent": "disabled", "reason": "a test", "override_guard": true });
     let path = "/api/v1/nodes/n1/intent";
     let disabled = api.at(version, Method::POST, path, change).await;
     assert_eq!(disabled.status, 200, "{}", disabled.text);

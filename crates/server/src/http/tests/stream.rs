@@ -7,15 +7,19 @@ use std::collections::VecDeque;
 
 const EVENTS: &str = "/api/v1/events";
 
-struct Stream {
+pub(super) struct Stream {
     response: reqwest::Response,
     parser: Parser,
     ready: VecDeque<Message>,
 }
 
 async fn open(api: &Api, last: &str) -> Stream {
+    open_at(api, EVENTS, last).await
+}
+
+pub(super) async fn open_at(api: &Api, path: &str, last: &str) -> Stream {
     let request = api
-        .request(Method::GET, EVENTS)
+        .request(Method::GET, path)
         .header("accept", "text/event-stream");
     let response = request.header("last-event-id", last).send().await.unwrap();
     assert_eq!(response.status(), 200);
@@ -28,7 +32,7 @@ async fn open(api: &Api, last: &str) -> Stream {
 }
 
 impl Stream {
-    async fn next(&mut self) -> Option<Message> {
+    pub(super) async fn next(&mut self) -> Option<Message> {
         while self.ready.is_empty() {
             let piece = tokio::time::timeout(PATIENCE, self.response.chunk())
                 .await
@@ -42,7 +46,7 @@ impl Stream {
     }
 
     /// The next of these names, passing others over.
-    async fn of(&mut self, name: &str) -> Message {
+    pub(super) async fn of(&mut self, name: &str) -> Message {
         loop {
             let message = self.next().await.unwrap();
             if message.event == name {

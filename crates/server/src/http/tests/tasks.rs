@@ -204,3 +204,27 @@ async fn no_task_fails_while_the_group_switches() {
     second.stop().await;
     first.stop().await;
 }
+
+#[tokio::test]
+async fn a_full_queue_is_a_refusal_with_a_code_and_a_time_to_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config("east-1", dir.path());
+    config.tasks.queue_limit = 3;
+    config.tasks.queued_per_user = 2;
+    let server = Server::start_with(config).await;
+    server.await_active().await;
+    let (admin, operator) = (server.admin().await, server.role("operator").await);
+    // Without a node every task waits.
+    for _ in 0..2 {
+        assert_eq!(operator.post(TASKS, code("1")).await.status, 202);
+    }
+    let own = operator.post(TASKS, code("1")).await;
+    own.is_problem(429, "too_many_tasks");
+    assert_eq!(own.header("retry-after"), "5");
+    assert!(own.text.contains("2 tasks of operator-1"), "{}", own.text);
+    assert_eq!(admin.post(TASKS, code("1")).await.status, 202);
+    let all = admin.post(TASKS, code("1")).await;
+    all.is_problem(503, "queue_full");
+    assert_eq!(all.header("retry-after"), "5");
+    server.stop().await;
+}

@@ -1,5 +1,5 @@
 //! What of the database goes into a backup: each table with its columns, in the order in which their rows can be
-//! put back. Not in it: what is derived (`directories`), and what tells of the servers that run (`epoch`, whose number
+//! put back. Not in it: what is derived (`directories`, `tree…`), and what tells of the servers that run (`epoch`, whose number
 //! is in the head, `lease`, `members`, `writers`).
 
 /// What a column holds. Any of them may be without a value.
@@ -48,24 +48,34 @@ pub(super) const TABLES: &[Table] = &[
         columns: &[("id", T), ("hash", T), ("made_by", T), ("made_at", I), ("expires_at", I), ("used_by", T), ("used_at", I), ("revoked_by", T)] },
     Table { name: "nodes", key: &["name"], page: 500, counted: None,
         columns: &[("name", T), ("host", T), ("port", I), ("user", T), ("password", T), ("slot_limit", I), ("operating_type", T), ("labels", T),
-            ("intent", T), ("intent_reason", T), ("intent_by", T), ("intent_since", I), ("version", I), ("created_at", I)] },
+            ("intent", T), ("intent_reason", T), ("intent_by", T), ("intent_since", I), ("version", I), ("created_at", I),
+            ("intent_until", I), ("intent_force", B)] },
     Table { name: "capacity", key: &["id"], page: 500, counted: Some("id"),
-        columns: &[("id", I), ("node", T), ("at", I), ("usable", I), ("total", I), ("reason", T)] },
+        columns: &[("id", I), ("node", T), ("at", I), ("usable", I), ("total", I), ("reason", T), ("planned", B)] },
     Table { name: "sessions", key: &["id"], page: 500, counted: None,
         columns: &[("id", T), ("node", T), ("pid", I), ("start_ticks", I), ("host_boot", T), ("work_dir", T), ("server", T), ("epoch", I), ("opened_at", I)] },
+    Table { name: "alerts", key: &["id"], page: 200, counted: None,
+        columns: &[("id", T), ("opened_at", I), ("resolved_at", I), ("record", T)] },
+    Table { name: "deliveries", key: &["id"], page: 200, counted: None,
+        columns: &[("id", T), ("made_at", I), ("due_at", I), ("record", T)] },
     Table { name: BLOBS, key: &["id"], page: 500, counted: Some("id"),
         columns: &[("id", I), ("sha256", T), ("size", I), ("created_at", I)] },
     Table { name: CHUNKS, key: &["blob", "position"], page: 16, counted: None,
         columns: &[("blob", I), ("position", I), ("bytes", X)] },
     Table { name: "files", key: &["id"], page: 500, counted: Some("id"),
         columns: &[("id", I), ("author", T), ("directory", T), ("name", T), ("version", I), ("deleted", B), ("sha256", T), ("size", I),
-            ("written_by", T), ("written_at", I)] },
+            ("written_by", T), ("written_at", I), ("info", T)] },
     Table { name: "versions", key: &["file", "version"], page: 500, counted: None,
-        columns: &[("file", I), ("version", I), ("deleted", B), ("sha256", T), ("size", I), ("written_by", T), ("written_at", I), ("message", T)] },
+        columns: &[("file", I), ("version", I), ("deleted", B), ("sha256", T), ("size", I), ("written_by", T), ("written_at", I), ("message", T),
+            ("info", T), ("changeset", T)] },
     Table { name: "changesets", key: &["id"], page: 100, counted: None,
-        columns: &[("id", T), ("plan", T), ("source", T), ("reason", T), ("opened_by", T), ("opened_at", I), ("whole", B), ("committed", T)] },
+        columns: &[("id", T), ("plan", T), ("source", T), ("reason", T), ("opened_by", T), ("opened_at", I), ("whole", B), ("committed", T),
+            ("verified", T), ("hold", T)] },
     Table { name: "operations", key: &["changeset", "author", "directory", "name"], page: 500, counted: None,
-        columns: &[("changeset", T), ("author", T), ("directory", T), ("name", T), ("expect", T), ("sha256", T), ("size", I)] },
+        columns: &[("changeset", T), ("author", T), ("directory", T), ("name", T), ("expect", T), ("sha256", T), ("size", I),
+            ("expect_version", I), ("info", T)] },
+    Table { name: "partials", key: &["changeset", "sha256"], page: 500, counted: None,
+        columns: &[("changeset", T), ("sha256", T), ("blob", I)] },
     Table { name: "tasks", key: &["id"], page: 50, counted: None,
         columns: &[("id", T), ("title", T), ("state", T), ("submitted_by", T), ("submitted_at", I), ("started_at", I), ("ended_at", I), ("priority", I),
             ("timeout_s", I), ("re_executable", B), ("script", T), ("script_version", I), ("failure", T), ("value", T), ("outputs", T), ("code", T),
@@ -123,7 +133,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     /// Tables that are not in a backup, each for a reason.
-    const LEFT_OUT: [&str; 10] = [
+    const LEFT_OUT: [&str; 14] = [
         "schema_served",           // of the database that is restored into
         "refinery_schema_history", // the same
         "epoch",                   // in the head
@@ -131,6 +141,10 @@ mod tests {
         "members",                 // the same
         "writers",                 // the same
         "directories",             // made by triggers
+        "tree",                    // made after a restore
+        "tree_next",               // the same
+        "tree_mend",               // the same
+        "tree_writes",             // the same
         "counters",                // in the head
         "audit_head",              // in the head
         "sqlite_sequence",         // in the head

@@ -104,6 +104,7 @@ async fn fill(store: &Arc<dyn Store>) -> usize {
         usable: 1,
         total: 3,
         reason: "ä\u{1F600}".to_owned(),
+        planned: true,
     };
     store
         .record_capacity(&fence, "n1", &point, Notes::default())
@@ -230,8 +231,8 @@ async fn there_and_back(from: Base, into: Base) {
         .unwrap();
     assert_eq!((chain.broken, chain.noted), (None, Some(true)));
     assert_eq!(
-        again.manifest().await.unwrap().root,
-        store.manifest().await.unwrap().root
+        again.manifest(None).await.unwrap().root,
+        store.manifest(None).await.unwrap().root
     );
     assert_eq!(
         again.token_key().await.unwrap(),

@@ -21,6 +21,7 @@ fn operation(name: &str, expect: Option<&[u8]>, content: Option<&[u8]>) -> Opera
         expect: expect.map(sha256),
         sha256: content.map(sha256),
         size: content.map_or(0, <[u8]>::len) as u64,
+        ..Operation::default()
     }
 }
 
@@ -50,7 +51,7 @@ async fn target(store: &Arc<dyn Store>) -> Fence {
 async fn a_plan_is_committed_whole(db: &dyn Database) {
     let store = db.open();
     let fence = target(&store).await;
-    let mut source = store.manifest().await.unwrap();
+    let mut source = store.manifest(None).await.unwrap();
     source.group = "west".to_owned();
     source.entries.retain(|e| e.id.name != "goes.R");
     for entry in &mut source.entries {
@@ -65,7 +66,10 @@ async fn a_plan_is_committed_whole(db: &dyn Database) {
     source.entries.push(fresh);
     source.root = gridhelm_replicate::root(&source.entries);
 
-    let comparison = compare(Arc::new(source), Arc::new(store.manifest().await.unwrap()));
+    let comparison = compare(
+        Arc::new(source),
+        Arc::new(store.manifest(None).await.unwrap()),
+    );
     let made = plan(
         &comparison,
         &Selection {
@@ -88,7 +92,7 @@ async fn a_plan_is_committed_whole(db: &dyn Database) {
         (1, 1, 1)
     );
     assert_eq!(events.len(), 1);
-    let now = store.manifest().await.unwrap();
+    let now = store.manifest(None).await.unwrap();
     assert!(verify(&made, &now).ok());
     assert_eq!(committed.root, now.root);
     assert_eq!(now.root, comparison.source.root);
@@ -149,7 +153,7 @@ async fn a_stale_plan_is_refused_with_what_changed(db: &dyn Database) {
         .delete_file(&fence, &file("goes.R"), 1, "bob", Notes::default())
         .await
         .unwrap();
-    let (before, traced) = (store.manifest().await.unwrap(), traces(&store).await);
+    let (before, traced) = (store.manifest(None).await.unwrap(), traces(&store).await);
     match store
         .commit_changeset(&fence, &id, "ann", notes("replicated"))
         .await
@@ -166,7 +170,7 @@ async fn a_stale_plan_is_refused_with_what_changed(db: &dyn Database) {
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(store.manifest().await.unwrap(), before);
+    assert_eq!(store.manifest(None).await.unwrap(), before);
     assert_eq!(traces(&store).await, traced);
 }
 
@@ -182,7 +186,7 @@ async fn missing_content_refuses_the_whole(db: &dyn Database) {
         .open_changeset(&fence, &request(operations), "ann")
         .await
         .unwrap();
-    let before = store.manifest().await.unwrap();
+    let before = store.manifest(None).await.unwrap();
     match store
         .commit_changeset(&fence, &id, "ann", notes("replicated"))
         .await
@@ -192,7 +196,7 @@ async fn missing_content_refuses_the_whole(db: &dyn Database) {
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(store.manifest().await.unwrap(), before);
+    assert_eq!(store.manifest(None).await.unwrap(), before);
     store
         .put_blob(&sha256(b"never put"), b"never put")
         .await
@@ -256,7 +260,7 @@ async fn many_operations_are_one_commit(db: &dyn Database) {
         .await
         .unwrap();
     assert_eq!(committed.created, 12_000);
-    let manifest = store.manifest().await.unwrap();
+    let manifest = store.manifest(None).await.unwrap();
     assert_eq!(
         (manifest.entries.len(), &manifest.root),
         (12_000, &committed.root)
@@ -280,7 +284,7 @@ async fn the_committed_root_is_the_manifests_whatever_came_before(db: &dyn Datab
         (state >> 33) % below
     };
     for round in 0..30 {
-        let manifest = store.manifest().await.unwrap();
+        let manifest = store.manifest(None).await.unwrap();
         let mut operations: Vec<Operation> = Vec::new();
         for _ in 0..=random(4) {
             let path = format!("{}/{}/{}", random(2), random(3), random(3));
@@ -293,6 +297,7 @@ async fn the_committed_root_is_the_manifests_whatever_came_before(db: &dyn Datab
                     expect: present.map(|e| e.sha256.clone()),
                     sha256: content.map(|c| sha256(c)),
                     size: 1,
+                    ..Operation::default()
                 });
             }
         }
@@ -310,7 +315,7 @@ async fn the_committed_root_is_the_manifests_whatever_came_before(db: &dyn Datab
         let outcome = store
             .commit_changeset(&fence, &id, "ann", Notes::default())
             .await;
-        let now = store.manifest().await.unwrap();
+        let now = store.manifest(None).await.unwrap();
         match outcome {
             Ok((committed, _)) => assert_eq!(committed.root, now.root, "round {round}"),
             Err(error) => assert!(matches!(error, StoreError::NotFound { .. }), "{error}"),

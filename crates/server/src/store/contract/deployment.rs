@@ -3,6 +3,7 @@
 use crate::store::postgres::tests::cluster::cluster;
 use crate::store::*;
 use gridhelm_api::account::{Account, Role};
+use gridhelm_api::alert::{Alert, AlertKind, Delivery, Telling};
 use gridhelm_api::event::{Severity, Topic};
 use gridhelm_api::node::{Intent, OperatingType};
 use gridhelm_api::repository::{FileId, FileMeta};
@@ -15,6 +16,9 @@ use tempfile::TempDir;
 pub(crate) trait Database: Send + Sync {
     /// One more handle on the database.
     fn open(&self) -> Arc<dyn Store>;
+
+    /// Runs a statement as another program would.
+    fn run(&self, sql: &str);
 }
 
 /// An SQLite file that goes with the test.
@@ -37,6 +41,14 @@ impl SqliteFile {
 impl Database for SqliteFile {
     fn open(&self) -> Arc<dyn Store> {
         Arc::new(SqliteStore::open(&self.path(), "east").unwrap())
+    }
+
+    fn run(&self, sql: &str) {
+        let stranger = rusqlite::Connection::open(self.path()).unwrap();
+        stranger
+            .busy_timeout(std::time::Duration::from_secs(10))
+            .unwrap();
+        stranger.execute_batch(sql).unwrap();
     }
 }
 
@@ -67,6 +79,10 @@ impl Database for PostgresDatabase {
         let opening = self.open_as("east-1", &boot);
         let runtime = tokio::runtime::Handle::current();
         Arc::new(tokio::task::block_in_place(|| runtime.block_on(opening)))
+    }
+
+    fn run(&self, sql: &str) {
+        cluster().psql(&self.name, sql).unwrap();
     }
 }
 
@@ -114,6 +130,36 @@ pub(crate) async fn activate(store: &Arc<dyn Store>, server: &str) -> Fence {
     }
 }
 
+/// An open alert that opened then.
+pub(crate) fn alert(id: &str, opened_at: i64) -> Alert {
+    Alert {
+        id: id.to_owned(),
+        rule: "node-unreachable".to_owned(),
+        kind: AlertKind::NodeUnreachable,
+        severity: Severity::Fail,
+        subject: "n1".to_owned(),
+        message: "does not answer".to_owned(),
+        opened_at,
+        resolved_at: None,
+        acknowledged: None,
+        silenced: false,
+    }
+}
+
+/// A message that is due at 5.
+pub(crate) fn delivery(id: &str) -> Delivery {
+    Delivery {
+        id: id.to_owned(),
+        telling: Telling::Opened,
+        alert: alert("a-1", 10),
+        made_at: 4,
+        due_at: Some(5),
+        tries: 0,
+        taken_at: None,
+        trouble: None,
+    }
+}
+
 /// One event and one audit row of this kind.
 pub(crate) fn notes(kind: &'static str) -> Notes {
     Notes {
@@ -153,6 +199,8 @@ pub(crate) fn node(name: &str, port: u16) -> StoredNode {
         intent_reason: None,
         intent_by: None,
         intent_since: 5,
+        intent_until: None,
+        intent_force: false,
         version: 0,
         created_at: 5,
     }
@@ -267,6 +315,7 @@ pub(crate) async fn write(
         size: content.len() as u64,
         by: "ann".to_owned(),
         message: "for a test".to_owned(),
+        info: None,
     };
     let (meta, _) = store
         .write_file(fence, &write, notes("file.written"))

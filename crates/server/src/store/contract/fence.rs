@@ -29,11 +29,9 @@ async fn every_fenced_write(
         usable: 1,
         total: 1,
         reason: String::new(),
+        planned: false,
     };
-    let change = IntentChange {
-        intent: Intent::Disabled,
-        reason: "a test".to_owned(),
-    };
+    let change = IntentChange::new(Intent::Disabled, "a test");
     let file_write = FileWrite {
         id: file("new.R"),
         expect: Expect::Absent,
@@ -41,6 +39,7 @@ async fn every_fenced_write(
         size: 7,
         by: "ann".to_owned(),
         message: String::new(),
+        info: None,
     };
     let request = ChangesetRequest {
         plan: "p".to_owned(),
@@ -50,6 +49,7 @@ async fn every_fenced_write(
             expect: None,
             sha256: Some(sha256(b"content")),
             size: 7,
+            ..Operation::default()
         }],
         reason: String::new(),
     };
@@ -69,6 +69,10 @@ async fn every_fenced_write(
         "create_node": store.create_node(fence, &node("n2", 2), n()),
         "update_node": store.update_node(fence, "n1", 1, &NodePatch::default(), n()),
         "set_intent": store.set_intent(fence, "n1", 1, &change, "ann", n()),
+        "intent_passed": store.intent_passed(fence, "n1", 1, "east-1", n()),
+        "put_setting": store.put_setting(fence, "limits", 0, "{}", n()),
+        "put_alerts": store.put_alerts(fence, &[], &[], n()),
+        "put_delivery": store.put_delivery(fence, &delivery("d-1"), n()),
         "remove_node": store.remove_node(fence, "n1", 1, n()),
         "record_capacity": store.record_capacity(fence, "n1", &point, n()),
         "open_sessions": store.open_sessions(fence, &[session("s2", 1)]),

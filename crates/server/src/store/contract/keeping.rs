@@ -50,7 +50,7 @@ async fn old_versions_go_but_the_newest_stay(db: &dyn Database) {
     write(&store, &fence, "b.R", Expect::Absent, b"one")
         .await
         .unwrap();
-    let root = store.manifest().await.unwrap().root;
+    let root = store.manifest(None).await.unwrap().root;
     assert_eq!(
         whole(&store, &fence, versions(0, 1)).await,
         0,
@@ -65,7 +65,7 @@ async fn old_versions_go_but_the_newest_stay(db: &dyn Database) {
     assert_eq!(whole(&store, &fence, versions(i64::MAX, 1)).await, 2);
     assert_eq!(store.versions(&file("b.R")).await.unwrap().len(), 1);
     assert_eq!(
-        store.manifest().await.unwrap().root,
+        store.manifest(None).await.unwrap().root,
         root,
         "files are as they were"
     );

@@ -2,15 +2,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod accounts;
+mod alerts;
 mod changesets;
 mod content;
 mod deployment;
 mod fence;
+mod holds;
 mod joins;
 mod journal;
 mod keeping;
+mod mending;
 mod nodes;
 mod repository;
 mod tasks;
+mod tree;
 
 pub(crate) use deployment::*;

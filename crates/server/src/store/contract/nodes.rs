@@ -141,10 +141,7 @@ async fn an_intent_says_who_and_why(db: &dyn Database) {
         .create_node(&fence, &node("n1", 1), Notes::default())
         .await
         .unwrap();
-    let change = IntentChange {
-        intent: Intent::Draining,
-        reason: "new memory".to_owned(),
-    };
+    let change = IntentChange::new(Intent::Draining, "new memory");
     let (now, _) = store
         .set_intent(&fence, "n1", 1, &change, "bob", notes("node.drained"))
         .await
@@ -176,6 +173,7 @@ async fn a_timeline_begins_with_what_held(db: &dyn Database) {
         usable,
         total: 3,
         reason: format!("r{at}"),
+        planned: false,
     };
     for (at, usable) in [(10, 3), (20, 0), (30, 3)] {
         store

@@ -112,7 +112,7 @@ async fn a_deleted_file_keeps_its_history(db: &dyn Database) {
     assert_eq!(store.file(&id, Some(2)).await.unwrap(), None);
     assert!(store.file(&id, Some(1)).await.unwrap().is_some());
     assert_eq!(store.files(None).await.unwrap(), []);
-    assert_eq!(store.manifest().await.unwrap().entries, []);
+    assert_eq!(store.manifest(None).await.unwrap().entries, []);
     let versions = store.versions(&id).await.unwrap();
     assert!(
         versions[0].deleted && versions[0].sha256.is_empty() && versions[0].written_by == "bob"
@@ -134,6 +134,7 @@ async fn content_must_be_there_first(db: &dyn Database) {
         size: 9,
         by: "ann".to_owned(),
         message: String::new(),
+        info: None,
     };
     let missing = store.write_file(&fence, &never, notes("x")).await;
     assert!(matches!(missing, Err(StoreError::MissingContent { .. })));
@@ -143,7 +144,7 @@ async fn content_must_be_there_first(db: &dyn Database) {
 async fn the_manifest_tells_content_and_history(db: &dyn Database) {
     let store = db.open();
     let fence = activate(&store, "east-1").await;
-    let empty = store.manifest().await.unwrap();
+    let empty = store.manifest(None).await.unwrap();
     assert_eq!(
         (empty.root, empty.group.as_str()),
         (gridhelm_replicate::root(&[]), "east")
@@ -173,7 +174,7 @@ async fn the_manifest_tells_content_and_history(db: &dyn Database) {
     write(&store, &fence, "a.R", Expect::Version(2), b"one")
         .await
         .unwrap();
-    let found = db.open().manifest().await.unwrap();
+    let found = db.open().manifest(None).await.unwrap();
     assert_eq!(found.epoch, fence.epoch);
     assert_eq!(found.root, gridhelm_replicate::root(&found.entries));
     assert!(found.entries.is_sorted_by(|a, b| a.id < b.id));
@@ -206,6 +207,7 @@ async fn files_are_listed_by_directory(db: &dyn Database) {
             size: 1,
             by: "ann".to_owned(),
             message: String::new(),
+            info: None,
         };
         store
             .write_file(&fence, &write, Notes::default())

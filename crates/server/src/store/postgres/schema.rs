@@ -32,6 +32,10 @@ pub(super) fn migrations() -> core::result::Result<Vec<Migration>, refinery::Err
             "V3__join_tokens",
             include_str!("migrations/V3__join_tokens.sql"),
         )?,
+        Migration::unapplied("V4__watch", include_str!("migrations/V4__watch.sql"))?,
+        Migration::unapplied("V5__tree", include_str!("migrations/V5__tree.sql"))?,
+        Migration::unapplied("V6__verified", include_str!("migrations/V6__verified.sql"))?,
+        Migration::unapplied("V7__hold", include_str!("migrations/V7__hold.sql"))?,
     ])
 }
 

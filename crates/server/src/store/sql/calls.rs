@@ -2,9 +2,11 @@
 
 use super::job::Kind;
 use super::{
-    Backend, SqlStore, accounts, changesets, content, files, group, joins, journal, nodes,
-    sessions, sizes, task_rows, tasks, tidy, tokens,
+    Backend, SqlStore, accounts, alerts, changesets, content, files, group, holds, joins, journal,
+    listing, mend, nodes, sessions, settings, sizes, task_rows, tasks, tidy, tokens, tree,
 };
+use crate::store::Reported;
+use crate::store::StoreError;
 use crate::store::backup::{BackupError, Contents, Progress};
 use crate::store::{
     AttemptEnd, AttemptStart, AuditDraft, AuditFilter, EpochRow, EventFilter, Fence, FileWrite,
@@ -13,9 +15,13 @@ use crate::store::{
 };
 use async_trait::async_trait;
 use gridhelm_api::account::{Account, ApiToken, AuditChain, AuditCut, AuditRow, Role};
-use gridhelm_api::changeset::{ChangesetRequest, Committed, Manifest};
+use gridhelm_api::alert::{Alert, Delivery};
+use gridhelm_api::changeset::{
+    ChangesetRecord, ChangesetRequest, Committed, Listings, Manifest, PartState, Tree, Verification,
+};
 use gridhelm_api::event::Event;
 use gridhelm_api::group::{Failover, Group, Member};
+use gridhelm_api::hold::{Hold, HoldVerdict};
 use gridhelm_api::node::{IntentChange, NodePatch, TimelinePoint};
 use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
 use gridhelm_api::switch::{Check, SwitchFilter, SwitchRecord};
@@ -270,6 +276,52 @@ impl<B: Backend> Store for SqlStore<B> {
         self.read("read timeline", move |tx| nodes::timeline(tx, &node, since)).await
     }
 
+    async fn intent_passed(
+        &self, fence: &Fence, name: &str, version: i64, by: &str, notes: Notes,
+    ) -> Result<(StoredNode, Vec<Event>)> {
+        own!(fence, name, by);
+        self.write("end intent", move |tx| nodes::intent_passed(tx, &fence, &name, version, &by, &notes)).await
+    }
+
+    async fn last_points(&self) -> Result<Vec<(String, TimelinePoint)>> {
+        self.read("read history", nodes::last_points).await
+    }
+
+    async fn points(&self, since: Millis, until: Millis, limit: u32) -> Result<Vec<(String, TimelinePoint)>> {
+        self.read("read history", move |tx| nodes::points(tx, since, until, limit)).await
+    }
+
+    async fn setting(&self, name: &'static str) -> Result<Option<String>> {
+        self.read("read setting", move |tx| settings::one(tx, name)).await
+    }
+
+    async fn put_setting(&self, fence: &Fence, name: &'static str, version: i64, value: &str, notes: Notes) -> Result<Vec<Event>> {
+        own!(fence, value);
+        self.write("write setting", move |tx| settings::put(tx, &fence, name, version, &value, &notes)).await
+    }
+
+    async fn alerts(&self, ended: u32) -> Result<Vec<Alert>> {
+        self.read("read alerts", move |tx| alerts::all(tx, ended)).await
+    }
+
+    async fn put_alerts(&self, fence: &Fence, alerts: &[Alert], deliveries: &[Delivery], notes: Notes) -> Result<Vec<Event>> {
+        own!(fence, alerts, deliveries);
+        self.write("write alerts", move |tx| alerts::put(tx, &fence, &alerts, &deliveries, &notes)).await
+    }
+
+    async fn due_deliveries(&self, before: Millis, limit: u32) -> Result<Vec<Delivery>> {
+        self.read("read deliveries", move |tx| alerts::due(tx, before, limit)).await
+    }
+
+    async fn deliveries(&self, limit: u32) -> Result<Vec<Delivery>> {
+        self.read("read deliveries", move |tx| alerts::deliveries(tx, limit)).await
+    }
+
+    async fn put_delivery(&self, fence: &Fence, delivery: &Delivery, notes: Notes) -> Result<Vec<Event>> {
+        own!(fence, delivery);
+        self.write("write delivery", move |tx| alerts::put_delivery(tx, &fence, &delivery, &notes)).await
+    }
+
     async fn open_sessions(&self, fence: &Fence, sessions: &[SessionRow]) -> Result<()> {
         own!(fence, sessions);
         self.write("open sessions", move |tx| sessions::open(tx, &fence, &sessions)).await
@@ -377,9 +429,81 @@ impl<B: Backend> Store for SqlStore<B> {
         self.read("read versions", move |tx| files::versions(tx, &id)).await
     }
 
-    async fn manifest(&self) -> Result<Manifest> {
-        let group = self.group.clone();
-        self.read("read manifest", move |tx| files::manifest(tx, &group)).await
+    async fn manifest(&self, with: Option<&str>) -> Result<Manifest> {
+        let (group, with) = (self.group.clone(), with.map(str::to_owned));
+        self.read_at_length("read manifest", move |tx| listing::manifest(tx, &group, with.as_deref()).map(Some)).await?
+            .ok_or_else(|| StoreError::Unavailable { operation: "read manifest", message: "it was not read".to_owned() })
+    }
+
+    async fn tree(&self, author: Option<&str>) -> Result<Tree> {
+        let (group, author) = (self.group.clone(), author.map(str::to_owned));
+        self.read("read the tree", move |tx| tree::read(tx, &group, author.as_deref())).await
+    }
+
+    async fn listings(&self, directories: &[(String, String)], with: Option<&str>) -> Result<Listings> {
+        own!(directories);
+        let with = with.map(str::to_owned);
+        let length = directories.len() > 100;
+        let read = move |tx: super::tx::Tx<'_>| listing::listings(tx, &directories, with.as_deref());
+        if length { self.read_at_length("read listings", read).await } else { self.read("read listings", read).await }
+    }
+
+    async fn put_blobs(&self, contents: Vec<(String, Vec<u8>)>) -> Result<()> {
+        self.upload_all(contents).await
+    }
+
+    async fn put_part(&self, changeset: &str, sha256: &str, size: u64, offset: u64, bytes: &[u8]) -> Result<PartState> {
+        self.upload_part(changeset, sha256, size, offset, bytes).await
+    }
+
+    async fn present_contents(&self, sha256: &[String]) -> Result<Vec<(String, u64)>> {
+        own!(sha256);
+        self.read("look for content", move |tx| content::present(tx, &sha256)).await
+    }
+
+    async fn changeset_sizes(&self, id: &str, sha256: &[String]) -> Result<Vec<(String, u64)>> {
+        own!(id, sha256);
+        self.read("read changeset", move |tx| changesets::sizes(tx, &id, &sha256)).await
+    }
+
+    async fn discard_changeset(&self, fence: &Fence, id: &str) -> Result<()> {
+        own!(fence, id);
+        self.write("discard changeset", move |tx| changesets::discard(tx, &fence, &id)).await
+    }
+
+    async fn changesets(&self, before: Option<&str>, limit: u32) -> Result<Vec<ChangesetRecord>> {
+        let before = before.map(str::to_owned);
+        self.read("read changesets", move |tx| changesets::history(tx, before.as_deref(), limit)).await
+    }
+
+    async fn changeset_report(&self, id: &str) -> Result<Option<Reported>> {
+        own!(id);
+        self.read_at_length("read a report", move |tx| changesets::report(tx, &id)).await
+    }
+
+    async fn judge_changeset(
+        &self, fence: &Fence, id: &str, verdict: &HoldVerdict, notes: Notes,
+    ) -> Result<(Hold, Vec<Event>)> {
+        own!(fence, id, verdict);
+        self.write("judge changeset", move |tx| holds::judge(tx, &fence, &id, &verdict, &notes)).await
+    }
+
+    async fn mend_tree(&self, fence: &Fence) -> Result<bool> {
+        if self.read("look at the tree", tree::is_true).await? {
+            return Ok(false);
+        }
+        own!(fence);
+        self.write("mend the tree", move |tx| mend::step(tx, &fence, mend::STEP)).await
+    }
+
+    async fn keep_verification(&self, fence: &Fence, id: &str, found: &Verification) -> Result<()> {
+        own!(fence, id, found);
+        self.write("keep a verification", move |tx| changesets::verified(tx, &fence, &id, &found)).await
+    }
+
+    async fn files_behind(&self, after: Option<&FileId>, limit: u32) -> Result<Vec<FileMeta>> {
+        let after = after.cloned();
+        self.read("read files", move |tx| files::behind(tx, after.as_ref(), limit)).await
     }
 
     async fn open_changeset(&self, fence: &Fence, request: &ChangesetRequest, by: &str) -> Result<String> {

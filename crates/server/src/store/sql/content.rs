@@ -98,6 +98,124 @@ fn begin(tx: Tx<'_>) -> Done<i64> {
     id.ok_or_else(|| corrupt("an upload", "it has no id"))
 }
 
+/// Puts contents whose hashes the caller computed, all in this transaction.
+pub(super) fn put_all(tx: Tx<'_>, contents: &[(String, Vec<u8>)]) -> Done<()> {
+    let now = clock::now();
+    for (sha256, bytes) in contents {
+        let there = tx.execute(
+            "UPDATE blobs SET created_at = ?2 WHERE sha256 = ?1",
+            params![sha256, now],
+        )?;
+        if there > 0 {
+            continue;
+        }
+        let blob: Option<i64> = tx.value(
+            "INSERT INTO blobs (sha256, size, created_at) VALUES (?1, ?2, ?3) RETURNING id",
+            params![sha256, signed(bytes.len() as u64), now],
+        )?;
+        for (position, chunk) in (0_u32..).zip(bytes.chunks(CHUNK)) {
+            tx.execute(
+                "INSERT INTO chunks (blob, position, bytes) VALUES (?1, ?2, ?3)",
+                params![blob, i64::from(position), chunk],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// A large content on its way in: the upload's id, and how many of its bytes have come.
+pub(super) fn partial(tx: Tx<'_>, changeset: &str, sha256: &str) -> Done<Option<(i64, u64)>> {
+    let found = tx.row(
+        "SELECT b.id, b.size FROM partials p JOIN blobs b ON b.id = p.blob WHERE p.changeset = ?1 AND p.sha256 = ?2",
+        params![changeset, sha256],
+        |r| Ok((r.get::<i64>(0)?, r.get::<i64>(1)?)),
+    )?;
+    found
+        .map(|(id, size)| Ok((id, unsigned("an upload", size)?)))
+        .transpose()
+}
+
+/// Adds bytes to a large content at `offset`, which must be where it ends; answers the upload's id and how many bytes have come. What
+/// has come already is not written again.
+pub(super) fn put_part(
+    tx: Tx<'_>,
+    changeset: &str,
+    sha256: &str,
+    offset: u64,
+    bytes: &[u8],
+) -> Done<(i64, u64)> {
+    let now = clock::now();
+    let (blob, have) = if let Some(found) = partial(tx, changeset, sha256)? {
+        found
+    } else {
+        let blob = begin(tx)?;
+        tx.execute(
+            "INSERT INTO partials (changeset, sha256, blob) VALUES (?1, ?2, ?3)",
+            params![changeset, sha256, blob],
+        )?;
+        (blob, 0)
+    };
+    let chunk = CHUNK as u64;
+    if offset != have || !have.is_multiple_of(chunk) {
+        return Ok((blob, have));
+    }
+    for (position, bytes) in (have / chunk..).zip(bytes.chunks(CHUNK)) {
+        tx.execute(
+            "INSERT INTO chunks (blob, position, bytes) VALUES (?1, ?2, ?3)",
+            params![blob, signed(position), bytes],
+        )?;
+    }
+    let have = have + bytes.len() as u64;
+    tx.execute(
+        "UPDATE blobs SET size = ?2, created_at = ?3 WHERE id = ?1",
+        params![blob, signed(have), now],
+    )?;
+    Ok((blob, have))
+}
+
+/// A large content is whole: it appears under its hash, or, where that turned out to be another, goes.
+pub(super) fn end_partial(tx: Tx<'_>, blob: i64, sha256: Option<&str>) -> Done<()> {
+    let keep = match sha256 {
+        Some(sha256) => !is_whole(tx, sha256)?,
+        None => false,
+    };
+    if keep {
+        tx.execute("DELETE FROM partials WHERE blob = ?1", params![blob])?;
+        tx.execute(
+            "UPDATE blobs SET sha256 = ?2, created_at = ?3 WHERE id = ?1",
+            params![blob, sha256, clock::now()],
+        )?;
+        return Ok(());
+    }
+    tx.execute("DELETE FROM partials WHERE blob = ?1", params![blob])?;
+    tx.execute("DELETE FROM blobs WHERE id = ?1", params![blob])?;
+    Ok(())
+}
+
+/// Some chunks of an upload, in order.
+pub(super) fn read_partial(tx: Tx<'_>, blob: i64, from: u64, chunks: u64) -> Done<Vec<Vec<u8>>> {
+    tx.rows(
+        "SELECT bytes FROM chunks WHERE blob = ?1 AND position >= ?2 AND position < ?3 ORDER BY position",
+        params![blob, signed(from), signed(from + chunks)],
+        |r| r.get(0),
+    )
+}
+
+/// Which of these are the latest content of a file: hash and size.
+pub(super) fn present(tx: Tx<'_>, hashes: &[String]) -> Done<Vec<(String, u64)>> {
+    let mut found = Vec::with_capacity(hashes.len());
+    for sha256 in hashes {
+        let size: Option<i64> = tx.value(
+            "SELECT size FROM files WHERE sha256 = ?1 AND deleted = FALSE LIMIT 1",
+            params![sha256],
+        )?;
+        if let Some(size) = size {
+            found.push((sha256.clone(), unsigned("a file", size)?));
+        }
+    }
+    Ok(found)
+}
+
 pub(super) fn missing(tx: Tx<'_>, hashes: &[String]) -> Done<Vec<String>> {
     let mut absent = Vec::new();
     for sha256 in hashes {

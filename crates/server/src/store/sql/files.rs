@@ -1,21 +1,29 @@
 //! The repository: files, their versions, the manifest.
 
 use super::content;
-use super::tx::{Done, Tx, not_found, signed, unsigned};
+use super::tree::{self, State, Step};
+use super::tx::{Done, Tx, corrupt, not_found, signed, unsigned};
 use super::value::{Row, params};
 use crate::clock;
 use crate::store::{Expect, Fence, FileWrite, Notes, StoreError};
-use gridhelm_api::changeset::{Manifest, ManifestEntry};
 use gridhelm_api::event::Event;
-use gridhelm_api::repository::{FileId, FileMeta, FileVersion};
+use gridhelm_api::repository::{FileId, FileInfo, FileMeta, FileVersion};
 
-/// Hashes of earlier versions in a manifest entry, at most.
-const EARLIER: usize = 20;
-/// How many versions back they are looked for.
-const LOOK_BACK: i64 = 60;
+const COLUMNS: &str = "SELECT author, directory, name, version, size, sha256, written_by, written_at, info FROM files";
 
-const COLUMNS: &str =
-    "SELECT author, directory, name, version, size, sha256, written_by, written_at FROM files";
+/// What is said about a file, of its column.
+pub(super) fn info_of(text: &str) -> Done<Option<Box<FileInfo>>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let info = FileInfo::of_text(text).ok_or_else(|| corrupt("a file", "what is said about it"))?;
+    Ok(Some(Box::new(info)))
+}
+
+/// What is said about a file, for its column.
+pub(super) fn info_text(info: Option<&FileInfo>) -> String {
+    info.map(FileInfo::text).unwrap_or_default()
+}
 
 fn meta(r: &Row<'_>) -> Done<FileMeta> {
     Ok(FileMeta {
@@ -29,6 +37,7 @@ fn meta(r: &Row<'_>) -> Done<FileMeta> {
         sha256: r.get(5)?,
         written_by: r.get(6)?,
         written_at: r.get(7)?,
+        info: info_of(&r.get::<String>(8)?)?,
     })
 }
 
@@ -47,15 +56,23 @@ pub(super) fn list(tx: Tx<'_>, directory: Option<&str>) -> Done<Vec<FileMeta>> {
     }
 }
 
+/// The next files by author, directory and name.
+pub(super) fn behind(tx: Tx<'_>, after: Option<&FileId>, limit: u32) -> Done<Vec<FileMeta>> {
+    let none = FileId::new("", "", "");
+    let after = after.unwrap_or(&none);
+    tx.rows(
+        &format!(
+            "{COLUMNS} WHERE deleted = FALSE AND (author, directory, name) > (?1, ?2, ?3)
+             ORDER BY author, directory, name LIMIT ?4"
+        ),
+        params![after.author, after.directory, after.name, i64::from(limit)],
+        meta,
+    )
+}
+
 /// How many files there are.
 pub(super) fn count(tx: Tx<'_>) -> Done<u64> {
-    let count: Option<i64> = tx.value(
-        "SELECT COUNT(*) FROM files WHERE deleted = FALSE",
-        params![],
-    )?;
-    Ok(count
-        .and_then(|n| u64::try_from(n).ok())
-        .unwrap_or_default())
+    tree::count(tx)
 }
 
 /// A file's row, deleted or not: its id, last version, and its state unless it is deleted.
@@ -67,13 +84,13 @@ struct Found {
 
 fn find(tx: Tx<'_>, id: &FileId) -> Done<Option<Found>> {
     tx.row(
-        "SELECT author, directory, name, version, size, sha256, written_by, written_at, id, deleted
+        "SELECT author, directory, name, version, size, sha256, written_by, written_at, info, id, deleted
          FROM files WHERE author = ?1 AND directory = ?2 AND name = ?3",
         params![id.author, id.directory, id.name],
         |r| {
-            let deleted: bool = r.get(9)?;
+            let deleted: bool = r.get(10)?;
             Ok(Found {
-                row: r.get(8)?,
+                row: r.get(9)?,
                 version: r.get(3)?,
                 meta: if deleted { None } else { Some(meta(r)?) },
             })
@@ -89,7 +106,7 @@ pub(super) fn one(tx: Tx<'_>, id: &FileId, version: Option<i64>) -> Done<Option<
         return Ok(found.meta);
     };
     tx.row(
-        "SELECT size, sha256, written_by, written_at FROM versions WHERE file = ?1 AND version = ?2 AND deleted = FALSE",
+        "SELECT size, sha256, written_by, written_at, info FROM versions WHERE file = ?1 AND version = ?2 AND deleted = FALSE",
         params![found.row, version],
         |r| {
             Ok(FileMeta {
@@ -99,6 +116,7 @@ pub(super) fn one(tx: Tx<'_>, id: &FileId, version: Option<i64>) -> Done<Option<
                 sha256: r.get(1)?,
                 written_by: r.get(2)?,
                 written_at: r.get(3)?,
+                info: info_of(&r.get::<String>(4)?)?,
             })
         },
     )
@@ -134,8 +152,12 @@ pub(super) fn write(
         return Err(mismatch(&write.id, present).into());
     }
     let size = content::must_be_whole(tx, &write.sha256)?;
+    let told = present.and_then(|meta| meta.info.clone());
+    let info = write.info.clone().or_else(|| told.clone());
+    let info = info.filter(|info| !info.is_plain());
     if let Some(meta) = present
         && meta.sha256 == write.sha256
+        && told == info
     {
         // Nothing changes: no version, no event; that it was tried is on record all the same.
         let tried = Notes {
@@ -152,19 +174,37 @@ pub(super) fn write(
         sha256: write.sha256.clone(),
         written_by: write.by.clone(),
         written_at: clock::now(),
+        info,
     };
     put_version(tx, &new, false, &write.message)?;
+    tree::keep_up(
+        tx,
+        &Step {
+            id: &new.id,
+            before: present.map(state),
+            after: Some(state(&new)),
+        },
+    )?;
     let events = tx.notes_about(notes, shown(present).as_ref(), shown(Some(&new)).as_ref())?;
     Ok((new, events))
 }
 
+fn state(meta: &FileMeta) -> State {
+    State {
+        sha256: meta.sha256.clone(),
+        size: meta.size,
+        info: info_text(meta.info.as_deref()),
+    }
+}
+
 fn put_version(tx: Tx<'_>, new: &FileMeta, deleted: bool, message: &str) -> Done<()> {
     let sha256 = (!deleted).then_some(&new.sha256);
+    let info = info_text(new.info.as_deref());
     let row: Option<i64> = tx.value(
-        "INSERT INTO files (author, directory, name, version, deleted, sha256, size, written_by, written_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        "INSERT INTO files (author, directory, name, version, deleted, sha256, size, written_by, written_at, info)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT (author, directory, name) DO UPDATE SET version = ?4, deleted = ?5, sha256 = ?6, size = ?7,
-                written_by = ?8, written_at = ?9
+                written_by = ?8, written_at = ?9, info = ?10
          RETURNING id",
         params![
             new.id.author,
@@ -175,12 +215,13 @@ fn put_version(tx: Tx<'_>, new: &FileMeta, deleted: bool, message: &str) -> Done
             sha256,
             signed(new.size),
             new.written_by,
-            new.written_at
+            new.written_at,
+            info
         ],
     )?;
     tx.execute(
-        "INSERT INTO versions (file, version, deleted, sha256, size, written_by, written_at, message)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO versions (file, version, deleted, sha256, size, written_by, written_at, message, info)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             row,
             new.version,
@@ -189,7 +230,8 @@ fn put_version(tx: Tx<'_>, new: &FileMeta, deleted: bool, message: &str) -> Done
             signed(new.size),
             new.written_by,
             new.written_at,
-            message
+            message,
+            info
         ],
     )?;
     Ok(())
@@ -219,12 +261,20 @@ pub(super) fn delete(
         ..meta.clone()
     };
     put_version(tx, &gone, true, "")?;
+    tree::keep_up(
+        tx,
+        &Step {
+            id,
+            before: Some(state(&meta)),
+            after: None,
+        },
+    )?;
     tx.notes_about(notes, shown(Some(&meta)).as_ref(), None)
 }
 
 pub(super) fn versions(tx: Tx<'_>, id: &FileId) -> Done<Vec<FileVersion>> {
     tx.rows(
-        "SELECT v.version, v.size, v.sha256, v.deleted, v.written_by, v.written_at, v.message
+        "SELECT v.version, v.size, v.sha256, v.deleted, v.written_by, v.written_at, v.message, v.changeset
          FROM files f JOIN versions v ON v.file = f.id
          WHERE f.author = ?1 AND f.directory = ?2 AND f.name = ?3 ORDER BY v.version DESC",
         params![id.author, id.directory, id.name],
@@ -237,109 +287,8 @@ pub(super) fn versions(tx: Tx<'_>, id: &FileId) -> Done<Vec<FileVersion>> {
                 written_by: r.get(4)?,
                 written_at: r.get(5)?,
                 message: r.get(6)?,
+                changeset: r.get(7)?,
             })
         },
     )
-}
-
-/// The root hash over the present files. Computes and keeps the hashes of directories that were touched.
-pub(super) fn root(tx: Tx<'_>) -> Done<String> {
-    let pair = |r: &Row<'_>| Ok((r.get::<String>(0)?, r.get::<String>(1)?));
-    let touched = tx.rows(
-        "SELECT author, directory FROM directories WHERE hash IS NULL",
-        params![],
-        pair,
-    )?;
-    for (author, directory) in &touched {
-        let files = tx.rows(
-            "SELECT name, sha256 FROM files WHERE author = ?1 AND directory = ?2 AND deleted = FALSE ORDER BY name",
-            params![author, directory],
-            pair,
-        )?;
-        if files.is_empty() {
-            tx.execute(
-                "DELETE FROM directories WHERE author = ?1 AND directory = ?2",
-                params![author, directory],
-            )?;
-            continue;
-        }
-        let hash =
-            gridhelm_replicate::directory_hash(files.iter().map(|(n, h)| (n.as_str(), h.as_str())));
-        tx.execute(
-            "UPDATE directories SET hash = ?3 WHERE author = ?1 AND directory = ?2",
-            params![author, directory, hash],
-        )?;
-    }
-    let known = tx.rows(
-        "SELECT author, directory, hash FROM directories ORDER BY author, directory",
-        params![],
-        |r| {
-            Ok((
-                r.get::<String>(0)?,
-                r.get::<String>(1)?,
-                r.get::<[u8; 32]>(2)?,
-            ))
-        },
-    )?;
-    let directories: Vec<_> = known
-        .iter()
-        .map(|(author, directory, hash)| gridhelm_replicate::Directory {
-            author,
-            directory,
-            hash: *hash,
-        })
-        .collect();
-    Ok(gridhelm_replicate::root_of_directories(&directories))
-}
-
-pub(super) fn manifest(tx: Tx<'_>, group: &str) -> Done<Manifest> {
-    let mut rows = Vec::new();
-    let mut entries = tx.rows(
-        "SELECT author, directory, name, version, size, sha256, written_by, written_at, id FROM files
-         WHERE deleted = FALSE ORDER BY author, directory, name",
-        params![],
-        |r| {
-            rows.push(r.get::<i64>(8)?);
-            let meta = meta(r)?;
-            Ok(ManifestEntry {
-                id: meta.id,
-                sha256: meta.sha256,
-                size: meta.size,
-                version: meta.version,
-                written_at: meta.written_at,
-                written_by: meta.written_by,
-                earlier: Vec::new(),
-            })
-        },
-    )?;
-    add_earlier(tx, &rows, &mut entries)?;
-    Ok(Manifest {
-        group: group.to_owned(),
-        epoch: tx.epoch()?,
-        root: gridhelm_replicate::root(&entries),
-        entries,
-    })
-}
-
-/// Adds the hashes of earlier versions, newest first, each once, in one query over all files.
-fn add_earlier(tx: Tx<'_>, rows: &[i64], entries: &mut [ManifestEntry]) -> Done<()> {
-    let place: std::collections::HashMap<i64, usize> =
-        rows.iter().zip(0..).map(|(id, i)| (*id, i)).collect();
-    let earlier = tx.rows(
-        "SELECT f.id, v.sha256 FROM files f
-         JOIN versions v ON v.file = f.id AND v.version < f.version AND v.version >= f.version - ?1
-         WHERE f.version > 1 AND f.deleted = FALSE AND v.deleted = FALSE ORDER BY f.id, v.version DESC",
-        params![LOOK_BACK],
-        |r| Ok((r.get::<i64>(0)?, r.get::<String>(1)?)),
-    )?;
-    for (row, sha256) in earlier {
-        let Some(entry) = place.get(&row).and_then(|i| entries.get_mut(*i)) else {
-            continue;
-        };
-        let known = entry.sha256 == sha256 || entry.earlier.contains(&sha256);
-        if !known && entry.earlier.len() < EARLIER {
-            entry.earlier.push(sha256);
-        }
-    }
-    Ok(())
 }

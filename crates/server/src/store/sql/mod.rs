@@ -6,22 +6,28 @@
 //! in `sqlite` and `postgres`.
 
 mod accounts;
+mod alerts;
 mod calls;
 pub(super) mod changesets;
 pub(super) mod content;
 mod files;
 mod group;
+mod holds;
 pub(super) mod job;
 mod joins;
 mod journal;
+mod listing;
+pub(super) mod mend;
 mod nodes;
 pub(super) mod queue;
 mod sessions;
+mod settings;
 mod sizes;
 mod task_rows;
 mod tasks;
 pub(super) mod tidy;
 mod tokens;
+pub(super) mod tree;
 pub(super) mod tx;
 mod uploads;
 pub(super) mod value;

@@ -6,11 +6,27 @@ use crate::clock;
 use crate::store::{Fence, Notes, StoreError, StoredNode};
 use gridhelm_api::Millis;
 use gridhelm_api::event::Event;
-use gridhelm_api::node::{IntentChange, NodePatch, TimelinePoint};
+use gridhelm_api::node::{Intent, IntentChange, NodePatch, TimelinePoint};
 
-const COLUMNS: &str =
-    "SELECT name, host, port, \"user\", password, slot_limit, operating_type, labels, intent,
-    intent_reason, intent_by, intent_since, version, created_at FROM nodes";
+/// The columns of a node. One that passes for an older release (drills of upgrades) reads the newest as they are by default.
+fn columns() -> &'static str {
+    if crate::release::is_older() {
+        "SELECT name, host, port, \"user\", password, slot_limit, operating_type, labels, intent,
+            intent_reason, intent_by, intent_since, version, created_at, CAST(NULL AS BIGINT), 1 = 0 FROM nodes"
+    } else {
+        "SELECT name, host, port, \"user\", password, slot_limit, operating_type, labels, intent,
+            intent_reason, intent_by, intent_since, version, created_at, intent_until, intent_force FROM nodes"
+    }
+}
+
+/// The column that says whether a point was planned, as [`columns`] does.
+fn planned() -> &'static str {
+    if crate::release::is_older() {
+        "1 = 0"
+    } else {
+        "planned"
+    }
+}
 
 fn stored(r: &Row<'_>) -> Done<StoredNode> {
     Ok(StoredNode {
@@ -28,16 +44,22 @@ fn stored(r: &Row<'_>) -> Done<StoredNode> {
         intent_since: r.get(11)?,
         version: r.get(12)?,
         created_at: r.get(13)?,
+        intent_until: r.get(14)?,
+        intent_force: r.get(15)?,
     })
 }
 
 pub(super) fn all(tx: Tx<'_>) -> Done<Vec<StoredNode>> {
-    tx.rows(&format!("{COLUMNS} ORDER BY name"), params![], stored)
+    tx.rows(&format!("{} ORDER BY name", columns()), params![], stored)
 }
 
 fn one(tx: Tx<'_>, name: &str) -> Done<StoredNode> {
-    tx.row(&format!("{COLUMNS} WHERE name = ?1"), params![name], stored)?
-        .ok_or_else(|| not_found(format!("node {name}")))
+    tx.row(
+        &format!("{} WHERE name = ?1", columns()),
+        params![name],
+        stored,
+    )?
+    .ok_or_else(|| not_found(format!("node {name}")))
 }
 
 /// The node, if it is at the version that the caller saw.
@@ -103,6 +125,8 @@ pub(super) fn create(
 }
 
 fn put(tx: Tx<'_>, node: &StoredNode) -> Done<()> {
+    let (kind, labels) = (word(&node.operating_type)?, json(&node.labels)?);
+    let intent = word(&node.intent)?;
     tx.execute(
         "INSERT INTO nodes (name, host, port, \"user\", password, slot_limit, operating_type, labels, intent,
                 intent_reason, intent_by, intent_since, version, created_at)
@@ -117,9 +141,9 @@ fn put(tx: Tx<'_>, node: &StoredNode) -> Done<()> {
             node.user,
             node.password,
             node.slot_limit,
-            word(&node.operating_type)?,
-            json(&node.labels)?,
-            word(&node.intent)?,
+            kind,
+            labels,
+            intent,
             node.intent_reason,
             node.intent_by,
             node.intent_since,
@@ -127,6 +151,12 @@ fn put(tx: Tx<'_>, node: &StoredNode) -> Done<()> {
             node.created_at,
         ],
     )?;
+    if !crate::release::is_older() {
+        tx.execute(
+            "UPDATE nodes SET intent_until = ?2, intent_force = ?3 WHERE name = ?1",
+            params![node.name, node.intent_until, node.intent_force],
+        )?;
+    }
     Ok(())
 }
 
@@ -178,13 +208,46 @@ pub(super) fn set_intent(
 ) -> Done<(StoredNode, Vec<Event>)> {
     tx.fence(fence)?;
     let old = at_version(tx, name, version)?;
+    let now = clock::now();
     let new = StoredNode {
         intent: wanted.intent,
         intent_reason: Some(wanted.reason.clone()),
         intent_by: Some(by.to_owned()),
-        intent_since: clock::now(),
+        intent_since: now,
+        intent_until: wanted.for_s.map(|s| now + Millis::from(s) * 1_000),
+        intent_force: wanted.force,
         version: old.version + 1,
         ..old.clone()
+    };
+    change(tx, &old, new, notes)
+}
+
+/// The end of an intent has come: a disabled node is enabled, a draining one drains on without a deadline.
+pub(super) fn intent_passed(
+    tx: Tx<'_>,
+    fence: &Fence,
+    name: &str,
+    version: i64,
+    by: &str,
+    notes: &Notes,
+) -> Done<(StoredNode, Vec<Event>)> {
+    tx.fence(fence)?;
+    let old = at_version(tx, name, version)?;
+    let kept = StoredNode {
+        intent_until: None,
+        version: old.version + 1,
+        ..old.clone()
+    };
+    let new = if old.intent == Intent::Disabled {
+        StoredNode {
+            intent: Intent::Enabled,
+            intent_by: Some(by.to_owned()),
+            intent_since: clock::now(),
+            intent_force: false,
+            ..kept
+        }
+    } else {
+        kept
     };
     change(tx, &old, new, notes)
 }
@@ -199,6 +262,18 @@ pub(super) fn remove(
     tx.fence(fence)?;
     let old = at_version(tx, name, version)?;
     tx.execute("DELETE FROM nodes WHERE name = ?1", params![name])?;
+    // From here on its history says that it is not there.
+    put_point(
+        tx,
+        name,
+        &TimelinePoint {
+            at: clock::now(),
+            usable: 0,
+            total: 0,
+            reason: "removed from the grid".to_owned(),
+            planned: true,
+        },
+    )?;
     tx.notes_about(notes, shown(&old).as_ref(), None)
 }
 
@@ -215,32 +290,97 @@ pub(super) fn record_capacity(
     if known.is_none() {
         return Err(not_found(format!("node {node}")));
     }
-    tx.execute(
-        "INSERT INTO capacity (node, at, usable, total, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![node, point.at, point.usable, point.total, point.reason],
-    )?;
+    put_point(tx, node, point)?;
     tx.notes(notes)
 }
 
+fn put_point(tx: Tx<'_>, node: &str, point: &TimelinePoint) -> Done<()> {
+    if crate::release::is_older() {
+        tx.execute(
+            "INSERT INTO capacity (node, at, usable, total, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![node, point.at, point.usable, point.total, point.reason],
+        )?;
+    } else {
+        tx.execute(
+            "INSERT INTO capacity (node, at, usable, total, reason, planned) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                node,
+                point.at,
+                point.usable,
+                point.total,
+                point.reason,
+                point.planned
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// The latest point of each node: how it stood when that was last written down.
+pub(super) fn last_points(tx: Tx<'_>) -> Done<Vec<(String, TimelinePoint)>> {
+    tx.rows(
+        &format!(
+            "SELECT c.at, c.usable, c.total, c.reason, {}, c.node FROM nodes n
+             JOIN capacity c ON c.id = (SELECT id FROM capacity WHERE node = n.name ORDER BY at DESC, id DESC LIMIT 1)",
+            planned()
+        ),
+        params![],
+        |r| Ok((r.get(5)?, point(r)?)),
+    )
+}
+
+/// The points of all nodes from `since` on and before `until`, each node's last one before `since` first, oldest first; at most `limit` and
+/// one more, which tells that there are more.
+pub(super) fn points(
+    tx: Tx<'_>,
+    since: Millis,
+    until: Millis,
+    limit: u32,
+) -> Done<Vec<(String, TimelinePoint)>> {
+    let of_node = |r: &Row<'_>| Ok((r.get(5)?, point(r)?));
+    let mut found = tx.rows(
+        &format!(
+            "SELECT c.at, c.usable, c.total, c.reason, {}, c.node FROM (SELECT DISTINCT node FROM capacity) n
+             JOIN capacity c ON c.id = (SELECT id FROM capacity WHERE node = n.node AND at < ?1 ORDER BY at DESC, id DESC LIMIT 1)
+             WHERE c.total > 0",
+            planned()
+        ),
+        params![since],
+        of_node,
+    )?;
+    found.extend(tx.rows(
+        &format!(
+            "SELECT at, usable, total, reason, {}, node FROM capacity WHERE at >= ?1 AND at < ?2 ORDER BY at, id LIMIT {}",
+            planned(),
+            limit.saturating_add(1)
+        ),
+        params![since, until],
+        of_node,
+    )?);
+    Ok(found)
+}
+
+fn point(r: &Row<'_>) -> Done<TimelinePoint> {
+    Ok(TimelinePoint {
+        at: r.get(0)?,
+        usable: r.get(1)?,
+        total: r.get(2)?,
+        reason: r.get(3)?,
+        planned: r.get(4)?,
+    })
+}
+
 pub(super) fn timeline(tx: Tx<'_>, node: &str, since: Millis) -> Done<Vec<TimelinePoint>> {
-    let point = |r: &Row<'_>| {
-        Ok(TimelinePoint {
-            at: r.get(0)?,
-            usable: r.get(1)?,
-            total: r.get(2)?,
-            reason: r.get(3)?,
-        })
-    };
     let mut points: Vec<_> = tx
         .row(
-            "SELECT at, usable, total, reason FROM capacity WHERE node = ?1 AND at < ?2 ORDER BY at DESC, id DESC LIMIT 1",
+            &format!("SELECT at, usable, total, reason, {} FROM capacity WHERE node = ?1 AND at < ?2 ORDER BY at DESC, id DESC LIMIT 1", planned()),
             params![node, since],
             point,
         )?
         .into_iter()
         .collect();
     points.extend(tx.rows(
-        "SELECT at, usable, total, reason FROM capacity WHERE node = ?1 AND at >= ?2 ORDER BY at, id",
+        &format!("SELECT at, usable, total, reason, {} FROM capacity WHERE node = ?1 AND at >= ?2 ORDER BY at, id", planned()),
         params![node, since],
         point,
     )?);

@@ -3,6 +3,7 @@
 //! In steps of a few rows, each a transaction of its own, so that nobody waits.
 
 use super::content::KEPT_MS;
+use super::holds;
 use super::tx::{Done, Tx, word};
 use super::value::{Column, ToValue, params};
 use crate::store::{Fence, Trim};
@@ -44,10 +45,13 @@ pub(in crate::store) fn step(
     let before = now - KEPT_MS;
     match place {
         Place::GivenUp(last) => {
+            let given_up = holds::given_up();
             let (end, _) = remove(
                 tx,
-                "SELECT id FROM changesets c WHERE committed IS NULL AND opened_at < ?1 AND id > ?2 ORDER BY id LIMIT ?3",
-                "DELETE FROM changesets WHERE id = ?2 AND committed IS NULL AND opened_at < ?1",
+                &format!(
+                    "SELECT id FROM changesets WHERE {given_up} AND id > ?2 ORDER BY id LIMIT ?3"
+                ),
+                &format!("DELETE FROM changesets WHERE {given_up} AND id = ?2"),
                 before,
                 last,
             )?;
@@ -116,6 +120,14 @@ pub(super) fn prune(
         events = tx.execute(
             "DELETE FROM events WHERE id IN (
                  SELECT o.id FROM (SELECT id, at FROM events ORDER BY id LIMIT ?1) o WHERE o.at < ?2)",
+            params![EVENTS, before],
+        )?;
+        // A node's last point says how it stands.
+        events += tx.execute(
+            "DELETE FROM capacity WHERE id IN (
+                 SELECT o.id FROM capacity o WHERE o.at < ?2
+                 AND EXISTS (SELECT 1 FROM capacity n WHERE n.node = o.node AND (n.at, n.id) > (o.at, o.id))
+                 ORDER BY o.at, o.id LIMIT ?1)",
             params![EVENTS, before],
         )?;
     }

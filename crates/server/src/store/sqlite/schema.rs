@@ -24,6 +24,10 @@ pub(super) fn migrations() -> core::result::Result<Vec<Migration>, refinery::Err
             "V5__join_tokens",
             include_str!("migrations/V5__join_tokens.sql"),
         )?,
+        Migration::unapplied("V6__watch", include_str!("migrations/V6__watch.sql"))?,
+        Migration::unapplied("V7__tree", include_str!("migrations/V7__tree.sql"))?,
+        Migration::unapplied("V8__verified", include_str!("migrations/V8__verified.sql"))?,
+        Migration::unapplied("V9__hold", include_str!("migrations/V9__hold.sql"))?,
     ])
 }
 

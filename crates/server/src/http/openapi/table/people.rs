@@ -20,7 +20,8 @@ fn of_events() -> Vec<Operation> {
         operation("GET", "/api/v1/events", "listEvents", "Events, newest first; or the stream of all changes")
             .notes(
                 "With `Accept: text/event-stream` it is one stream of deltas in commit order, with ids `boot:sequence`, resumed \
-                 by `Last-Event-ID`; an id of another boot, or too old, gets a snapshot. It ends when its token does.",
+                 by `Last-Event-ID`; an id of another boot, or too old, gets a snapshot. It ends when its token does. With `patches=1` what changes of \
+                 nodes comes as events `patch` instead of whole nodes: see *Patches of nodes* in `docs/api.md`.",
             )
             .query::<EventQuery>()
             .gives_page::<Event>("A page of them."),

@@ -76,6 +76,7 @@ async fn a_hundred_thousand_files() {
         expect: None,
         sha256: Some(sha256(b"x")),
         size: 1,
+        ..Operation::default()
     });
     let request = ChangesetRequest {
         plan: "p".to_owned(),
@@ -98,7 +99,7 @@ async fn a_hundred_thousand_files() {
         n,
     );
     let from = Instant::now();
-    store.manifest().await.unwrap();
+    store.manifest(None).await.unwrap();
     print(
         "postgres_manifest_100k_s",
         from.elapsed().as_secs_f64(),

@@ -131,7 +131,12 @@ async fn a_database_that_is_away_is_unavailable_in_time_and_nothing_comes_later(
         from.elapsed()
     );
     proxy.close(false);
-    store.note(notes("k")).await.unwrap();
+    // On a busy machine a new connection may take longer than this store's short patience.
+    let until = Instant::now() + Duration::from_secs(10);
+    while let Err(error) = store.note(notes("k")).await {
+        let nothing = error.to_string().contains("nothing was written");
+        assert!(nothing && Instant::now() < until, "{error}");
+    }
     assert_eq!(traces(&store).await, (2, 2));
 }
 

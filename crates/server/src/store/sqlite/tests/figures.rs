@@ -103,6 +103,7 @@ async fn a_hundred_thousand_files() {
             expect: None,
             sha256: Some(sha256(b"x")),
             size: 1,
+            ..Operation::default()
         })
         .collect();
     let request = |operations| ChangesetRequest {
@@ -149,7 +150,7 @@ async fn a_hundred_thousand_files() {
         40,
     );
     let from = Instant::now();
-    let manifest = store.manifest().await.unwrap();
+    let manifest = store.manifest(None).await.unwrap();
     print("store_manifest_100k_ms", ms(from.elapsed()), "ms", 1);
 
     let mut one = operations[5000].clone();

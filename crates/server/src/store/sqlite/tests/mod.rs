@@ -10,6 +10,7 @@ mod crash;
 mod figures;
 mod opening;
 mod tidying;
+mod tree;
 mod trouble;
 
 use super::{SqliteOptions, SqliteStore};

@@ -34,6 +34,7 @@ async fn only_what_nothing_refers_to_is_collected_and_only_after_a_day() {
             expect: None,
             sha256: Some(sha256(b"planned")),
             size: 7,
+            ..Operation::default()
         }],
         reason: String::new(),
     };
@@ -73,6 +74,22 @@ async fn only_what_nothing_refers_to_is_collected_and_only_after_a_day() {
         .await
         .unwrap();
     assert_eq!(tidy_up(&conn, clock::now() + DAY + 1).unwrap(), 1);
+    assert_eq!(store.changeset(&id).await.unwrap(), None);
+    // One that waits for an approval is kept for two weeks.
+    put(b"only planned").await;
+    let id = store
+        .open_changeset(&fence, &given_up, "ann")
+        .await
+        .unwrap();
+    stranger(&file_on_disk)
+        .execute(
+            "UPDATE changesets SET hold = '{\"since\":0}' WHERE id = ?1",
+            [&id],
+        )
+        .unwrap();
+    assert_eq!(tidy_up(&conn, clock::now() + 14 * DAY).unwrap(), 0);
+    assert!(store.changeset(&id).await.unwrap().is_some());
+    assert_eq!(tidy_up(&conn, clock::now() + 15 * DAY + 1).unwrap(), 1);
     assert_eq!(store.changeset(&id).await.unwrap(), None);
     assert!(!there(b"only planned").await && there(b"planned").await);
 }
@@ -119,6 +136,7 @@ async fn a_database_of_the_first_schema_is_brought_up_to_date() {
             expect: None,
             sha256: Some("aa".to_owned()),
             size: 0,
+            ..Operation::default()
         }],
         reason: String::new(),
     };
@@ -127,7 +145,7 @@ async fn a_database_of_the_first_schema_is_brought_up_to_date() {
         .commit_changeset(&fence, &id, "ann", Notes::default())
         .await
         .unwrap();
-    let manifest = store.manifest().await.unwrap();
+    let manifest = store.manifest(None).await.unwrap();
     assert_eq!(manifest.entries.len(), 2);
     assert_eq!(committed.root, manifest.root);
 }
