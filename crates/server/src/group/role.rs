@@ -83,6 +83,7 @@ impl Keeper {
                 fence,
                 valid_until,
                 parking,
+                left: standing.left_as(role, now),
             };
             if next.status != standing.status {
                 self.parts.hub.publish(&Delta::Server(next.status.clone()));

@@ -16,6 +16,9 @@ pub struct Standing {
     pub valid_until: Option<Moment>,
     /// New requests shall wait for the next active server (at most 2 s): this one is handing over.
     pub parking: bool,
+    /// When it last handed over: in the very standing that says that it is no longer the one, so that nobody
+    /// sees a server that is not active and never was.
+    pub left: Option<Moment>,
 }
 
 /// This server may not work now.
@@ -29,6 +32,12 @@ pub struct NotActive {
 }
 
 impl Standing {
+    /// When a server that stood so has handed over, if it now (at `now`) has `role`.
+    pub(super) fn left_as(&self, role: ServerRole, now: Moment) -> Option<Moment> {
+        let leaves = self.status.role == ServerRole::Leaving && role == ServerRole::Standby;
+        if leaves { Some(now) } else { self.left }
+    }
+
     /// The fence for a write, if this server is active (or leaving) and its lease holds at `now`.
     pub fn fence_at(&self, now: Moment) -> Result<Fence, NotActive> {
         let role_ok = matches!(self.status.role, ServerRole::Active | ServerRole::Leaving);
@@ -45,5 +54,32 @@ impl Standing {
     /// As [`Standing::fence_at`] for this moment.
     pub fn fence(&self) -> Result<Fence, NotActive> {
         self.fence_at(Moment::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(role: ServerRole, left: Option<Moment>) -> Standing {
+        let mut standing = Standing {
+            left,
+            ..Standing::default()
+        };
+        standing.status.role = role;
+        standing
+    }
+
+    #[test]
+    fn the_standing_that_ends_a_hand_over_tells_when() {
+        let (once, now) = (Moment::default(), Moment::now());
+        let leaving = after(ServerRole::Leaving, Some(once));
+        assert_eq!(leaving.left_as(ServerRole::Standby, now), Some(now));
+        // A switch that came to nothing is no hand-over.
+        assert_eq!(leaving.left_as(ServerRole::Active, now), Some(once));
+        let standby = after(ServerRole::Standby, None);
+        assert_eq!(standby.left_as(ServerRole::Standby, now), None);
+        let active = after(ServerRole::Active, None);
+        assert_eq!(active.left_as(ServerRole::Standby, now), None);
     }
 }

@@ -4,10 +4,11 @@
 //! balance and relays; then it takes nothing new, but ends what it has under way; then it is out. So no request
 //! meets a moment in which no server takes it, and none is cut off because its server was taken out.
 
+use crate::clock::Moment;
 use crate::group::Standing;
 use gridhelm_api::group::ServerRole;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -48,10 +49,9 @@ fn balance(left: Duration, successor_known: bool, under_way: usize) -> Balance {
     }
 }
 
-/// When this server handed over, and what it still does.
+/// What this server still does after it handed over. When it did, its [`Standing`] tells.
 #[derive(Default)]
 pub(crate) struct Leave {
-    left: Mutex<Option<Instant>>,
     under_way: Arc<AtomicUsize>,
 }
 
@@ -71,9 +71,9 @@ impl Leave {
         UnderWay(Arc::clone(&self.under_way))
     }
 
-    /// Whether work is still relayed.
-    pub(crate) fn lately(&self) -> bool {
-        self.since().is_some_and(|since| since < GRACE)
+    /// Whether a server that stands so still relays work.
+    pub(crate) fn lately(standing: &Standing) -> bool {
+        since(standing).is_some_and(|since| since < GRACE)
     }
 
     /// What this server, which stands so, tells load balancers.
@@ -84,7 +84,7 @@ impl Leave {
         }
         let successor_known = standing.status.active.is_some();
         let under_way = self.under_way.load(Ordering::Relaxed);
-        self.since().map_or(Balance::Out, |since| {
+        since(standing).map_or(Balance::Out, |since| {
             balance(since, successor_known, under_way)
         })
     }
@@ -94,33 +94,22 @@ impl Leave {
     pub(crate) async fn until_out(&self, standing: &watch::Receiver<Standing>) {
         let patience = Instant::now() + QUIET + STOPPING;
         loop {
-            let left = self.since().is_some();
-            let balance = self.balance(&standing.borrow());
-            let working = standing.borrow().fence().is_ok();
+            let (left, balance, working) = {
+                let now = standing.borrow();
+                let left = now.left.is_some();
+                (left, self.balance(&now), now.fence().is_ok())
+            };
             if !left || working || balance == Balance::Out || Instant::now() > patience {
                 return;
             }
             tokio::time::sleep(LOOK).await;
         }
     }
+}
 
-    fn since(&self) -> Option<Duration> {
-        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        left.map(|at| at.elapsed())
-    }
-
-    /// Remembers when this server hands over, as long as the keeper lives.
-    pub(crate) async fn watch(&self, mut standing: watch::Receiver<Standing>) {
-        let mut before = standing.borrow().status.role;
-        while standing.changed().await.is_ok() {
-            let now = standing.borrow_and_update().status.role;
-            if before == ServerRole::Leaving && now == ServerRole::Standby {
-                let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-                *left = Some(Instant::now());
-            }
-            before = now;
-        }
-    }
+/// How long ago a server that stands so handed over.
+fn since(standing: &Standing) -> Option<Duration> {
+    standing.left.map(|left| Moment::now().since(left))
 }
 
 #[cfg(test)]
@@ -162,15 +151,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_never_handed_over_stops_at_once() {
-        let (_sender, standing) = watch::channel(Standing::default());
-        let never = Leave::default();
-        let waits = never.until_out(&standing);
+        let (sender, standing) = watch::channel(Standing::default());
+        let leave = Leave::default();
+        let waits = leave.until_out(&standing);
         assert!(futures_util::FutureExt::now_or_never(waits).is_some());
-        let handed_over = Leave {
-            left: Mutex::new(Some(Instant::now())),
-            ..Leave::default()
-        };
-        let waits = handed_over.until_out(&standing);
+        sender.send_modify(|s| s.left = Some(Moment::now()));
+        let waits = leave.until_out(&standing);
         assert!(futures_util::FutureExt::now_or_never(waits).is_none());
     }
 

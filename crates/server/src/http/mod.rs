@@ -107,13 +107,6 @@ fn parts(app: Arc<App>) -> Result<Arc<Http>, reqwest::Error> {
 pub fn router(app: Arc<App>) -> Result<Router, reqwest::Error> {
     let http = parts(app)?;
     tokio::spawn(stream::tick(Arc::clone(&http)));
-    let watching = Arc::clone(&http);
-    tokio::spawn(async move {
-        tokio::select! {
-            () = watching.app.stopping.cancelled() => {}
-            () = watching.app.leave.watch(watching.app.standing.clone()) => {}
-        }
-    });
     let (router, _) = mount(&http).finish();
     let cors = cors::layer(&http.app.config.allowed_origins);
     Ok(router

@@ -4,6 +4,7 @@
 use super::Http;
 use super::caller::Caller;
 use super::edge::{CLIENT, EPOCH, GROUP, RELAY, REQUEST_ID, SERVER};
+use super::leave::Leave;
 use super::refusal::{Answer, Refusal, Refused, is_not_active};
 use super::routes::{Place, Rule};
 use crate::group::{NotActive, Standing};
@@ -105,7 +106,7 @@ pub(crate) async fn run<F: Future<Output = Response>>(
     if caller.relayed {
         return elsewhere(http).into_response();
     }
-    let passing = lost || changing(http) || http.app.leave.lately();
+    let passing = lost || changing(http) || Leave::lately(&http.app.standing.borrow());
     if !passing {
         return once(http, rule, parts, body, &caller, next, &here).await;
     }

@@ -21,7 +21,7 @@ async fn a_switchover_hands_over_within_a_short_gap() {
     let told = tokio::spawn(async move {
         standing.wait_for(|s| s.parking).await.unwrap();
         let after = standing.wait_for(|s| !s.parking).await.unwrap();
-        after.status.active_url.clone()
+        (after.status.active_url.clone(), after.left)
     });
     let begun = one
         .switch(SwitchKind::Planned, "east-2", |_| {})
@@ -47,8 +47,9 @@ async fn a_switchover_hands_over_within_a_short_gap() {
     assert_eq!(old.active.as_deref(), Some("east-2"));
     assert!(!one.keeper.parking());
     // From the very moment at which requests are let go they are told where to.
-    let told = told.await.unwrap();
+    let (told, left) = told.await.unwrap();
     assert_eq!(told.as_deref(), Some(two.url.as_str()));
+    assert!(left.is_some(), "it does not know that it handed over");
     assert_eq!(one.duties.calls(), ["take_up 1", "drain", "lay_down"]);
     // An order may come twice, or after its successor saw the released lease by itself.
     let order = TakeOrder {
