@@ -13,6 +13,7 @@ pub mod health;
 mod intents;
 mod measures;
 mod monitor;
+mod pace;
 pub mod packages;
 mod reach;
 mod reclaim;

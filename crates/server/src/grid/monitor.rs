@@ -3,12 +3,12 @@
 use super::cell::Cell;
 use super::health::Sign;
 use super::session::{Marker, Watch};
-use super::{Duty, Grid, ahead, packages, reclaim};
+use super::{Duty, Grid, ahead, pace, packages, reclaim};
 use crate::clock;
 use gridhelm_api::node::Health;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::time::{MissedTickBehavior, sleep, timeout};
+use tokio::time::{MissedTickBehavior, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Between two looks of the watch.
@@ -128,7 +128,7 @@ impl Minder {
             };
             tokio::select! {
                 () = self.stop.cancelled() => return,
-                () = sleep(next) => {}
+                () = sleep_until(pace::after(next)) => {}
                 () = sooner => {}
             }
         }
@@ -168,8 +168,8 @@ impl Minder {
 
     /// Looks until something is wrong or the loop should end.
     async fn look(&self, watch: &mut dyn Watch) {
-        let mut ticks = tokio::time::interval(LOOK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = tokio::time::interval_at(pace::after(Duration::ZERO), LOOK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             tokio::select! {
                 biased;

@@ -152,14 +152,13 @@ impl Live {
         });
     }
 
-    /// An attempt ended (and is committed).
-    pub(super) fn ended(&self, end: AttemptEnd) {
-        let number = end.number;
-        self.record(end);
+    /// An attempt is over, and its session with it, as far as that can be said.
+    pub(super) fn left(&self, number: u32) {
         self.over.send_replace(number);
     }
 
-    fn record(&self, end: AttemptEnd) {
+    /// An attempt ended (and is committed).
+    pub(super) fn ended(&self, end: AttemptEnd) {
         let mut state = self.lock();
         state.console.stored();
         state.queued_at = end.at;

@@ -178,4 +178,5 @@ async fn settle(tasks: &Arc<Tasks>, shift: &Arc<Shift>, live: &Arc<Live>) {
     }
     let end = End::failed(state, outcome::failure(kind, message));
     tasks.finish(shift, live, node, attempt.number, end).await;
+    live.left(attempt.number);
 }

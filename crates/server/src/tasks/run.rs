@@ -122,6 +122,7 @@ impl Tasks {
         if let Some(session) = session {
             session.end().await;
         }
+        live.left(number);
         drop(claim);
     }
 

@@ -1,6 +1,6 @@
 //! A person ends the R sessions that tasks run in: each task is told who and why, and runs again if it may.
 
-use crate::node::{RNode, runs};
+use crate::node::{RNode, runs, until_gone};
 use crate::rig::{Rig, database};
 use gridhelm_api::task::{FailureKind, TaskState};
 use gridhelm_server::grid::GridOptions;
@@ -29,7 +29,9 @@ async fn a_task_is_told_who_ended_its_session_and_why() {
     assert!(one.ended && other.ended, "{one:?} {other:?}");
     assert_eq!((one.pid, other.pid), (pids[0], pids[1]));
     assert!(other.said.contains("queued again"), "{}", other.said);
-    assert!(pids.iter().all(|pid| !runs(*pid)), "the processes are gone");
+    for pid in pids {
+        until_gone(pid).await;
+    }
 
     let failed = rig.until_task(&once, TaskState::Failed).await;
     let failure = failed.failure.unwrap();

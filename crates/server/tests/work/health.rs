@@ -1,6 +1,6 @@
 //! Nodes that go and come back, and what people want of them.
 
-use crate::node::{RNode, free_port, runs};
+use crate::node::{RNode, free_port, until_gone};
 use crate::rig::{Rig, database};
 use gridhelm_api::Code;
 use gridhelm_api::node::{Health, Intent, IntentChange, NodePatch, SlotState};
@@ -140,9 +140,7 @@ async fn a_session_that_died_while_it_was_idle_is_not_used() {
     for slot in rig.node("r01").await.slots {
         let pid = slot.pid.unwrap();
         crate::node::send("-KILL", pid);
-        while runs(pid) {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        until_gone(pid).await;
     }
     let task = rig.run("'fine'").await;
     assert_eq!(task.state, TaskState::Succeeded, "{task:?}");

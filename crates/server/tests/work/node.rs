@@ -177,6 +177,18 @@ pub(crate) fn runs(pid: i64) -> bool {
         .is_ok_and(|stat| !stat.rsplit(") ").next().is_some_and(|s| s.starts_with('Z')))
 }
 
+/// Waits until a process is gone: R's goes with its connection, a moment later.
+pub(crate) async fn until_gone(pid: i64) {
+    let began = Instant::now();
+    while runs(pid) {
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "process {pid} runs still"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
