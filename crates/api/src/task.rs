@@ -58,6 +58,10 @@ pub struct TaskRequest {
     /// Whether it is accepted although every node lacks a package that its code names.
     #[serde(default)]
     pub ignore_packages: bool,
+    /// Whether it may run in an R session that ran such tasks of the same account before, and leave its own to later
+    /// ones: sooner, with an empty global environment, but with the packages that were loaded.
+    #[serde(default)]
+    pub reuse: bool,
 }
 
 const fn default_timeout() -> u32 {

@@ -375,8 +375,9 @@ local({
     suspendInterrupts(run_all(...))
   }
 
-  run_all <- function(lines, file, inputs, outputs, width, height, res, max_output, max_value, echo) {
+  run_all <- function(lines, file, inputs, outputs, width, height, res, max_output, max_value, echo, again = FALSE) {
     started <- proc.time()[[3L]]
+    if (again && is.null(state$first)) state$first <- condition()
     state$limit <- state$left <- max_output
     state$max_value <- max_value
     state$truncated <- FALSE
@@ -416,6 +417,59 @@ local({
     state$last <- NULL
     list(visible = visible, value = value, outputs = found, error = failed, plots = plots, files = files,
          elapsed = (proc.time()[[3L]] - started) * 1000, truncated = state$truncated, kept = state$kept)
+  }
+
+  # --- the next run in the same session ------------------------------------------------------------
+
+  # Without the hundreds of microseconds that Sys.getenv takes to give names.
+  variables <- function() .Internal(Sys.getenv(character(), ""))
+
+  # What a later run must find as the first one did.
+  condition <- function() list(search = search(), options = options(), variables = variables())
+
+  renew <- function() uncompiled(tryCatch(renew_all(), error = function(e) FALSE))
+
+  renew_all <- function() {
+    first <- state$first
+    pid <- Sys.getpid()
+    children <- readLines(sprintf("/proc/%d/task/%d/children", pid, pid), 1L, warn = FALSE)
+    # They would go on beside the next run's code, and nobody would know whose they are.
+    if (is.null(first) || any(nzchar(children))) return(FALSE)
+    close_connections()
+    space <- globalenv()
+    RNGkind("default", "default", "default")
+    rm(list = ls(space, all.names = TRUE, sorted = FALSE), envir = space)
+    for (name in setdiff(search(), first$search)) detach(name, character.only = TRUE, force = TRUE)
+    if (!identical(search(), first$search)) return(FALSE)
+    now <- options()
+    if (!identical(now, first$options)) {
+      added <- setdiff(names(now), names(first$options))
+      options(c(first$options, structure(vector("list", length(added)), names = added)))
+    }
+    if (!identical(variables(), first$variables)) restore_variables(first$variables)
+    setwd(state$work)
+    left <- list.files(state$work, all.files = TRUE, no.. = TRUE)
+    left <- left[left != ".gridhelm"]
+    if (length(left)) unlink(file.path(state$work, left), recursive = TRUE, force = TRUE)
+    TRUE
+  }
+
+  # Those of the code, and what was printed so far: its file has no name, but has a size.
+  close_connections <- function() {
+    for (name in c("out", "null")) {
+      if (!is.null(state[[name]])) close(state[[name]])
+      state[[name]] <- NULL
+    }
+    numbers <- .Internal(getAllConnections())
+    for (number in numbers[numbers > 2L]) close(getConnection(number))
+  }
+
+  restore_variables <- function(lines) {
+    name <- function(lines) sub("=.*", "", lines)
+    now <- variables()
+    Sys.unsetenv(setdiff(name(now), name(lines)))
+    lost <- setdiff(lines, now)
+    if (length(lost)) do.call(Sys.setenv, structure(as.list(sub("^[^=]*=", "", lost)), names = name(lost)))
   }
 
   # --- what the user's code sees in place of R's own ----------------------------------------------

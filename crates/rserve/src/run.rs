@@ -129,6 +129,19 @@ pub async fn warm_up(connection: &mut Connection) -> Result<(), Error> {
         .map(|_| ())
 }
 
+/// Makes a session ready for other code of the same person, after a [`run`] that was told of it (`again`): an empty global
+/// environment and work directory, R's options, environment variables, search path and random numbers as before the first
+/// code, no open connections. What cannot be undone stays: loaded namespaces, classes and methods that were
+/// defined, the locale.
+///
+/// `false`: it must not be used again, for instance because it has child processes. One round trip.
+pub async fn renew(connection: &mut Connection) -> Result<bool, Error> {
+    let function = Value::call("$", [Value::symbol(".gridhelm"), Value::symbol("renew")]);
+    let call = Data::Language(vec![(None, function)]);
+    let renewed = connection.eval_call(&call.into(), |_| {}).await?;
+    Ok(renewed.as_bool() == Some(true))
+}
+
 /// Removes the session's own directory, which Rserve leaves. Never another one, whatever the node's
 /// configuration made of the present directory.
 pub(crate) const REMOVE_WORK_DIR: &str =
@@ -219,6 +232,7 @@ fn call(connection: &Connection, request: &RunRequest) -> Result<Value, Error> {
         Value::double(request.max_output as f64),
         Value::double(request.max_value as f64),
         Value::logical(request.echo),
+        Value::logical(request.again),
     ];
     let mut items = vec![(None, function)];
     items.extend(arguments.into_iter().map(|a| (None, a)));

@@ -174,6 +174,7 @@ pub async fn run(mut config: Config) -> Result<Running, StartError> {
         config.name.clone(),
         GridOptions {
             sessions_ahead: config.grid.sessions_ahead,
+            reuse_idle: Duration::from_secs(u64::from(config.tasks.reuse_idle_s)),
             ..GridOptions::default()
         },
     );

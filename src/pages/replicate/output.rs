@@ -108,6 +108,7 @@ pub(super) async fn run(
         re_executable: false,
         label: None,
         ignore_packages: false,
+        reuse: false,
     };
     let mut task = group
         .act(|client| async move { client.submit(request).await })

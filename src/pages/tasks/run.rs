@@ -63,6 +63,7 @@ impl Form {
             re_executable: self.again.get(),
             label: None,
             ignore_packages: self.ignore_packages.get(),
+            reuse: false,
         }
     }
 

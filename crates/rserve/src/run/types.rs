@@ -63,6 +63,9 @@ pub struct RunRequest {
     pub max_value: u64,
     /// Whether each expression is shown in the output before its result, as at R's prompt.
     pub echo: bool,
+    /// Whether the session is to be used again: it then remembers how it was before its first code, for
+    /// [`crate::run::renew`].
+    pub again: bool,
 }
 
 impl Default for RunRequest {
@@ -76,6 +79,7 @@ impl Default for RunRequest {
             max_output: 4 << 20,
             max_value: 64 << 20,
             echo: false,
+            again: false,
         }
     }
 }

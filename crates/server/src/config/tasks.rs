@@ -7,6 +7,9 @@ use serde::Deserialize;
 /// The longest queue that can be configured.
 const MOST: u32 = 1_000_000;
 
+/// The longest time that a session may be kept, seconds.
+const LONGEST_IDLE: u32 = 3_600;
+
 /// `[tasks]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -17,6 +20,9 @@ pub struct TasksConfig {
     pub queued_per_user: u32,
     /// Tasks of one account that may run at the same time; more of them wait. 0: as many as there are slots.
     pub running_per_user: u32,
+    /// How long an R session waits for the next task of its account where tasks ask for that, seconds, 0 to 3,600.
+    /// 0: every task has a session of its own.
+    pub reuse_idle_s: u32,
 }
 
 impl Default for TasksConfig {
@@ -25,6 +31,7 @@ impl Default for TasksConfig {
             queue_limit: 10_000,
             queued_per_user: 5_000,
             running_per_user: 0,
+            reuse_idle_s: 30,
         }
     }
 }
@@ -32,13 +39,19 @@ impl Default for TasksConfig {
 impl TasksConfig {
     /// Whether every number can be used.
     pub(super) fn check(self) -> Result<(), ConfigError> {
-        if (1..=MOST).contains(&self.queue_limit) {
-            return Ok(());
+        if !(1..=MOST).contains(&self.queue_limit) {
+            return Err(ConfigError::Unusable {
+                key: "tasks.queue_limit".to_owned(),
+                why: "give 1 to 1000000".to_owned(),
+            });
         }
-        Err(ConfigError::Unusable {
-            key: "tasks.queue_limit".to_owned(),
-            why: "give 1 to 1000000".to_owned(),
-        })
+        if self.reuse_idle_s > LONGEST_IDLE {
+            return Err(ConfigError::Unusable {
+                key: "tasks.reuse_idle_s".to_owned(),
+                why: "give 0 to 3600".to_owned(),
+            });
+        }
+        Ok(())
     }
 
     /// As the queue takes them.

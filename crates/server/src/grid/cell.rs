@@ -61,7 +61,7 @@ pub(super) struct CellState {
     pub(super) machine: Machine,
     pub(super) health_since: Millis,
     pub(super) slots: SlotTable,
-    /// Sessions opened ahead, with their slots.
+    /// Sessions opened ahead or kept, with their slots.
     pub(super) ready: Vec<(usize, Box<dyn Session>)>,
     pub(super) doomed: Vec<Doomed>,
     pub(super) facts: Option<NodeFacts>,
@@ -169,6 +169,21 @@ impl CellState {
             out.push(session);
         }
         out
+    }
+
+    /// Takes out the session that was opened ahead or kept in a slot.
+    pub(super) fn take_ready(&mut self, slot: usize) -> Option<Box<dyn Session>> {
+        let at = self.ready.iter().position(|(s, _)| *s == slot)?;
+        Some(self.ready.swap_remove(at).1)
+    }
+
+    /// Takes out the sessions that were kept for long enough.
+    pub(super) fn take_expired(&mut self, now: Millis) -> Vec<Box<dyn Session>> {
+        let slots = self.slots.expire(now);
+        slots
+            .into_iter()
+            .filter_map(|s| self.take_ready(s))
+            .collect()
     }
 
     /// Usable slots and all slots, when they, or whether people want it so, differ from what was last recorded; they count as

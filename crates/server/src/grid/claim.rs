@@ -23,7 +23,12 @@ pub struct Need {
     pub avoid: Option<String>,
     /// The packages that its code names.
     pub packages: Arc<Needs>,
+    /// The account whose sessions it may run in again.
+    pub reuse: Option<Arc<str>>,
 }
+
+/// How many tasks of an account one session runs at most.
+const MOST_TASKS: u32 = 1_000;
 
 /// A slot held for a task. Dropping it lets the slot go.
 pub struct Claim {
@@ -32,6 +37,12 @@ pub struct Claim {
     cell: Arc<Cell>,
     slot: usize,
     ready: Option<Box<dyn Session>>,
+    /// A session kept for another account, which has to go before one is opened.
+    in_the_way: Option<Box<dyn Session>>,
+    /// How many tasks its session ran before.
+    tasks: u32,
+    /// Its session was kept, and with it the slot.
+    kept: bool,
 }
 
 /// A session in a claimed slot.
@@ -55,7 +66,7 @@ impl Opened {
 }
 
 impl Grid {
-    /// Takes the best slot for a task: on nodes of its own operating type before mixed ones, with a session opened
+    /// Takes the best slot for a task: with a session that is kept for it, on nodes of its own operating type before mixed ones, with a session opened
     /// ahead before others, then with the smallest share of busy slots. `None`: none is free now.
     pub(crate) fn claim(
         self: &Arc<Self>,
@@ -67,14 +78,22 @@ impl Grid {
             let cell = self.best(need)?;
             let mut state = cell.lock();
             let now = clock::now();
-            // Another task may have been faster since `best` looked.
-            let Some((slot, opened)) = state.slots.claim(task, now) else {
-                continue;
+            let user = need.reuse.as_deref();
+            let kept = user.and_then(|user| state.slots.claim_kept(task, user, now));
+            let (slot, opened, tasks) = match kept {
+                Some((slot, tasks)) => (slot, true, tasks),
+                // Another task may have been faster since `best` looked.
+                None => match state.slots.claim(task, now) {
+                    Some((slot, opened)) => (slot, opened.is_some(), 0),
+                    None => continue,
+                },
             };
-            let ready = opened.and_then(|_| {
-                let at = state.ready.iter().position(|(s, _)| *s == slot)?;
-                Some(state.ready.swap_remove(at).1)
-            });
+            let session = state.take_ready(slot);
+            let (ready, in_the_way) = if opened {
+                (session, None)
+            } else {
+                (None, session)
+            };
             drop(state);
             self.publish_soon(&cell);
             cell.refill.notify_one();
@@ -84,6 +103,9 @@ impl Grid {
                 cell,
                 slot,
                 ready,
+                in_the_way,
+                tasks,
+                kept: false,
             };
             claim.drop_dead();
             return Some(claim);
@@ -111,7 +133,9 @@ impl Grid {
             if lacked > least {
                 continue;
             }
+            let user = need.reuse.as_deref();
             let rank = Rank {
+                elsewhere: !user.is_some_and(|user| state.slots.keeps_for(user)),
                 wished,
                 mixed: state.stored.operating_type == OperatingType::Mixed,
                 cold: ready == 0,
@@ -162,6 +186,7 @@ fn avoided<'a, 'n>(
 /// Smaller is better, field by field.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
+    elsewhere: bool,
     wished: usize,
     mixed: bool,
     cold: bool,
@@ -207,6 +232,11 @@ impl Claim {
             let recorded = true;
             return (self, Ok(Opened { session, recorded }));
         }
+        if let Some(session) = self.in_the_way.take() {
+            // Its slot is one session's on the node, too.
+            let fence = &self.duty.fence;
+            self.grid.end_all(vec![session], Some(fence)).await;
+        }
         let opened = match self.grid.open(&self.duty, &self.cell).await {
             Ok(session) => {
                 let pid = session.row().pid;
@@ -217,6 +247,36 @@ impl Claim {
             Err(error) => Err(error),
         };
         (self, opened)
+    }
+
+    /// Whether its session may be kept for the next task of the account.
+    pub(crate) fn may_keep(&self) -> bool {
+        let idle = self.grid.options.reuse_idle;
+        !idle.is_zero() && self.tasks < MOST_TASKS && !self.duty.cancel.is_cancelled()
+    }
+
+    /// Keeps its session, whose row is on record, for the next task of the account; or ends it.
+    pub(crate) async fn keep(mut self, mut session: Box<dyn Session>, user: &Arc<str>) {
+        let renewed = self.may_keep() && matches!(session.renew().await, Ok(true));
+        let mut session = Some(session);
+        if renewed {
+            let mut state = self.cell.lock();
+            let now = clock::now();
+            let idle = self.grid.options.reuse_idle.as_millis();
+            let until = now.saturating_add(Millis::try_from(idle).unwrap_or(Millis::MAX));
+            let pid = session.as_ref().map_or(0, |s| s.row().pid);
+            // Whoever lays the duty down looks at this cell after it has said so.
+            let on_duty = !self.duty.cancel.is_cancelled();
+            let (slot, tasks) = (self.slot, self.tasks + 1);
+            if on_duty && state.slots.keep(slot, pid, user, tasks, until, now) {
+                state.ready.extend(session.take().map(|s| (slot, s)));
+                self.kept = true;
+            }
+        }
+        if let Some(session) = session {
+            let fence = &self.duty.fence;
+            self.grid.end_all(vec![session], Some(fence)).await;
+        }
     }
 
     /// The task that runs in it ends at the latest then.
@@ -263,12 +323,13 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if let Some(unused) = self.ready.take() {
-            self.grid.dismiss(&self.duty, vec![unused]);
-        }
+        let unused = self.ready.take().into_iter().chain(self.in_the_way.take());
+        self.grid.dismiss(&self.duty, unused.collect());
         let drained = {
             let mut state = self.cell.lock();
-            state.slots.free(self.slot, clock::now());
+            if !self.kept {
+                state.slots.free(self.slot, clock::now());
+            }
             if state.latest.remove(&self.slot).is_some() {
                 state.ended = state.ended.saturating_add(1);
             }

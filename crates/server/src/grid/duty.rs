@@ -206,7 +206,7 @@ impl Grid {
     }
 
     /// Ends sessions side by side; forgets the rows of those that are known to have ended.
-    async fn end_all(&self, sessions: Vec<Box<dyn Session>>, fence: Option<&Fence>) {
+    pub(super) async fn end_all(&self, sessions: Vec<Box<dyn Session>>, fence: Option<&Fence>) {
         let ends = sessions.into_iter().map(|session| async move {
             let id = session.row().id.clone();
             let ended = tokio::time::timeout(END_SESSIONS, session.end()).await;

@@ -41,7 +41,7 @@ use gridhelm_api::node::{Node, NodeDraft, NodeTest};
 use gridhelm_api::stream::Delta;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -51,6 +51,8 @@ use tokio_util::task::TaskTracker;
 pub struct GridOptions {
     /// Sessions kept open ahead of need per node, at most its slots. 0: each task opens its own.
     pub sessions_ahead: u32,
+    /// How long a session waits for the next task of its account, where tasks ask for that; zero: no session is kept.
+    pub reuse_idle: Duration,
     /// Thresholds of health.
     pub rules: health::Rules,
 }
@@ -59,6 +61,7 @@ impl Default for GridOptions {
     fn default() -> Self {
         Self {
             sessions_ahead: 2,
+            reuse_idle: Duration::from_secs(30),
             rules: health::Rules::default(),
         }
     }

@@ -110,10 +110,15 @@ impl Minder {
                     certain: false,
                 }),
             }
-            let (down, usable) = {
-                let state = self.cell.lock();
-                (state.machine.is_down(), state.machine.usable())
+            let (down, usable, expired) = {
+                let mut state = self.cell.lock();
+                let expired = state.take_expired(clock::now());
+                (state.machine.is_down(), state.machine.usable(), expired)
             };
+            if !expired.is_empty() {
+                self.grid.dismiss(&self.duty, expired);
+                self.cell.refill.notify_one();
+            }
             let next = if down {
                 let next = pause;
                 pause = (pause * 3 / 2).min(BEAT);

@@ -50,7 +50,7 @@ impl SessionError {
     }
 }
 
-/// One open R session, used by one task.
+/// One open R session, used by one task; or by several of one account that asked for it.
 #[async_trait]
 pub trait Session: Send + Sync {
     /// Its row, as it must be recorded before anything is evaluated.
@@ -65,6 +65,11 @@ pub trait Session: Send + Sync {
         request: RunRequest,
         on_event: &mut (dyn FnMut(RunEvent) + Send),
     ) -> Result<RunOutcome, SessionError>;
+
+    /// Makes it ready for another task of the same account, after a run that was told of it. Whether it may be used again.
+    async fn renew(&mut self) -> Result<bool, SessionError> {
+        Ok(false)
+    }
 
     /// Fetches a file from the work directory.
     async fn fetch(&mut self, name: &str, max_bytes: u64) -> Result<Vec<u8>, SessionError>;

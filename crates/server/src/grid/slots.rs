@@ -3,6 +3,7 @@
 use gridhelm_api::Millis;
 use gridhelm_api::node::{Intent, Slot, SlotState};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What holds a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,14 @@ enum Hold {
     Opening,
     /// A session was opened ahead.
     Ready { pid: i64 },
+    /// A session that ran tasks of an account and waits for the next one of it.
+    Kept {
+        pid: i64,
+        user: Arc<str>,
+        /// How many tasks it ran.
+        tasks: u32,
+        until: Millis,
+    },
     /// A task.
     Busy { task: String, pid: Option<i64> },
     /// A task whose deadline has passed; it is being stopped.
@@ -91,7 +100,8 @@ impl SlotTable {
             return (0, 0);
         }
         self.within().fold((0, 0), |(all, ready), e| match e.hold {
-            Hold::Free => (all + 1, ready),
+            // One that is kept gives way to whoever needs its slot.
+            Hold::Free | Hold::Kept { .. } => (all + 1, ready),
             Hold::Ready { .. } => (all + 1, ready + 1),
             _ => (all, ready),
         })
@@ -140,18 +150,76 @@ impl SlotTable {
         u32::try_from(zombies).unwrap_or(u32::MAX)
     }
 
-    /// Takes a slot for a task, one with a session opened ahead first. Answers the slot and that
-    /// session's process.
+    /// Whether a session is kept for the next task of this account.
+    pub fn keeps_for(&self, user: &str) -> bool {
+        self.open_for_work() && self.within().any(|e| is_kept_for(e, user))
+    }
+
+    /// Takes the slot of a session that is kept for the next task of this account; how many tasks that session ran.
+    pub fn claim_kept(&mut self, task: &str, user: &str, now: Millis) -> Option<(usize, u32)> {
+        if !self.open_for_work() {
+            return None;
+        }
+        let index = self.within().position(|e| is_kept_for(e, user))?;
+        let Hold::Kept { pid, tasks, .. } = self.entries[index].hold else {
+            return None;
+        };
+        let (task, pid) = (task.to_owned(), Some(pid));
+        self.put(index, Hold::Busy { task, pid }, now);
+        Some((index, tasks))
+    }
+
+    /// Keeps the session of a task that ended, the `tasks`-th it ran, for the next one of this account. `false`: the
+    /// slot is not wanted any more.
+    pub fn keep(
+        &mut self,
+        index: usize,
+        pid: i64,
+        user: &Arc<str>,
+        tasks: u32,
+        until: Millis,
+        now: Millis,
+    ) -> bool {
+        let by_task = matches!(self.hold(index), Some(Hold::Busy { .. }));
+        let wanted = by_task && index < self.limit && self.open_for_work();
+        if wanted {
+            let user = Arc::clone(user);
+            let kept = Hold::Kept {
+                pid,
+                user,
+                tasks,
+                until,
+            };
+            self.put(index, kept, now);
+        }
+        wanted
+    }
+
+    /// Frees the slots of sessions that were kept for long enough.
+    pub fn expire(&mut self, now: Millis) -> Vec<usize> {
+        let over = |e: &Entry| matches!(e.hold, Hold::Kept { until, .. } if until <= now);
+        let indices = self.entries.iter().enumerate();
+        let found: Vec<usize> = indices.filter(|(_, e)| over(e)).map(|(i, _)| i).collect();
+        for index in &found {
+            self.put(*index, Hold::Free, now);
+        }
+        found
+    }
+
+    /// Takes a slot for a task: one with a session opened ahead first, and last one whose session is kept for another
+    /// account and has to go. Answers the slot and the process of the session opened ahead.
     pub fn claim(&mut self, task: &str, now: Millis) -> Option<(usize, Option<i64>)> {
         if !self.open_for_work() {
             return None;
         }
         let free = |e: &Entry| e.hold == Hold::Free;
         let ready = |e: &Entry| matches!(e.hold, Hold::Ready { .. });
+        let kept = |e: &Entry| matches!(e.hold, Hold::Kept { .. });
         let index = self
             .within()
             .position(ready)
-            .or_else(|| self.within().position(free))?;
+            .or_else(|| self.within().position(free))
+            .or_else(|| self.within().position(kept))?;
         let pid = match self.entries[index].hold {
             Hold::Ready { pid } => Some(pid),
             _ => None,
@@ -248,7 +316,7 @@ impl SlotTable {
     /// The processes that tasks or sessions opened ahead have in slots, with the task.
     pub fn held(&self) -> HashMap<i64, Option<String>> {
         let held = |entry: &Entry| match &entry.hold {
-            Hold::Ready { pid } => Some((*pid, None)),
+            Hold::Ready { pid } | Hold::Kept { pid, .. } => Some((*pid, None)),
             Hold::Busy { task, pid } | Hold::Stalled { task, pid } => {
                 Some(((*pid)?, Some(task.clone())))
             }
@@ -294,6 +362,10 @@ impl SlotTable {
     }
 }
 
+fn is_kept_for(entry: &Entry, user: &str) -> bool {
+    matches!(&entry.hold, Hold::Kept { user: whose, .. } if &**whose == user)
+}
+
 fn shown(hold: &Hold, condition: Condition, surplus: bool) -> SlotState {
     let by_task = matches!(hold, Hold::Busy { .. } | Hold::Stalled { .. });
     if condition.intent == Intent::Disabled && !by_task && !matches!(hold, Hold::Doomed { .. }) {
@@ -307,14 +379,14 @@ fn shown(hold: &Hold, condition: Condition, surplus: bool) -> SlotState {
         Hold::Stalled { .. } => SlotState::Stalled,
         _ if surplus || condition.intent != Intent::Enabled => SlotState::Draining,
         Hold::Busy { .. } => SlotState::Busy,
-        Hold::Free | Hold::Opening | Hold::Ready { .. } => SlotState::Idle,
+        Hold::Free | Hold::Opening | Hold::Ready { .. } | Hold::Kept { .. } => SlotState::Idle,
     }
 }
 
 fn view(entry: &Entry) -> Slot {
     let (task, pid, held_by) = match &entry.hold {
         Hold::Free | Hold::Opening => (None, None, None),
-        Hold::Ready { pid } => (None, Some(*pid), None),
+        Hold::Ready { pid } | Hold::Kept { pid, .. } => (None, Some(*pid), None),
         Hold::Busy { task, pid } | Hold::Stalled { task, pid } => (Some(task.clone()), *pid, None),
         Hold::Doomed { by, pid, .. } => (None, Some(*pid), Some(by.clone())),
     };

@@ -160,3 +160,46 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_kept_session_waits_for_its_account_and_gives_way_to_others() {
+    let (mia, ben): (Arc<str>, Arc<str>) = ("mia".into(), "ben".into());
+    let mut table = SlotTable::new(2, OPEN, 0);
+    assert_eq!(table.claim("t-1", 1), Some((0, None)));
+    table.running(0, 77, 1);
+    assert!(table.keep(0, 77, &mia, 1, 100, 2));
+    assert_eq!(states(&table), [SlotState::Idle; 2]);
+    assert_eq!((table.busy(), table.available()), (0, (2, 0)));
+    assert!(table.keeps_for("mia") && !table.keeps_for("ben"));
+    assert_eq!(table.held().get(&77), Some(&None));
+    assert_eq!(table.claim_kept("t-2", "ben", 3), None);
+    // Others take what is free first.
+    assert_eq!(table.claim("t-2", 3), Some((1, None)));
+    assert_eq!(table.claim_kept("t-3", "mia", 4), Some((0, 1)));
+    assert_eq!(table.view()[0].pid, Some(77));
+    assert!(table.keep(0, 77, &mia, 2, 100, 5));
+    // The last one to go, without the process that was kept.
+    assert_eq!(table.claim("t-4", 6), Some((0, None)));
+    assert!(!table.keeps_for("mia"));
+    assert!(table.keep(0, 78, &ben, 1, 100, 7));
+    assert_eq!(table.expire(99), Vec::<usize>::new());
+    assert_eq!(table.expire(100), [0]);
+    assert_eq!(table.available(), (1, 0));
+}
+
+#[test]
+fn nothing_is_kept_where_no_work_is_taken() {
+    let mia: Arc<str> = "mia".into();
+    let mut table = SlotTable::new(2, OPEN, 0);
+    table.claim("t-1", 0);
+    table.claim("t-2", 0);
+    table.resize(1, 1);
+    assert!(!table.keep(1, 8, &mia, 1, 9, 2), "beyond the limit");
+    let disabled = Condition {
+        intent: Intent::Disabled,
+        usable: true,
+    };
+    table.set_condition(disabled, 3);
+    assert!(!table.keep(0, 7, &mia, 1, 9, 4));
+    assert!(!table.keeps_for("mia"));
+}

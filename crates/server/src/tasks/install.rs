@@ -119,6 +119,7 @@ fn submission(node: &str, order: &PackageInstall, by: &str, notes: Notes) -> Sub
         re_executable: false,
         label: Some(node_label(node)),
         ignore_packages: true,
+        reuse: false,
     };
     Submission {
         request,

@@ -22,6 +22,8 @@ pub(super) struct Live {
     pub(super) user: Arc<str>,
     /// The packages that its code names.
     pub(super) needs: Arc<Needs>,
+    /// Whether it may share a session with other tasks of its account. A task that another server takes over has one of its own.
+    pub(super) reuse: bool,
     state: Mutex<LiveState>,
     /// Who cancelled it.
     pub(super) cancelled: watch::Sender<Option<String>>,
@@ -52,6 +54,7 @@ impl Live {
             id: stored.task.id.clone(),
             user: stored.task.submitted_by.as_str().into(),
             needs: Arc::new(needs(&stored.code)),
+            reuse: false,
             state: Mutex::new(LiveState {
                 queued_at: clock::now(),
                 console: Console::new(console_from),
@@ -63,6 +66,11 @@ impl Live {
             over: watch::Sender::new(0),
             done: watch::Sender::new(false),
         }
+    }
+
+    /// The same, and whether it may share a session.
+    pub(super) fn reusing(self, reuse: bool) -> Self {
+        Self { reuse, ..self }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, LiveState> {
@@ -82,6 +90,7 @@ impl Live {
             label: state.stored.label.clone(),
             avoid: state.avoid.clone(),
             packages: Arc::clone(&self.needs),
+            reuse: self.reuse.then(|| Arc::clone(&self.user)),
         }
     }
 

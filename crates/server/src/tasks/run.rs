@@ -72,6 +72,7 @@ impl Tasks {
         }
         let running = self.supervise(shift, live, &claim, session.as_mut(), number);
         let ran = self.phases.time(Phase::Evaluate, running).await;
+        let mut keep = false;
         let (end, session) = match ran {
             Ran::Fenced => {
                 drop(session);
@@ -82,7 +83,12 @@ impl Tasks {
                 let keeping = self.keep_files(live, session.as_mut(), &outcome);
                 let (artifacts, usable) = self.phases.time(Phase::Files, keeping).await;
                 let again = live.lock().stored.task.re_executable;
-                let end = ended(*outcome, stop, artifacts, &row, again);
+                keep = usable && stop.is_none() && live.reuse && claim.may_keep();
+                let mut end = ended(*outcome, stop, artifacts, &row, again);
+                if keep {
+                    // Its row stays with it.
+                    end.forget = None;
+                }
                 if usable {
                     (end, Some(session))
                 } else {
@@ -119,11 +125,14 @@ impl Tasks {
         self.finish(shift, live, claim.node(), number, end).await;
         drop(under_way);
         // The answer is out; now the session goes, and then its slot is free.
-        if let Some(session) = session {
-            session.end().await;
+        match session {
+            Some(session) if keep => claim.keep(session, &live.user).await,
+            Some(session) => {
+                session.end().await;
+            }
+            None => {}
         }
         live.left(number);
-        drop(claim);
     }
 
     /// Looks at the lease once more, right before an evaluation. While it is only late (the role was not
@@ -255,6 +264,7 @@ fn request(live: &Live) -> (RunRequest, u32) {
         outputs: stored.outputs.clone(),
         max_output: super::console::MAX_BYTES as u64,
         max_value: MAX_VALUE,
+        again: live.reuse,
         ..RunRequest::default()
     };
     (request, stored.task.timeout_s)

@@ -63,7 +63,9 @@ impl Tasks {
         let task = crate::ids::task_id(now).map_err(|e| TaskError::Random(e.to_string()))?;
         let notes = submission.notes.clone();
         let ignores = submission.request.ignore_packages;
-        let live = Arc::new(Live::new(stored(submission, task, now), 0));
+        let reuse = submission.request.reuse;
+        let live = Live::new(stored(submission, task, now), 0).reusing(reuse);
+        let live = Arc::new(live);
         if !ignores {
             let lacking = self.grid.lacking(&live.needs.needed, &live.need());
             if lacking.is_nowhere() {

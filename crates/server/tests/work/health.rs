@@ -258,7 +258,7 @@ fn port(listener: &tokio::net::TcpListener) -> u16 {
 
 impl Rig {
     /// Sets a node's intent as an operator would; answers its new version.
-    async fn intend(&self, name: &str, intent: Intent) -> i64 {
+    pub(crate) async fn intend(&self, name: &str, intent: Intent) -> i64 {
         let version = self.node(name).await.version;
         let change = IntentChange::new(intent, "maintenance");
         let (stored, _) = self

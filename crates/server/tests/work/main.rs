@@ -9,6 +9,7 @@ mod losing;
 mod node;
 mod packages;
 mod queueing;
+mod reuse;
 mod rig;
 mod running;
 mod speed;

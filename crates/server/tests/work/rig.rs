@@ -254,6 +254,7 @@ pub(crate) fn submission(
         re_executable: false,
         label: None,
         ignore_packages: false,
+        reuse: false,
     };
     change(&mut request);
     Submission {

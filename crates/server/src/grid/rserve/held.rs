@@ -41,6 +41,10 @@ impl Session for RserveSession {
             .map_err(of)
     }
 
+    async fn renew(&mut self) -> Result<bool, SessionError> {
+        in_time(&self.node, SHORT, run::renew(&mut self.connection)).await
+    }
+
     async fn fetch(&mut self, name: &str, max_bytes: u64) -> Result<Vec<u8>, SessionError> {
         let path = format!("{}/{name}", self.row.work_dir);
         self.connection.download(&path, max_bytes).await.map_err(of)

@@ -23,7 +23,7 @@ struct Done {
     failed: usize,
 }
 
-/// Measures and prints `dispatch_1_ratio`, `dispatch_8_ratio`, `dispatch_64_ratio`, `dispatch_failed` and `dispatch_own_p50_ms`.
+/// Measures and prints `dispatch_1_ratio`, `dispatch_8_ratio`, `dispatch_64_ratio`, `dispatch_reuse_8_tps`, `dispatch_failed` and `dispatch_own_p50_ms`.
 ///
 /// # Errors
 /// The first thing that could not be measured.
@@ -59,6 +59,16 @@ pub(super) async fn run(local: &Local) -> Result<()> {
             .peer(peer)
             .print();
     }
+    let mut again = vec![];
+    for _ in 0..TURNS {
+        let done = callers_of(8, &api, |api, _| async move { task_in(&api, true).await }).await;
+        again.push(done.a_second);
+        failed += done.failed;
+        asked += 1;
+    }
+    Figure::new("dispatch_reuse_8_tps", median(&again), "tasks/s", TURNS)
+        .bar(2_000.0)
+        .print();
     Figure::new("dispatch_failed", failed as f64, "tasks", asked)
         .bar(0.0)
         .print();
@@ -95,7 +105,12 @@ async fn callers_of<T: Send + Sync + 'static, F: Future<Output = Result<()>> + S
 }
 
 async fn task(api: &Api) -> Result<()> {
-    let body = json!({ "source": { "code": { "code": "1+1" } } });
+    task_in(api, false).await
+}
+
+/// `reuse`: in a session that ran such tasks before.
+async fn task_in(api: &Api, reuse: bool) -> Result<()> {
+    let body = json!({ "source": { "code": { "code": "1+1" } }, "reuse": reuse });
     let answer = api.post("tasks?wait=30", body).await?;
     if answer.body["state"] == "succeeded" {
         return Ok(());
