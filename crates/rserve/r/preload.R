@@ -5,6 +5,11 @@
   version <- sprintf("%d_%d", nchar(text, "bytes"), as.integer(sum))
   items <- eval(parse(text = text, keep.source = FALSE), new.env(parent = baseenv()))
   runner <- items$.gridhelm
+  # Compiled here, once: no session has the time.
+  for (name in ls(runner, all.names = TRUE))
+    if (is.function(runner[[name]])) assign(name, compiler::cmpfun(runner[[name]]), envir = runner)
+  for (name in names(items)) if (is.function(items[[name]])) items[[name]] <- compiler::cmpfun(items[[name]])
+  runner$compiled <- TRUE
   # The name under which a session finds this very version.
   items[[paste0(".gridhelm_", version)]] <- runner
   .Internal(attach(items, 2L, "gridhelm"))

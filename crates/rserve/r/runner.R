@@ -10,7 +10,9 @@ local({
   # R compiles a function when it sees it used: 60 ms and more in a fresh process, for functions that
   # run once. So the compiler is off while the runner runs, on while the user's code does, and what
   # that code calls here is too small to be compiled (a score below 50, R_CheckJIT in eval.c).
-  jit <- function(level) .Internal(enableJIT(level))
+  # A node that loads this before it forks has it compiled, once for all (preload.R).
+  compiled <- FALSE
+  jit <- function(level) if (compiled) level else .Internal(enableJIT(level))
   uncompiled <- function(expr) {
     level <- jit(0L)
     on.exit(jit(level))
@@ -20,7 +22,7 @@ local({
   # --- what the client sees while the code runs -------------------------------------------------
 
   send <- function(kind, text) {
-    if (state$live) {
+    if (state$live && !state$with_answer) {
       sent <- tryCatch({ .Call(oob, c(kind, text), 0L); TRUE }, error = function(e) FALSE)
       if (sent) return(invisible())
       # The node does not allow out-of-band messages: they travel with the answer.
@@ -79,6 +81,8 @@ local({
         }
         emit(kind, utf8(rawToChar(bytes[bytes != as.raw(0L)])))
       }
+      # Nobody else writes to it: a chunk that is not full was the last one.
+      if (length(bytes) < 8192L) break
     }
   }
 
@@ -126,6 +130,8 @@ local({
   close_sinks <- function() {
     .Internal(sink(stderr(), FALSE, TRUE, FALSE))
     while (diversions() > state$sinks) restore()
+    # The answer goes out now: the last words go with it.
+    state$with_answer <- TRUE
     flush()
   }
 
@@ -351,7 +357,8 @@ local({
       jit(0L)
       suspendInterrupts({
         check_sinks()
-        flush()
+        # What the last one printed goes with the answer.
+        if (i < length(expressions)) flush()
       })
     }
   }
@@ -377,22 +384,22 @@ local({
 
   run_all <- function(lines, file, inputs, outputs, width, height, res, max_output, max_value, echo, again = FALSE) {
     started <- proc.time()[[3L]]
-    if (again && is.null(state$first)) state$first <- condition()
     state$limit <- state$left <- max_output
     state$max_value <- max_value
     state$truncated <- FALSE
     state$kept <- list()
+    state$with_answer <- FALSE
     state$flushed <- 0
     state$devices <- 0L
     state$graphics <- list(width = width, height = height, res = res)
     state$last <- NULL
     state$line <- state$error_line <- state$trace <- NULL
-    options(device = device)
-    before <- listing()
+    # Without the second one R keeps what getParseData() would need: half a megabyte, whatever the size of the code.
+    options(device = device, keep.parse.data = FALSE)
+    if (again && is.null(state$first)) state$first <- condition()
+    before <- if (!again || is.null(state$renewed)) listing()
     if (length(inputs)) list2env(inputs, globalenv())
 
-    # What getParseData() would need: half a megabyte, whatever the size of the code.
-    options(keep.parse.data = FALSE)
     state$source <- source_of(file, lines)
     failed <- NULL
     expressions <- tryCatch(parse(text = lines, keep.source = TRUE, srcfile = state$source, encoding = "UTF-8"),
@@ -415,38 +422,50 @@ local({
     for (name in outputs)
       if (exists(name, envir = globalenv(), inherits = FALSE)) found[name] <- list(result(get(name, envir = globalenv())))
     state$last <- NULL
+    elapsed <- (proc.time()[[3L]] - started) * 1000
+    # Files are still to be fetched.
+    renewed <- again && !length(plots) && !length(files$name) && renew()
     list(visible = visible, value = value, outputs = found, error = failed, plots = plots, files = files,
-         elapsed = (proc.time()[[3L]] - started) * 1000, truncated = state$truncated, kept = state$kept)
+         elapsed = elapsed, truncated = state$truncated, kept = state$kept, renewed = renewed)
   }
 
   # --- the next run in the same session ------------------------------------------------------------
 
-  # Without the hundreds of microseconds that Sys.getenv takes to give names.
+  # Without the sorting and naming that options(), Sys.getenv() and RNGkind() do: this is looked at for each run.
+  settings <- function() as.list(.Options)
   variables <- function() .Internal(Sys.getenv(character(), ""))
+  generators <- function() .Internal(RNGkind(NULL, NULL, NULL))
 
   # What a later run must find as the first one did.
-  condition <- function() list(search = search(), options = options(), variables = variables())
+  condition <- function() list(search = search(), settings = settings(), variables = variables(), generators = generators())
 
-  renew <- function() uncompiled(tryCatch(renew_all(), error = function(e) FALSE))
+  renew <- function() {
+    state$renewed <- NULL
+    done <- uncompiled(tryCatch(renew_all(state$first), error = function(e) FALSE))
+    if (done) state$renewed <- TRUE
+    done
+  }
 
-  renew_all <- function() {
-    first <- state$first
+  renew_all <- function(then) {
     pid <- Sys.getpid()
     children <- readLines(sprintf("/proc/%d/task/%d/children", pid, pid), 1L, warn = FALSE)
     # They would go on beside the next run's code, and nobody would know whose they are.
-    if (is.null(first) || any(nzchar(children))) return(FALSE)
+    if (is.null(then) || any(nzchar(children))) return(FALSE)
     close_connections()
+    if (!identical(generators(), then$generators)) RNGkind("default", "default", "default")
     space <- globalenv()
-    RNGkind("default", "default", "default")
-    rm(list = ls(space, all.names = TRUE, sorted = FALSE), envir = space)
-    for (name in setdiff(search(), first$search)) detach(name, character.only = TRUE, force = TRUE)
-    if (!identical(search(), first$search)) return(FALSE)
-    now <- options()
-    if (!identical(now, first$options)) {
-      added <- setdiff(names(now), names(first$options))
-      options(c(first$options, structure(vector("list", length(added)), names = added)))
+    # With the random seed.
+    left <- .Internal(ls(space, TRUE, FALSE))
+    if (length(left)) .Internal(remove(left, space, FALSE))
+    if (!identical(search(), then$search)) {
+      for (name in setdiff(search(), then$search)) detach(name, character.only = TRUE, force = TRUE)
+      if (!identical(search(), then$search)) return(FALSE)
     }
-    if (!identical(variables(), first$variables)) restore_variables(first$variables)
+    if (!identical(now <- settings(), then$settings)) {
+      added <- setdiff(names(now), names(then$settings))
+      options(c(then$settings, structure(vector("list", length(added)), names = added)))
+    }
+    if (!identical(variables(), then$variables)) restore_variables(then$variables)
     setwd(state$work)
     left <- list.files(state$work, all.files = TRUE, no.. = TRUE)
     left <- left[left != ".gridhelm"]
@@ -454,14 +473,20 @@ local({
     TRUE
   }
 
-  # Those of the code, and what was printed so far: its file has no name, but has a size.
+  # The code's own; and where its output went, once that has grown: a file without a name, but not without a size.
   close_connections <- function() {
+    ours <- 0:2
     for (name in c("out", "null")) {
-      if (!is.null(state[[name]])) close(state[[name]])
-      state[[name]] <- NULL
+      con <- state[[name]]
+      if (is.null(con)) next
+      if (name == "out" && seek(con, rw = "write") > 1e6) {
+        close(con)
+        rm(list = name, envir = state)
+      } else ours <- c(ours, con)
     }
     numbers <- .Internal(getAllConnections())
-    for (number in numbers[numbers > 2L]) close(getConnection(number))
+    if (length(numbers) > length(ours))
+      for (number in numbers[!numbers %in% ours]) close(getConnection(number))
   }
 
   restore_variables <- function(lines) {

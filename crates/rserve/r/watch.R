@@ -23,20 +23,31 @@ function(listener) {
   alive <- named[dir.exists(paste0("/proc/", named))]
   pids <- unique(c(children, alive))
   if (length(pids) > 10000L) pids <- pids[1:10000]
-  # Sessions whose client is gone: their end of the connection waits to be closed (CLOSE_WAIT, 08), at a port where
-  # somebody listens (0A): connections that the code itself opened have other ports.
+  # Sessions whose client is gone. Their end of the connection waits to be closed (CLOSE_WAIT, 08), at a port where
+  # somebody listens (0A): connections that the code itself opened have other ports. Or, where the client left with
+  # something unread, the connection was reset: a socket remains that no table knows.
   sockets <- function(pid) {
     to <- quietly(Sys.readlink(list.files(sprintf("/proc/%d/fd", pid), full.names = TRUE)), character())
     substring(to[startsWith(to, "socket:[")], 9L)
   }
-  tcp <- c(lines("/proc/net/tcp"), lines("/proc/net/tcp6"))
-  tcp <- grep("^ *[0-9]+: [0-9A-F]+:[0-9A-F]+ [0-9A-F]+:[0-9A-F]+ 0[8A] ", tcp, value = TRUE)
-  tcp <- strsplit(sub("^ +", "", tcp), " +")
-  field <- function(n) vapply(tcp, `[`, "", n)
-  port <- sub("^.*:", "", field(2L))
-  inode <- paste0(field(10L), rep("]", length(tcp)))
-  served <- port[field(4L) == "0A"]
-  closed <- inode[field(4L) == "08" & port %in% served]
+  connections <- function() {
+    tcp <- c(lines("/proc/net/tcp"), lines("/proc/net/tcp6"))
+    tcp <- grep("^ *[0-9]+: [0-9A-F]+:[0-9A-F]+ [0-9A-F]+:[0-9A-F]+ 0[0-9A-F] ", tcp, value = TRUE)
+    tcp <- strsplit(sub("^ +", "", tcp), " +")
+    field <- function(n) vapply(tcp, `[`, "", n)
+    port <- sub("^.*:", "", field(2L))
+    inode <- paste0(field(10L), rep("]", length(tcp)))
+    state <- field(4L)
+    served <- port %in% port[state == "0A"] & state != "0A"
+    list(closed = inode[served & state == "08"], open = inode[served & state != "08"])
+  }
+  now <- connections()
+  gone <- function(pid) {
+    own <- sockets(pid)
+    if (!length(own) || any(own %in% now$closed)) return(length(own) > 0L)
+    # A table that changes while it is read may lack a line: one that is there twice in no look is not there.
+    !any(own %in% now$open) && !any(own %in% connections()$open)
+  }
 
   # Processes that outlived their session, whose directory was removed when it ended.
   all <- list.files("/proc", "^[0-9]+$")
@@ -50,7 +61,7 @@ function(listener) {
     if (!grepl("(Rserve)", stat, fixed = TRUE)) return(NULL)
     rss <- grep("^VmRSS:", lines(file.path(proc, "status")), value = TRUE)
     cwd <- quietly(Sys.readlink(file.path(proc, "cwd")), "")
-    list(stat = stat, gone = length(closed) > 0L && any(sockets(pid) %in% closed), rss = if (length(rss)) gsub("[^0-9]", "", rss) else "0", cwd = if (is.na(cwd)) "" else cwd,
+    list(stat = stat, gone = gone(pid), rss = if (length(rss)) gsub("[^0-9]", "", rss) else "0", cwd = if (is.na(cwd)) "" else cwd,
          marker = text(file.path(work, paste0("conn", pid), ".gridhelm")))
   })
   sessions <- sessions[!vapply(sessions, is.null, NA)]

@@ -101,6 +101,7 @@ impl<F: FnMut(RunEvent) + Send> Collector<F> {
             plots: answer.get("plots")?.as_texts(),
             files: files(answer.get("files")?),
             elapsed_ms: millis(answer.get("elapsed")?),
+            renewed: answer.get("renewed").and_then(Value::as_bool) == Some(true),
         })
     }
 }

@@ -174,4 +174,7 @@ pub struct RunOutcome {
     pub files: Vec<FileInfo>,
     /// Time in R, milliseconds.
     pub elapsed_ms: u64,
+    /// Whether the session is ready for other code of the same person; see [`crate::run::renew`].
+    #[serde(default)]
+    pub renewed: bool,
 }

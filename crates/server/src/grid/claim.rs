@@ -255,9 +255,15 @@ impl Claim {
         !idle.is_zero() && self.tasks < MOST_TASKS && !self.duty.cancel.is_cancelled()
     }
 
-    /// Keeps its session, whose row is on record, for the next task of the account; or ends it.
-    pub(crate) async fn keep(mut self, mut session: Box<dyn Session>, user: &Arc<str>) {
-        let renewed = self.may_keep() && matches!(session.renew().await, Ok(true));
+    /// Keeps its session, whose row is on record, for the next task of the account; or ends it. `renewed`: the run
+    /// itself made it ready.
+    pub(crate) async fn keep(
+        mut self,
+        mut session: Box<dyn Session>,
+        renewed: bool,
+        user: &Arc<str>,
+    ) {
+        let renewed = self.may_keep() && (renewed || matches!(session.renew().await, Ok(true)));
         let mut session = Some(session);
         if renewed {
             let mut state = self.cell.lock();

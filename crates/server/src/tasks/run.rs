@@ -72,7 +72,7 @@ impl Tasks {
         }
         let running = self.supervise(shift, live, &claim, session.as_mut(), number);
         let ran = self.phases.time(Phase::Evaluate, running).await;
-        let mut keep = false;
+        let (mut keep, mut renewed) = (false, false);
         let (end, session) = match ran {
             Ran::Fenced => {
                 drop(session);
@@ -84,6 +84,7 @@ impl Tasks {
                 let (artifacts, usable) = self.phases.time(Phase::Files, keeping).await;
                 let again = live.lock().stored.task.re_executable;
                 keep = usable && stop.is_none() && live.reuse && claim.may_keep();
+                renewed = outcome.renewed;
                 let mut end = ended(*outcome, stop, artifacts, &row, again);
                 if keep {
                     // Its row stays with it.
@@ -126,7 +127,7 @@ impl Tasks {
         drop(under_way);
         // The answer is out; now the session goes, and then its slot is free.
         match session {
-            Some(session) if keep => claim.keep(session, &live.user).await,
+            Some(session) if keep => claim.keep(session, renewed, &live.user).await,
             Some(session) => {
                 session.end().await;
             }

@@ -2,6 +2,7 @@
 
 use crate::node::{RNode, runs};
 use crate::rig::{GROUP, Rig, database};
+use futures_util::FutureExt as _;
 use gridhelm_api::session::{NodeSession, SessionId, SessionKind};
 use gridhelm_rserve::reclaim::Marker;
 use gridhelm_rserve::run::{self, RunRequest, SessionInfo};
@@ -59,6 +60,30 @@ async fn leave_running(mut connection: Connection, code: &str, began: &Path) {
         tokio::select! {
             ended = running => panic!("it ended: {ended:?}"),
             () = begun => {}
+        }
+    }
+    drop(connection);
+}
+
+/// The same, but it goes away with something unread: the connection is then reset, not closed.
+async fn leave_unread(mut connection: Connection, began: &Path) {
+    let code = format!(
+        "cat('said'); flush.console(); file.create('{}'); repeat {{}}",
+        began.display()
+    );
+    let request = RunRequest {
+        code,
+        ..RunRequest::default()
+    };
+    {
+        let mut events = |_| {};
+        let running = std::pin::pin!(run::run(&mut connection, &request, &mut events));
+        // Sent, and not looked at again.
+        assert!(running.now_or_never().is_none());
+        let until = Instant::now() + Duration::from_secs(20);
+        while !began.exists() {
+            assert!(Instant::now() < until, "the code does not begin");
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
     drop(connection);
@@ -229,6 +254,18 @@ async fn a_stray_of_an_older_epoch_goes_by_itself_with_all_below_it() {
         assert!(Instant::now() < until, "{kinds:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_left_with_something_unread_is_gone_too() {
+    let node = RNode::start("r01").await;
+    let (_dir, path) = database();
+    let rig = Rig::with_nodes(&path, "east-1", GridOptions::default(), &[(&node, 1)]).await;
+    let began = node.scratch("began");
+    let (connection, info) = marked(&node, GROUP, rig.fence.epoch).await;
+    leave_unread(connection, Path::new(&began)).await;
+    of_kind(&rig, "r01", info.pid, SessionKind::Abandoned).await;
     rig.stop().await;
 }
 
