@@ -58,10 +58,7 @@ impl Client {
         add_some(&mut url, "message", Some(message));
         let mut request = self.request(Method::Put, &url, Body::Bytes(content));
         request.timeout_s = CONTENT;
-        request.headers.push(match if_match(version) {
-            Some(header) => header,
-            None => ("if-none-match", "*".to_owned()),
-        });
+        request.headers.push(expecting(version));
         platform::send(request).await?.json()
     }
 
@@ -86,11 +83,18 @@ impl Client {
         self.list(&file_url("/repository/versions", file)).await
     }
 
-    /// Makes an old version the latest, as a new version; `present` is the version that is latest now.
-    pub async fn restore(&self, file: &FileId, version: i64, present: i64) -> Result<FileMeta> {
+    /// Makes an old version the latest, as a new version; `present` is the version that is latest now, none for a file that was taken
+    /// away.
+    pub async fn restore(
+        &self,
+        file: &FileId,
+        version: i64,
+        present: Option<i64>,
+    ) -> Result<FileMeta> {
         let body = Body::json(&Restore { id: file, version });
-        self.call(Method::Post, "/repository/restore", body, Some(present))
-            .await
+        let mut request = self.request(Method::Post, "/repository/restore", body);
+        request.headers.push(expecting(present));
+        platform::send(request).await?.json()
     }
 
     /// An address under which the browser itself can fetch a file, once.
@@ -279,6 +283,11 @@ impl Client {
         request.timeout_s = CONTENT;
         platform::send(request).await?.json()
     }
+}
+
+/// That a file is at this version, or that there is none.
+fn expecting(version: Option<i64>) -> (&'static str, String) {
+    if_match(version).unwrap_or_else(|| ("if-none-match", "*".to_owned()))
 }
 
 fn file_url(path: &str, file: &FileId) -> String {
