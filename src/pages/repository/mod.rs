@@ -7,6 +7,7 @@ mod edit;
 mod file;
 mod large;
 mod list;
+pub(crate) mod objects;
 mod search;
 mod several;
 mod several_do;

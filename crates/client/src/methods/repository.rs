@@ -8,12 +8,12 @@ use gridhelm_api::changeset::{
 use gridhelm_api::grant::{Grant, GrantRequest, PullRequest};
 use gridhelm_api::hold::{Hold, RepositoryRules, VerdictRequest};
 use gridhelm_api::repository::{
-    FileId, FileInfo, FileMeta, FileVersion, SearchAnswer, SearchRequest,
+    FileId, FileInfo, FileMeta, FileVersion, RObjects, SearchAnswer, SearchRequest,
 };
 use gridhelm_api::task::OneTimeLink;
 use serde::Serialize;
 
-use super::{CONTENT, Client, SLOW, add_number, add_some, if_match, path};
+use super::{CONTENT, Client, SLOW, WORK, add_number, add_some, if_match, path};
 use crate::error::Result;
 use crate::platform;
 use crate::request::{Body, Method, add_query};
@@ -44,6 +44,15 @@ impl Client {
         let mut url = file_url("/repository/content", file);
         add_number(&mut url, "version", version);
         self.content(&url).await
+    }
+
+    /// The objects in a file of R data, read by R on a node: it takes as long as a slot needs to become free, and R to read.
+    pub async fn objects(&self, file: &FileId, version: Option<i64>) -> Result<RObjects> {
+        let mut url = file_url("/repository/objects", file);
+        add_number(&mut url, "version", version);
+        let mut request = self.request(Method::Get, &url, Body::None);
+        request.timeout_s = WORK;
+        platform::send(request).await?.json()
     }
 
     /// Writes a file: a new one when `version` is none, else the next version after that one.

@@ -66,6 +66,9 @@ pub trait Session: Send + Sync {
         on_event: &mut (dyn FnMut(RunEvent) + Send),
     ) -> Result<RunOutcome, SessionError>;
 
+    /// Writes a file into the work directory.
+    async fn put(&mut self, name: &str, content: &[u8]) -> Result<(), SessionError>;
+
     /// Fetches a file from the work directory.
     async fn fetch(&mut self, name: &str, max_bytes: u64) -> Result<Vec<u8>, SessionError>;
 

@@ -7,8 +7,8 @@
 use crate::clock::Moment;
 use crate::group::Standing;
 use gridhelm_api::group::ServerRole;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
