@@ -1,7 +1,10 @@
 //! What operators and admins do beside the first journey, in a real browser against a real deployment: a switch tried
-//! out, planned and called off; accounts, tokens and passwords; the audit log verified.
+//! out, planned and called off; files in bulk and replications that are held; accounts, tokens and passwords; the audit log verified.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "administration/repository.rs"]
+mod repository;
 
 use std::time::Instant;
 
@@ -46,6 +49,24 @@ async fn day(local: &Local, page: &Page) -> Result<()> {
     step(
         "look after an alert",
         look_after_an_alert(local, page, &east),
+    )
+    .await?;
+    step("drop files", repository::drop_files(local, page, &east)).await?;
+    step("tell objects", repository::tell_objects(local, page)).await?;
+    step("search contents", repository::search_contents(local, page)).await?;
+    step(
+        "change several files",
+        repository::change_several(local, page, &east),
+    )
+    .await?;
+    step(
+        "archive a directory",
+        repository::archive_a_directory(local, page, &east),
+    )
+    .await?;
+    step(
+        "hold a replication",
+        repository::hold_a_replication(local, page, &east),
     )
     .await?;
     step("make an account", make_an_account(local, page, &east)).await?;

@@ -80,7 +80,7 @@ views! {
         version,
         /// Text that the file name must contain.
         q,
-        /// The open drawer: `edit`, `upload` or `new`.
+        /// The open drawer: `edit`, `upload`, `new`, `directory` or `several`.
         panel,
     }
     /// Replication: compare groups, plan, apply, verify.

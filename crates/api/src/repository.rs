@@ -10,6 +10,10 @@ pub const MAX_FILE: u64 = 256 << 20;
 pub const MAX_LARGE_FILE: u64 = 16 << 30;
 /// The largest content that a search reads, bytes (1 MiB).
 pub const MAX_SEARCHED: u64 = 1 << 20;
+/// The largest file of R data whose objects are told, bytes (64 MiB).
+pub const MAX_OBJECTS_FILE: u64 = 64 << 20;
+/// The most objects of a file that are told.
+pub const MAX_OBJECTS: usize = 1_000;
 /// The longest description, inputs or outputs of a file, characters.
 pub const MAX_TEXT: usize = 4_000;
 /// The most tags of a file, and the longest, characters.
@@ -297,4 +301,48 @@ pub struct SearchAnswer {
     /// Where to go on; absent: all files were looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<FileId>,
+}
+
+/// An object in a file of R data, as R tells it. All texts come from the file: at most 400 characters each, and never more than text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
+pub struct RObject {
+    /// Its name; empty for the one value of a file that `saveRDS()` wrote.
+    pub name: String,
+    /// Its classes, comma between them.
+    pub class: String,
+    /// Its dimensions (`120 x 4`) or its length; empty where it has none.
+    pub shape: String,
+    /// Its size in R's memory, bytes.
+    pub size: u64,
+    /// A sum over its value: equal sums are equal values. Empty where none could be made. It is no proof against somebody who means to deceive.
+    pub sum: String,
+}
+
+/// `GET /repository/objects`: what a file of R data holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
+pub struct RObjects {
+    /// The file's version that was read.
+    pub version: i64,
+    /// The node whose R read it.
+    pub node: String,
+    /// The objects by name, at most 1,000.
+    pub objects: Vec<RObject>,
+    /// How many there are.
+    pub total: u64,
+}
+
+/// Whether a file's name is that of R data: `.RData`, `.rda` or `.rds`, in any case.
+pub fn is_r_data(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    [".rdata", ".rda", ".rds"]
+        .iter()
+        .any(|end| name.len() > end.len() && name.ends_with(end))
 }

@@ -214,6 +214,8 @@ async fn run(work: Work, plan: Arc<Plan>, progress: RwSignal<Progress>, wish: Rw
             let changed = stale
                 .map(|problem| problem.changed.clone())
                 .unwrap_or_default();
+            // It waits in the history; no file of the target tells so.
+            work.held.update(|times| *times += 1);
             if !changed.is_empty() {
                 work.changed.set(changed.clone());
             }

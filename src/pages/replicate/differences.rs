@@ -14,6 +14,7 @@ use super::keys::toggle;
 use super::tree::shape;
 use super::work::{Line, Work, lines, short};
 use crate::deployment::{Group, trouble};
+use crate::pages::repository::objects;
 use crate::ui::diff::diff_rows;
 use crate::ui::format::{bytes, short_hash};
 use crate::ui::{
@@ -184,6 +185,16 @@ fn differences(work: Work, address: Address, comparison: &Arc<Comparison>, id: &
         source.as_ref().map(|entry| entry.size),
         target.as_ref().map(|entry| entry.size),
     );
+    let held = {
+        let version = |entry: &Option<gridhelm_api::changeset::ManifestEntry>| {
+            entry.as_ref().map(|entry| entry.version)
+        };
+        let sides = vec![
+            (work.target, version(&target)),
+            (work.source, version(&source)),
+        ];
+        objects::panel(id, sides)
+    };
     let is_r = id.name.ends_with(".R") || id.name.ends_with(".r");
     let name = format!("Differences of {}", id.name);
     let body = move || {
@@ -202,6 +213,7 @@ fn differences(work: Work, address: Address, comparison: &Arc<Comparison>, id: &
     view! {
         <header class="panel-head"><h2>{short(id)}</h2><Tag shape=true state=glyph>{word}</Tag><div class="end">{take(work, id, parity)}<Segment label="Layout" choices=vec![Choice::new("split", "Split"), Choice::new("unified", "Unified")] value=mode on_pick=pick/></div></header>
         {decide(work, id, parity)}
+        {held}
         {body}
         <footer class="diff-foot">{foot}</footer>
     }

@@ -62,6 +62,7 @@ pub(super) fn panel(work: Work) -> AnyView {
     };
     Effect::new(move |_| {
         work.target.repository.track();
+        work.held.track();
         if history.open.get() && work.target.signed_in() {
             history.read();
         }

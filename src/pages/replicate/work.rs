@@ -40,6 +40,8 @@ pub(super) struct Work {
     pub(super) plan: Memo<Option<Arc<Plan>>>,
     /// Files that changed on either side since the comparison.
     pub(super) changed: RwSignal<Vec<String>>,
+    /// How often applying a plan ended without a commit: what is held is a line more of the history.
+    pub(super) held: RwSignal<u32>,
     /// Why there is no comparison.
     pub(super) fault: RwSignal<Option<Trouble>>,
     /// The verb in progress.
@@ -85,6 +87,7 @@ impl Work {
             tags,
             plan: made,
             changed: RwSignal::new(Vec::new()),
+            held: RwSignal::new(0),
             fault: RwSignal::new(None),
             busy: RwSignal::new(None),
         };

@@ -12,7 +12,7 @@ use super::View;
 use crate::deployment::{Group, trouble};
 use crate::ui::{Button, SelectField, TextArea, TextField, use_toasts};
 
-const ALL: [Access; 4] = [
+pub(super) const ALL: [Access; 4] = [
     Access::Private,
     Access::Restricted,
     Access::Shared,
@@ -42,7 +42,7 @@ pub(super) fn panel(view: View, group: &'static Group, meta: &FileMeta) -> AnyVi
 }
 
 /// Words of a list as a person wrote them.
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = text
         .split(',')
         .map(str::trim)
@@ -136,7 +136,7 @@ fn said(group: &'static Group, meta: &FileMeta) -> AnyView {
 }
 
 /// The changeset that copies a file, or moves it, in one step.
-fn placing(group: &str, meta: &FileMeta, to: &FileId, moves: bool) -> ChangesetRequest {
+pub(super) fn placing(group: &str, meta: &FileMeta, to: &FileId, moves: bool) -> ChangesetRequest {
     let mut operations = vec![Operation {
         id: to.clone(),
         sha256: Some(meta.sha256.clone()),

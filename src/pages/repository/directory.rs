@@ -15,10 +15,10 @@ use crate::ui::format::counted;
 use crate::ui::{Button, Drawer, TextField, Weight, next_id, use_toasts};
 
 /// What the name of an archived directory ends in, as in the programs' API.
-const ARCHIVE: &str = ".archive";
+pub(super) const ARCHIVE: &str = ".archive";
 
 /// The name of a directory in the archive, or, for one that is in it, outside.
-fn other_name(name: &str) -> String {
+pub(super) fn other_name(name: &str) -> String {
     name.strip_suffix(ARCHIVE)
         .filter(|rest| !rest.is_empty())
         .map_or_else(|| format!("{name}{ARCHIVE}"), str::to_owned)
@@ -161,7 +161,7 @@ pub(super) fn drawer(view: View, files: Files, name: String) -> AnyView {
         "Archive it"
     };
     view! {
-        <Drawer title=format!("Directory {name}") text="All its files move in one step, or none. Their earlier versions stay under the old name." on_close=close footer=footer>
+        <Drawer title=format!("Directory {name}") text="All its files move in one step, or none. Their earlier versions stay under the old name, and a directory without files is gone." on_close=close footer=footer>
             <TextField label="Name" value=to limit=200/>
             <Button off=archive_off busy=busy on_click=archive>{words}</Button>
         </Drawer>

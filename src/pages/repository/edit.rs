@@ -153,7 +153,7 @@ pub(super) fn drawer(view: View, files: Files, file: Option<FileMeta>) -> AnyVie
     let place = is_new.then(|| {
         view! {
             <div class="form-row">
-                <TextField label="Directory" value=directory placeholder="regression" limit=200 hint=Hint::Plain("Made when it does not exist".to_owned())/>
+                <TextField label="Directory" value=directory placeholder="regression" limit=200 hint=Hint::Plain("Made with its first file; gone with its last".to_owned())/>
                 <TextField label="File name" value=name placeholder="model.R" limit=200/>
             </div>
         }

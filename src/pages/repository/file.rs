@@ -6,7 +6,7 @@ use gridhelm_api::repository::{FileId, FileMeta};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::{Files, View, is_r, versions};
+use super::{Files, View, is_r, objects, versions};
 use crate::app::Route;
 use crate::app::route::TasksView;
 use crate::deployment::{Group, trouble};
@@ -95,6 +95,7 @@ fn whole(view: View, files: Files, meta: &FileMeta, version: Option<i64>) -> Any
             view! { <DiffView rows=rows split=Signal::stored(true) r=r left=left right=right name=name.clone() on_open=open/> }.into_any()
         }
     };
+    let held = objects::panel(&meta.id, vec![(group, Some(shown))]);
     let code = move || {
         if differ.get() {
             return compared();
@@ -139,7 +140,7 @@ fn whole(view: View, files: Files, meta: &FileMeta, version: Option<i64>) -> Any
             </div>
         </header>
         <span class="why-not file-why" id="file-why">{move || off.get()}</span>
-        <div class="repo-code">{code}</div>
+        <div class="repo-code">{held}{code}</div>
         <div class="repo-foot">
             {facts(vec![
                 ("Author", meta.id.author.clone().into_any()),

@@ -8,6 +8,7 @@ use crate::ui::view;
 use gridhelm_api::repository::FileMeta;
 use leptos::prelude::*;
 
+use super::chosen::Chosen;
 use super::{Files, Place, View};
 use crate::app::Route;
 use crate::ui::format::{bytes, counted};
@@ -15,10 +16,13 @@ use crate::ui::{Button, ButtonLink, Empty, ErrorBox, Icon, Skeleton, VirtualList
 
 /// A line: a directory with its number of files, or a file.
 #[derive(Clone, Debug, PartialEq)]
-enum Line {
+pub(super) enum Line {
     Directory(String, usize),
     File(FileMeta),
 }
+
+/// The lines that are shown; none before the first answer.
+pub(super) type Shown = Memo<Option<Arc<Vec<Line>>>>;
 
 /// The files as lines, narrowed to those whose directory or name contains the text.
 fn lines(files: &[FileMeta], text: &str) -> Vec<Line> {
@@ -42,8 +46,8 @@ fn lines(files: &[FileMeta], text: &str) -> Vec<Line> {
 }
 
 /// The panel at the left.
-pub(super) fn tree(view: View, files: Files) -> AnyView {
-    let lines = Memo::new(move |_| {
+pub(super) fn tree(view: View, files: Files, chosen: Chosen) -> AnyView {
+    let lines: Shown = Memo::new(move |_| {
         let text = view
             .address
             .with(|address| address.q.clone().unwrap_or_default());
@@ -57,7 +61,7 @@ pub(super) fn tree(view: View, files: Files) -> AnyView {
     let row = Callback::new(move |index: usize| {
         match at(index) {
         Some(Line::Directory(name, count)) => view! { <div class="file-row file-row--dir">{icon(Icon::Folder)}<span class="grow">{name.clone()}</span><span class="muted">{count}</span>{change(view, &name)}</div> }.into_any(),
-        Some(Line::File(file)) => line(view, &file),
+        Some(Line::File(file)) => view! { <div class="file-line">{chosen.check(&file, lines)}{line(view, &file)}</div> }.into_any(),
         None => ().into_any(),
     }
     });
@@ -94,7 +98,11 @@ pub(super) fn tree(view: View, files: Files) -> AnyView {
             let count = Signal::derive(move || {
                 lines.with(|lines| lines.as_ref().map_or(0, |lines| lines.len()))
             });
-            view! { <VirtualList count=count row=27.0 name="Files" view=row key=key/> }.into_any()
+            view! {
+                {chosen.head(view, lines)}
+                <VirtualList count=count row=27.0 name="Files" view=row key=key/>
+            }
+            .into_any()
         }
     };
     view! { <section class="panel repo-list" aria-label="Directories and files">{body}</section> }

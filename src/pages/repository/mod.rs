@@ -1,12 +1,18 @@
 //! The repository: files by directory, their content and versions; writing, uploading, restoring and deleting them.
 
 mod about;
+mod chosen;
 mod directory;
 mod edit;
 mod file;
 mod large;
 mod list;
+pub(crate) mod objects;
 mod search;
+mod several;
+mod several_do;
+mod several_plan;
+mod several_shown;
 mod upload;
 mod versions;
 
@@ -31,6 +37,15 @@ struct Files {
     /// None before the first answer.
     all: RwSignal<Option<Arc<Vec<FileMeta>>>>,
     fault: RwSignal<Option<Trouble>>,
+    reading: RwSignal<Reading>,
+}
+
+/// Many changes in a row need no reading each: one that is under way is followed by one more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    Not,
+    Once,
+    Again,
 }
 
 impl Files {
@@ -40,6 +55,7 @@ impl Files {
             group,
             all: RwSignal::new(None),
             fault: RwSignal::new(None),
+            reading: RwSignal::new(Reading::Not),
         };
         Effect::new(move |_| {
             group.repository.track();
@@ -52,24 +68,41 @@ impl Files {
     }
 
     fn read(self) {
+        if self.reading.get_untracked() != Reading::Not {
+            self.reading.set(Reading::Again);
+            return;
+        }
+        self.reading.set(Reading::Once);
         spawn_local(async move {
-            match self
-                .group
-                .act(|client| async move { client.files(None).await })
-                .await
-            {
-                Ok(found) => {
-                    let _ = self.all.try_set(Some(Arc::new(found)));
-                    let _ = self.fault.try_set(None);
-                }
-                Err(error) => {
-                    let _ = self.fault.try_set(Some(trouble(
-                        &format!("The files of {} cannot be listed", self.group.name),
-                        &error,
-                    )));
+            loop {
+                self.read_once().await;
+                match self.reading.try_get_untracked() {
+                    None => return,
+                    Some(Reading::Again) => drop(self.reading.try_set(Reading::Once)),
+                    Some(_) => break,
                 }
             }
+            let _ = self.reading.try_set(Reading::Not);
         });
+    }
+
+    async fn read_once(self) {
+        match self
+            .group
+            .act(|client| async move { client.files(None).await })
+            .await
+        {
+            Ok(found) => {
+                let _ = self.all.try_set(Some(Arc::new(found)));
+                let _ = self.fault.try_set(None);
+            }
+            Err(error) => {
+                let _ = self.fault.try_set(Some(trouble(
+                    &format!("The files of {} cannot be listed", self.group.name),
+                    &error,
+                )));
+            }
+        }
     }
 
     /// A file by its path. Tracks.
@@ -161,6 +194,7 @@ fn repository(view: View, group: &'static Group) -> AnyView {
         }
     });
     let contents = search::Search::new(view, files);
+    let chosen = chosen::Chosen::of(files);
     let off = Signal::derive(move || group.refuses_operator());
     let open = move |panel: &'static str| {
         Callback::new(move |()| view.go(|address| address.panel = Some(panel.to_owned())))
@@ -185,6 +219,7 @@ fn repository(view: View, group: &'static Group) -> AnyView {
         Some("upload") => Some(upload::drawer(view, files)),
         Some("directory") => untrack(|| view.address.with(|address| address.directory.clone()))
             .map(|name| directory::drawer(view, files, name)),
+        Some("several") => Some(several::drawer(view, files, chosen)),
         _ => None,
     };
     view! {
@@ -200,7 +235,7 @@ fn repository(view: View, group: &'static Group) -> AnyView {
         </div>
         {contents.results()}
         <div class="repo">
-            {list::tree(view, files)}
+            {list::tree(view, files, chosen)}
             {move || match path.get() {
                 Some(path) => file::panel(view, files, path),
                 None => view! { <section class="panel" aria-label="File"><crate::ui::Empty title="Choose a file" text="Its content and versions stand here."/></section> }.into_any(),

@@ -11,7 +11,7 @@ use wasm_bindgen_futures::JsFuture;
 use super::{Files, View, large};
 use crate::deployment::trouble;
 use crate::ui::format::bytes;
-use crate::ui::{Button, Drawer, Glyph, TextField, Weight, glyph, next_id};
+use crate::ui::{Button, Drawer, Glyph, Hint, TextField, Weight, glyph, next_id};
 
 /// One file of the upload.
 #[derive(Clone)]
@@ -157,7 +157,7 @@ pub(super) fn drawer(view: View, files: Files) -> AnyView {
     };
     view! {
         <Drawer title=format!("Upload to {}", group.name) text="A file that is there already gets a new version." on_close=close footer=footer>
-            <TextField label="Directory" value=directory placeholder="forecast" limit=200/>
+            <TextField label="Directory" value=directory placeholder="forecast" limit=200 hint=Hint::Plain("Made with its first file; gone with its last".to_owned())/>
             <div class="drop" on:dragover=|event: web_sys::DragEvent| event.prevent_default() on:drop=dropped>
                 <label class="lbl" for="upload-files">"Files"</label>
                 <input id="upload-files" type="file" multiple=true on:change=picked/>

@@ -92,7 +92,7 @@ fn restore(view: View, group: &'static Group, meta: &FileMeta, number: i64) -> A
         spawn_local(async move {
             let wanted = &id;
             match group
-                .act(|client| async move { client.restore(wanted, number, present).await })
+                .act(|client| async move { client.restore(wanted, number, Some(present)).await })
                 .await
             {
                 Ok(written) => {

@@ -25,6 +25,8 @@ pub use tasks::TaskQuery;
 const TIMEOUT: u32 = 10;
 /// How long a test of a node's connection, or a preflight, may take, seconds.
 const SLOW: u32 = 30;
+/// How long work on a node may take that is waited for, seconds.
+const WORK: u32 = 75;
 /// How long content may take to be sent or received, seconds.
 const CONTENT: u32 = 300;
 

@@ -8,12 +8,12 @@ use gridhelm_api::changeset::{
 use gridhelm_api::grant::{Grant, GrantRequest, PullRequest};
 use gridhelm_api::hold::{Hold, RepositoryRules, VerdictRequest};
 use gridhelm_api::repository::{
-    FileId, FileInfo, FileMeta, FileVersion, SearchAnswer, SearchRequest,
+    FileId, FileInfo, FileMeta, FileVersion, RObjects, SearchAnswer, SearchRequest,
 };
 use gridhelm_api::task::OneTimeLink;
 use serde::Serialize;
 
-use super::{CONTENT, Client, SLOW, add_number, add_some, if_match, path};
+use super::{CONTENT, Client, SLOW, WORK, add_number, add_some, if_match, path};
 use crate::error::Result;
 use crate::platform;
 use crate::request::{Body, Method, add_query};
@@ -46,6 +46,15 @@ impl Client {
         self.content(&url).await
     }
 
+    /// The objects in a file of R data, read by R on a node: it takes as long as a slot needs to become free, and R to read.
+    pub async fn objects(&self, file: &FileId, version: Option<i64>) -> Result<RObjects> {
+        let mut url = file_url("/repository/objects", file);
+        add_number(&mut url, "version", version);
+        let mut request = self.request(Method::Get, &url, Body::None);
+        request.timeout_s = WORK;
+        platform::send(request).await?.json()
+    }
+
     /// Writes a file: a new one when `version` is none, else the next version after that one.
     pub async fn write_file(
         &self,
@@ -58,10 +67,7 @@ impl Client {
         add_some(&mut url, "message", Some(message));
         let mut request = self.request(Method::Put, &url, Body::Bytes(content));
         request.timeout_s = CONTENT;
-        request.headers.push(match if_match(version) {
-            Some(header) => header,
-            None => ("if-none-match", "*".to_owned()),
-        });
+        request.headers.push(expecting(version));
         platform::send(request).await?.json()
     }
 
@@ -86,11 +92,18 @@ impl Client {
         self.list(&file_url("/repository/versions", file)).await
     }
 
-    /// Makes an old version the latest, as a new version; `present` is the version that is latest now.
-    pub async fn restore(&self, file: &FileId, version: i64, present: i64) -> Result<FileMeta> {
+    /// Makes an old version the latest, as a new version; `present` is the version that is latest now, none for a file that was taken
+    /// away.
+    pub async fn restore(
+        &self,
+        file: &FileId,
+        version: i64,
+        present: Option<i64>,
+    ) -> Result<FileMeta> {
         let body = Body::json(&Restore { id: file, version });
-        self.call(Method::Post, "/repository/restore", body, Some(present))
-            .await
+        let mut request = self.request(Method::Post, "/repository/restore", body);
+        request.headers.push(expecting(present));
+        platform::send(request).await?.json()
     }
 
     /// An address under which the browser itself can fetch a file, once.
@@ -279,6 +292,11 @@ impl Client {
         request.timeout_s = CONTENT;
         platform::send(request).await?.json()
     }
+}
+
+/// That a file is at this version, or that there is none.
+fn expecting(version: Option<i64>) -> (&'static str, String) {
+    if_match(version).unwrap_or_else(|| ("if-none-match", "*".to_owned()))
 }
 
 fn file_url(path: &str, file: &FileId) -> String {

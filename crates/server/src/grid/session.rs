@@ -71,6 +71,9 @@ pub trait Session: Send + Sync {
         Ok(false)
     }
 
+    /// Writes a file into the work directory.
+    async fn put(&mut self, name: &str, content: &[u8]) -> Result<(), SessionError>;
+
     /// Fetches a file from the work directory.
     async fn fetch(&mut self, name: &str, max_bytes: u64) -> Result<Vec<u8>, SessionError>;
 

@@ -308,6 +308,11 @@ fn mount(http: &Arc<Http>) -> Routes {
         .put("/api/v1/repository/content", upload, repository::write)
         .delete("/api/v1/repository/content", write, repository::delete)
         .post("/api/v1/repository/link", read, repository::link)
+        .get(
+            "/api/v1/repository/objects",
+            write.place(Place::Work).time(75),
+            repository::objects,
+        )
         .get("/api/v1/repository/versions", read, repository::versions)
         .post(
             "/api/v1/repository/restore",

@@ -16,7 +16,8 @@ use axum::response::Response;
 use axum::{Extension, Json as Answered};
 use futures_util::TryStreamExt as _;
 use gridhelm_api::repository::{
-    FileId, FileInfo, FileMeta, FileVersion, MAX_FILE, SearchAnswer, SearchRequest,
+    FileId, FileInfo, FileMeta, FileVersion, MAX_FILE, MAX_OBJECTS_FILE, RObjects, SearchAnswer,
+    SearchRequest,
 };
 use gridhelm_api::task::OneTimeLink;
 use gridhelm_api::{Code, Page};
@@ -140,6 +141,30 @@ pub(crate) async fn content(
     let mut response = given::give(&http, given).await?;
     response.headers_mut().extend(tag(version));
     Ok(response)
+}
+
+/// The objects in a file of R data, read by R on a node.
+pub(crate) async fn objects(
+    State(http): State<Arc<Http>>,
+    Extension(actor): Extension<Actor>,
+    Params(query): Params<FileQuery>,
+) -> Answer<Answered<RObjects>> {
+    let (version, given) = given(&http, &actor, &query).await?;
+    if given.size > MAX_OBJECTS_FILE {
+        let text = "It is larger than 64 MiB; run a script that loads it and tells ls().";
+        return Err(Refusal::invalid("name", text));
+    }
+    let store = &http.app.store;
+    let content = store.read_blob(&given.sha256, 0, given.size).await?;
+    let content =
+        content.ok_or_else(|| Refusal::not_found(format_args!("The content of {}", given.name)))?;
+    let found = http.app.tasks.objects(content, &actor.name).await?;
+    Ok(Answered(RObjects {
+        version,
+        node: found.node,
+        objects: found.objects,
+        total: found.total,
+    }))
 }
 
 /// A one-time address of a file's content.

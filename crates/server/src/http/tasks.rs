@@ -33,12 +33,13 @@ impl From<TaskError> for Refusal {
         let text = format!("{error}.");
         match error {
             TaskError::NotActive(error) => error.into(),
-            TaskError::QueueFull(_) => {
+            TaskError::QueueFull(_) | TaskError::NoSlot => {
                 Self::new(Code::QueueFull, text).retry_after(Duration::from_secs(5))
             }
             TaskError::UserFull { .. } => {
                 Self::new(Code::TooManyTasks, text).retry_after(Duration::from_secs(5))
             }
+            TaskError::NotData(text) => Self::invalid("name", format!("{text}.")),
             TaskError::NotFound(id) => Self::not_found(format_args!("Task {id}")),
             TaskError::Conflict(_) => Self::new(Code::Conflict, text),
             TaskError::PackagesMissing(answer) => super::packages::missing(&answer, text),

@@ -13,6 +13,7 @@ mod finish;
 mod install;
 mod live;
 mod lost;
+mod objects;
 mod outcome;
 mod phases;
 pub mod queue;
@@ -23,6 +24,7 @@ mod stats;
 mod submit;
 
 pub(crate) use install::title as install_title;
+pub use objects::Found as FoundObjects;
 pub use queue::QueueLimits;
 pub use submit::Submission;
 
@@ -43,7 +45,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 /// The most console chunks in one answer.
 pub const MAX_CONSOLE: u32 = 1_000;
@@ -82,6 +84,14 @@ pub enum TaskError {
     /// A node does not do what the task is about.
     #[error(transparent)]
     Node(#[from] SessionError),
+    /// No slot became free for what is done at once or not at all.
+    #[error(
+        "no slot became free within 10 s; try again when tasks have ended, or enable more nodes"
+    )]
+    NoSlot,
+    /// R could not read a file as data.
+    #[error("{0}")]
+    NotData(String),
     /// The system gives no random numbers.
     #[error("the system's random source failed: {0}")]
     Random(String),
@@ -103,6 +113,8 @@ pub struct Tasks {
     running_of: Mutex<HashMap<Arc<str>, usize>>,
     /// Files in the repository, as last told.
     files: AtomicU64,
+    /// Files of R data that are read for the names in them.
+    objects: Arc<Semaphore>,
     /// Where their time goes.
     pub(crate) phases: Phases,
 }
@@ -138,6 +150,7 @@ impl Tasks {
             running: watch::Sender::new(0),
             running_of: Mutex::default(),
             files: AtomicU64::new(0),
+            objects: Arc::new(Semaphore::new(objects::AT_ONCE)),
             phases: Phases::default(),
         })
     }

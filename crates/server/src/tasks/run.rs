@@ -138,7 +138,7 @@ impl Tasks {
 
     /// Looks at the lease once more, right before an evaluation. While it is only late (the role was not
     /// lost) this waits for its renewal.
-    async fn may_evaluate(&self, shift: &Shift) -> bool {
+    pub(super) async fn may_evaluate(&self, shift: &Shift) -> bool {
         let mut standing = self.standing.clone();
         loop {
             let now = standing.borrow_and_update().clone();
@@ -230,7 +230,7 @@ impl Tasks {
     }
 
     /// Ends a session without a word to the store.
-    async fn kill_quietly(&self, shift: &Shift, claim: &Claim, row: &SessionRow) {
+    pub(super) async fn kill_quietly(&self, shift: &Shift, claim: &Claim, row: &SessionRow) {
         let node = claim.stored();
         let target = target(row);
         let epoch = shift.duty.fence.epoch;

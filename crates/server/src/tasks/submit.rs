@@ -177,7 +177,7 @@ impl Tasks {
         Ok(())
     }
 
-    fn not_active(&self) -> NotActive {
+    pub(super) fn not_active(&self) -> NotActive {
         let standing = self.standing.borrow();
         NotActive {
             active: standing.status.active.clone(),

@@ -97,7 +97,7 @@ pub const PAGES: [View; 8] = [
 ];
 
 /// Everything else that opens.
-pub const MORE: [View; 37] = [
+pub const MORE: [View; 38] = [
     page("backups", "backups&group=east", "Goes within a day"),
     page("packages", "packages&group=east", "Usual version"),
     page(
@@ -162,6 +162,11 @@ pub const MORE: [View; 37] = [
         "directory",
         "repository&group=east&panel=directory&directory=regression",
         "Directory regression",
+    ),
+    page(
+        "several-files",
+        "repository&group=east&panel=several",
+        "No file is selected",
     ),
     opened(
         "failover",

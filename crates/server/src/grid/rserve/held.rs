@@ -45,6 +45,11 @@ impl Session for RserveSession {
         in_time(&self.node, SHORT, run::renew(&mut self.connection)).await
     }
 
+    async fn put(&mut self, name: &str, content: &[u8]) -> Result<(), SessionError> {
+        let path = format!("{}/{name}", self.row.work_dir);
+        self.connection.upload(&path, content).await.map_err(of)
+    }
+
     async fn fetch(&mut self, name: &str, max_bytes: u64) -> Result<Vec<u8>, SessionError> {
         let path = format!("{}/{name}", self.row.work_dir);
         self.connection.download(&path, max_bytes).await.map_err(of)

@@ -98,6 +98,7 @@ const TABLE: &str = "
     PUT    /api/v1/repository/content                          w
     DELETE /api/v1/repository/content                          w
     POST   /api/v1/repository/link                             v
+    GET    /api/v1/repository/objects                          w
     GET    /api/v1/repository/versions                         v
     POST   /api/v1/repository/restore                          w
     GET    /api/v1/repository/manifest                         v

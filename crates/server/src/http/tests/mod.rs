@@ -12,6 +12,7 @@ mod joining;
 mod limits;
 mod metrics;
 mod nodes;
+mod objects;
 mod openapi;
 mod packages;
 mod patches;

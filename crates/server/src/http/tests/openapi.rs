@@ -380,6 +380,13 @@ async fn files(walk: &Walk, api: &Api) {
     walk.does(api, said.header("if-match", "\"2\"")).await;
     walk.get(api, &at("versions")).await;
     walk.post(api, &at("link"), json!({})).await;
+    let data = |what: &str| format!("/api/v1/repository/{what}?directory=risk&name=data.rds");
+    let put = api.request(Method::PUT, &data("content"));
+    // The number 42 as R's `saveRDS(ascii = TRUE)` writes it.
+    let put = put.body("A\n2\n262144\n131840\n13\n1\n42\n");
+    let put = put.header("content-type", "application/octet-stream");
+    walk.does(api, put.header("if-none-match", "*")).await;
+    walk.get(api, &data("objects")).await;
     walk.get(api, "/api/v1/repository/files?directory=risk")
         .await;
     let search = json!({ "text": "limits", "contents": true });

@@ -9,7 +9,9 @@ use gridhelm_api::changeset::{
 };
 use gridhelm_api::grant::{Grant, GrantRequest, PullRequest};
 use gridhelm_api::hold::{Hold, RepositoryRules, VerdictRequest};
-use gridhelm_api::repository::{FileInfo, FileMeta, FileVersion, SearchAnswer, SearchRequest};
+use gridhelm_api::repository::{
+    FileInfo, FileMeta, FileVersion, RObjects, SearchAnswer, SearchRequest,
+};
 use gridhelm_api::task::OneTimeLink;
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -89,6 +91,15 @@ fn of_files() -> Vec<Operation> {
         )
         .query::<FileQuery>()
         .gives::<OneTimeLink>(200, "The address; good for a minute."),
+        operation(
+            "GET",
+            "/api/v1/repository/objects",
+            "listObjects",
+            "The objects in a file of R data",
+        )
+        .notes("R on a node reads the file (`.RData`, `.rda`, `.rds`; at most 64 MiB) in a session that is used once, within 30 s, in a slot that became free within 10 s.")
+        .query::<FileQuery>()
+        .gives::<RObjects>(200, "Their names, classes, sizes and sums."),
         operation(
             "GET",
             "/api/v1/repository/versions",
