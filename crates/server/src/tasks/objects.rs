@@ -263,6 +263,7 @@ mod tests {
             plots: Vec::new(),
             files: Vec::new(),
             elapsed_ms: 1,
+            renewed: false,
         }
     }
 
