@@ -364,6 +364,9 @@ pub struct NodePatch {
     /// A new password; write only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
+    /// Does it although it leaves no slot for some kind of task, or fewer than the group's limit (`guard_rail`).
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub override_guard: bool,
 }
 
 impl NodePatch {
