@@ -122,6 +122,19 @@ async fn take_nodes_out(local: &Local, page: &Page, east: &Api) -> Result<()> {
     page.click("button", "Disable 1 node").await?;
     page.sees("No slot would be left").await?;
     assert_eq!(east.get("nodes/east-r01").await?.body["intent"], "enabled");
+    // So is an edit.
+    page.goto(&format!(
+        "{}?page=grid&group=east&node=east-r01&panel=edit",
+        local.ready.console
+    ))
+    .await?;
+    page.choose("Runs", "Asynchronous").await?;
+    page.click("button", "Save").await?;
+    page.sees("No slot would be left for tasks whose caller waits")
+        .await?;
+    page.click("button", "Leave it as it is").await?;
+    let node = east.get("nodes/east-r01").await?.body;
+    assert_eq!(node["operating_type"], "mixed", "{node}");
     page.goto(&format!(
         "{}?page=grid&group=east&panel=past",
         local.ready.console
@@ -203,6 +216,23 @@ async fn end_a_session(local: &Local, page: &Page, east: &Api) -> Result<()> {
         "{}?page=grid&group=east&node={node}&slot={}",
         local.ready.console, attempt["slot"]
     ))
+    .await?;
+    // What its process says of it, while it cannot say anything itself.
+    let signal = |what: &str| {
+        let pid = attempt["pid"].to_string();
+        let sent = std::process::Command::new("kill")
+            .args([what, &pid])
+            .status();
+        assert!(sent.unwrap().success(), "{what} {pid}");
+    };
+    signal("-STOP");
+    page.sees("its process is stopped").await?;
+    page.sees("Last seen well").await?;
+    signal("-CONT");
+    wait_for("the session to go on", PATIENCE, || async {
+        let text = page.text().await?;
+        Ok((!text.contains("Last seen well")).then_some(()))
+    })
     .await?;
     page.click("button", "End session…").await?;
     page.fill("Reason, shown to all", "it hangs").await?;

@@ -10,7 +10,6 @@ use wasm_bindgen::JsCast;
 
 use super::heat_plan::{CELL, Item, PITCH, Part, Plan, Spot, Step, by_node, label, numbered, plan};
 use super::select::{Grid, Line};
-use super::slot_card::slot_card;
 use crate::deployment::{SLOT_STATES, slot_glyph};
 use crate::ui::format::count;
 use crate::ui::{Choice, Segment, glyph, use_clock};
@@ -68,10 +67,7 @@ pub(crate) fn heat_panel(grid: Grid) -> AnyView {
         })
     };
     let none = Memo::new(move |_| plan.with(|plan| plan.rows.is_empty()));
-    let slot = Memo::new(move |_| {
-        let number = grid.view.with(|view| view.slot.clone())?;
-        number.parse::<usize>().ok().filter(|number| *number > 0)
-    });
+    let slot = Memo::new(move |_| grid.slot().is_some());
     view! {
         <section class="panel heat-panel" aria-labelledby="h-heat" hidden=move || none.get()>
             <header class="panel-head">
@@ -84,7 +80,7 @@ pub(crate) fn heat_panel(grid: Grid) -> AnyView {
                     {move || (!as_table.get()).then(|| canvas(heat, width))}
                     {twin(heat, as_table)}
                 </div>
-                {move || slot.get().map(|number| slot_card(grid, number))}
+                {move || slot.get().then(|| view! { <div class="slotcard">{super::beside(crate::app::lazy::Part::SlotCard)}</div> })}
             </div>
         </section>
     }

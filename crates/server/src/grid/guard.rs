@@ -220,7 +220,7 @@ mod tests {
             let before = [Room::of(&node)];
             let left = |slots| Room::edited(&node, &limit(slots));
             prop_assert!(left(low).usable <= left(high).usable);
-            prop_assert_eq!(left(states.len() as u32), before[0]);
+            prop_assert_eq!(left(u32::try_from(states.len()).unwrap()), before[0]);
             let faults = |slots| missing(&before, &[left(slots)], least).len();
             prop_assert!(faults(high) <= faults(low));
         }

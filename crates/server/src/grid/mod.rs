@@ -14,6 +14,7 @@ mod intents;
 mod measures;
 mod monitor;
 pub mod packages;
+pub mod pulse;
 mod reach;
 mod reclaim;
 mod record;
@@ -23,6 +24,7 @@ pub mod sessions;
 mod shown;
 mod sight;
 pub mod slots;
+mod stalls;
 
 pub(crate) use claim::Opened;
 pub use claim::{Claim, Need};

@@ -1,7 +1,8 @@
 //! A node's slots: what holds each, and what is shown of it. A function of values.
 
+use super::pulse::{Look, Pulse};
 use gridhelm_api::Millis;
-use gridhelm_api::node::{Intent, Slot, SlotState};
+use gridhelm_api::node::{Intent, Slot, SlotStall, SlotState, StallKind};
 use std::collections::HashMap;
 
 /// What holds a slot.
@@ -15,14 +16,44 @@ enum Hold {
     Ready { pid: i64 },
     /// A task.
     Busy { task: String, pid: Option<i64> },
-    /// A task whose deadline has passed; it is being stopped.
-    Stalled { task: String, pid: Option<i64> },
+    /// A task that is being stopped: its deadline has passed, or someone wanted that.
+    Stalled {
+        task: String,
+        pid: Option<i64>,
+        why: SlotStall,
+    },
     /// A session that must be ended before the slot is free.
     Doomed {
         session: String,
         by: String,
         pid: i64,
     },
+}
+
+impl Hold {
+    /// The process of a session that a task has or will get.
+    const fn session(&self) -> Option<i64> {
+        match self {
+            Self::Ready { pid } => Some(*pid),
+            Self::Busy { pid, .. } | Self::Stalled { pid, .. } => *pid,
+            Self::Free | Self::Opening | Self::Doomed { .. } => None,
+        }
+    }
+}
+
+/// A session that cannot work any more, or can again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// Its slot.
+    pub index: usize,
+    /// Its process.
+    pub pid: i64,
+    /// The task in it; none where it was only opened ahead.
+    pub task: Option<String>,
+    /// Why it cannot work; none when it can again.
+    pub stall: Option<SlotStall>,
+    /// How long it could not, milliseconds; 0 when that begins.
+    pub lasted: Millis,
 }
 
 /// What applies to all slots of a node.
@@ -37,8 +68,30 @@ pub struct Condition {
 #[derive(Debug, Clone)]
 struct Entry {
     hold: Hold,
+    /// What looks at its session saw.
+    pulse: Pulse,
     shown: SlotState,
     since: Millis,
+}
+
+impl Entry {
+    /// Whether it has a session opened ahead that can take a task.
+    fn is_ready(&self) -> bool {
+        matches!(self.hold, Hold::Ready { .. }) && self.pulse.stall().is_none()
+    }
+
+    fn stall(&self) -> Option<SlotStall> {
+        let seen = self.pulse.stall();
+        match (&self.hold, seen) {
+            (Hold::Stalled { why, .. }, None) => Some(why.clone()),
+            // What was seen explains why stopping takes long.
+            (Hold::Stalled { why, .. }, Some(seen)) => Some(SlotStall {
+                what: [why.what.as_str(), "; ", &seen.what].concat(),
+                ..seen.clone()
+            }),
+            (_, seen) => seen.cloned(),
+        }
+    }
 }
 
 /// The slots of one node. Slots are counted from 0 here, from 1 on screens.
@@ -67,6 +120,7 @@ impl SlotTable {
         while self.entries.len() < self.limit {
             self.entries.push(Entry {
                 hold: Hold::Free,
+                pulse: Pulse::default(),
                 shown: SlotState::Idle,
                 since: now,
             });
@@ -90,10 +144,12 @@ impl SlotTable {
         if !self.open_for_work() {
             return (0, 0);
         }
-        self.within().fold((0, 0), |(all, ready), e| match e.hold {
-            Hold::Free => (all + 1, ready),
-            Hold::Ready { .. } => (all + 1, ready + 1),
-            _ => (all, ready),
+        self.within().fold((0, 0), |(all, ready), e| {
+            if e.is_ready() {
+                (all + 1, ready + 1)
+            } else {
+                (all + usize::from(e.hold == Hold::Free), ready)
+            }
         })
     }
 
@@ -147,10 +203,9 @@ impl SlotTable {
             return None;
         }
         let free = |e: &Entry| e.hold == Hold::Free;
-        let ready = |e: &Entry| matches!(e.hold, Hold::Ready { .. });
         let index = self
             .within()
-            .position(ready)
+            .position(Entry::is_ready)
             .or_else(|| self.within().position(free))?;
         let pid = match self.entries[index].hold {
             Hold::Ready { pid } => Some(pid),
@@ -196,12 +251,78 @@ impl SlotTable {
         }
     }
 
-    /// A task's deadline has passed, or someone cancelled it: it is being stopped.
-    pub fn stall(&mut self, index: usize, now: Millis) {
+    /// A task is being stopped, for this reason.
+    pub fn stall(&mut self, index: usize, why: &str, now: Millis) {
         if let Some(Hold::Busy { task, pid }) = self.hold(index) {
             let (task, pid) = (task.clone(), *pid);
-            self.put(index, Hold::Stalled { task, pid }, now);
+            let why = SlotStall {
+                kind: StallKind::Stopping,
+                what: why.to_owned(),
+                since: now,
+                tries: 1,
+                looked_at: now,
+                last_good: None,
+            };
+            self.put(index, Hold::Stalled { task, pid, why }, now);
         }
+    }
+
+    /// Up to so many processes of sessions, from a slot on and round again: what is to be looked at next, and the slot to go on from.
+    pub fn to_look_at(&self, from: usize, most: usize) -> (Vec<i64>, usize) {
+        let count = self.entries.len();
+        let mut next = from;
+        let mut pids = Vec::new();
+        for step in 0..count {
+            if pids.len() >= most {
+                break;
+            }
+            let index = (from + step) % count;
+            next = index + 1;
+            pids.extend(self.entries[index].hold.session());
+        }
+        (pids, next)
+    }
+
+    /// Takes what a look saw of a session's process, if a slot has it still. Answers what turned by that; and whether what is shown did.
+    pub fn look(&mut self, pid: i64, look: &Look, now: Millis) -> (Option<Turn>, bool) {
+        let has = |entry: &Entry| entry.hold.session() == Some(pid);
+        let Some(index) = self.entries.iter().position(has) else {
+            return (None, false);
+        };
+        let entry = &mut self.entries[index];
+        let before = entry.pulse.stall().cloned();
+        if !entry.pulse.look(look, now) {
+            return (None, false);
+        }
+        let stall = entry.pulse.stall().cloned();
+        let turned = before.as_ref().map(|stall| stall.kind) != stall.as_ref().map(|s| s.kind);
+        let turn = turned.then(|| Turn {
+            index,
+            pid,
+            task: match &entry.hold {
+                Hold::Busy { task, .. } | Hold::Stalled { task, .. } => Some(task.clone()),
+                _ => None,
+            },
+            lasted: before.map_or(0, |stall| now.saturating_sub(stall.since)),
+            stall,
+        });
+        self.refresh(now);
+        (turn, true)
+    }
+
+    /// Takes a look that failed: nothing was seen of any session.
+    pub fn look_failed(&mut self, why: &str, now: Millis) -> (Vec<Turn>, bool) {
+        let held = |entry: &Entry| entry.hold.session();
+        let pids: Vec<i64> = self.entries.iter().filter_map(held).collect();
+        let look = Look::Failed(why.to_owned());
+        let mut turns = Vec::new();
+        let mut shown = false;
+        for pid in pids {
+            let (turn, changed) = self.look(pid, &look, now);
+            turns.extend(turn);
+            shown |= changed;
+        }
+        (turns, shown)
     }
 
     /// Lets a slot go that a task, an opening or a session opened ahead holds. A doomed slot stays.
@@ -249,7 +370,7 @@ impl SlotTable {
     pub fn held(&self) -> HashMap<i64, Option<String>> {
         let held = |entry: &Entry| match &entry.hold {
             Hold::Ready { pid } => Some((*pid, None)),
-            Hold::Busy { task, pid } | Hold::Stalled { task, pid } => {
+            Hold::Busy { task, pid } | Hold::Stalled { task, pid, .. } => {
                 Some(((*pid)?, Some(task.clone())))
             }
             Hold::Free | Hold::Opening | Hold::Doomed { .. } => None,
@@ -272,6 +393,9 @@ impl SlotTable {
 
     fn put(&mut self, index: usize, hold: Hold, now: Millis) {
         if let Some(entry) = self.entries.get_mut(index) {
+            if entry.hold.session() != hold.session() {
+                entry.pulse = Pulse::default();
+            }
             entry.hold = hold;
         }
         self.refresh(now);
@@ -285,7 +409,8 @@ impl SlotTable {
         }
         let (limit, condition) = (self.limit, self.condition);
         for (index, entry) in self.entries.iter_mut().enumerate() {
-            let shown = shown(&entry.hold, condition, index >= limit);
+            let silent = entry.pulse.stall().is_some();
+            let shown = shown(&entry.hold, silent, condition, index >= limit);
             if shown != entry.shown {
                 entry.shown = shown;
                 entry.since = now;
@@ -294,7 +419,7 @@ impl SlotTable {
     }
 }
 
-fn shown(hold: &Hold, condition: Condition, surplus: bool) -> SlotState {
+fn shown(hold: &Hold, silent: bool, condition: Condition, surplus: bool) -> SlotState {
     let by_task = matches!(hold, Hold::Busy { .. } | Hold::Stalled { .. });
     if condition.intent == Intent::Disabled && !by_task && !matches!(hold, Hold::Doomed { .. }) {
         return SlotState::Disabled;
@@ -305,6 +430,7 @@ fn shown(hold: &Hold, condition: Condition, surplus: bool) -> SlotState {
     match hold {
         Hold::Doomed { .. } => SlotState::Zombie,
         Hold::Stalled { .. } => SlotState::Stalled,
+        _ if silent => SlotState::Stalled,
         _ if surplus || condition.intent != Intent::Enabled => SlotState::Draining,
         Hold::Busy { .. } => SlotState::Busy,
         Hold::Free | Hold::Opening | Hold::Ready { .. } => SlotState::Idle,
@@ -315,7 +441,9 @@ fn view(entry: &Entry) -> Slot {
     let (task, pid, held_by) = match &entry.hold {
         Hold::Free | Hold::Opening => (None, None, None),
         Hold::Ready { pid } => (None, Some(*pid), None),
-        Hold::Busy { task, pid } | Hold::Stalled { task, pid } => (Some(task.clone()), *pid, None),
+        Hold::Busy { task, pid } | Hold::Stalled { task, pid, .. } => {
+            (Some(task.clone()), *pid, None)
+        }
         Hold::Doomed { by, pid, .. } => (None, Some(*pid), Some(by.clone())),
     };
     Slot {
@@ -324,6 +452,7 @@ fn view(entry: &Entry) -> Slot {
         pid,
         held_by,
         since: entry.since,
+        stall: entry.stall().filter(|_| entry.shown == SlotState::Stalled),
     }
 }
 
