@@ -150,11 +150,6 @@ impl Floor {
         folder.ok_or_else(|| HarnessError(format!("{node} has no folder")))
     }
 
-    /// A node's listener.
-    pub(super) fn listener(&self, node: &str) -> Option<i32> {
-        self.listeners.get(node).copied()
-    }
-
     pub(super) fn signal_listener(&self, node: &str, what: Signal) {
         if let Some(pid) = self.listeners.get(node) {
             signal(*pid, what);

@@ -301,8 +301,8 @@ pub(super) async fn clock() -> Result<Verdict> {
     floor.signal_listener(R2, Signal::KILL);
     floor.until_node(R2, "the loss", is_down).await?;
     std::fs::write(&start, ahead)?;
+    let _shared = Shared::new();
     floor.restart_listener(R2).await?;
-    let _shared = Shared(floor.listener(R2));
     floor.until_full().await?;
     let ahead = |node: &serde_json::Value| {
         node["facts"]["clock_offset_ms"]
@@ -381,14 +381,30 @@ impl Drop for Scratch {
     }
 }
 
-/// What faketime's library shares among the processes of a listener, and leaves when that is killed; goes with the value.
-struct Shared(Option<i32>);
+/// What faketime's library shares among the processes of a listener, and leaves when they are killed; goes with the value.
+struct Shared(Vec<PathBuf>);
+
+impl Shared {
+    /// What is there before.
+    fn new() -> Self {
+        Self(Self::all())
+    }
+
+    fn all() -> Vec<PathBuf> {
+        let entries = std::fs::read_dir("/dev/shm")
+            .into_iter()
+            .flatten()
+            .flatten();
+        let ours = |path: &PathBuf| path.to_string_lossy().contains("faketime_s");
+        entries.map(|entry| entry.path()).filter(ours).collect()
+    }
+}
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        for name in ["faketime_shm_", "sem.faketime_sem_"] {
-            if let Some(pid) = self.0 {
-                let _ = std::fs::remove_file(format!("/dev/shm/{name}{pid}"));
+        for path in Self::all() {
+            if !self.0.contains(&path) {
+                let _ = std::fs::remove_file(path);
             }
         }
     }
