@@ -45,6 +45,7 @@ async fn day(local: &Local, page: &Page) -> Result<()> {
     step("plan a switch", plan_a_switch(local, page, &east)).await?;
     step("take nodes out", take_nodes_out(local, page, &east)).await?;
     step("compare nodes", compare_nodes(local, page)).await?;
+    step("group the map", group_the_map(local, page, &east)).await?;
     step("end a session", end_a_session(local, page, &east)).await?;
     step(
         "look after an alert",
@@ -143,6 +144,19 @@ async fn take_nodes_out(local: &Local, page: &Page, east: &Api) -> Result<()> {
     page.click("button", "Disable 1 node").await?;
     page.sees("No slot would be left").await?;
     assert_eq!(east.get("nodes/east-r01").await?.body["intent"], "enabled");
+    // So is an edit.
+    page.goto(&format!(
+        "{}?page=grid&group=east&node=east-r01&panel=edit",
+        local.ready.console
+    ))
+    .await?;
+    page.choose("Runs", "Asynchronous").await?;
+    page.click("button", "Save").await?;
+    page.sees("No slot would be left for tasks whose caller waits")
+        .await?;
+    page.click("button", "Leave it as it is").await?;
+    let node = east.get("nodes/east-r01").await?.body;
+    assert_eq!(node["operating_type"], "mixed", "{node}");
     page.goto(&format!(
         "{}?page=grid&group=east&panel=past",
         local.ready.console
@@ -210,6 +224,47 @@ async fn compare_nodes(local: &Local, page: &Page) -> Result<()> {
 }
 
 /// A task hangs: its session is ended where it is seen, and the task is told by whom and why.
+/// The map's nodes in bands, for the eye and for keys.
+async fn group_the_map(local: &Local, page: &Page, east: &Api) -> Result<()> {
+    let label = async |labels: Value| {
+        let tag = east.get("nodes/east-r02").await?.etag.unwrap_or_default();
+        let headers = [("if-match", tag.as_str())];
+        let body = Some(json!({ "labels": labels }));
+        let method = reqwest::Method::PATCH;
+        let answer = east.send(method, "nodes/east-r02", body, &headers).await?;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        Ok::<_, xtask::harness::HarnessError>(())
+    };
+    label(json!(["big"])).await?;
+    page.goto(&format!("{}?page=grid&group=east", local.ready.console))
+        .await?;
+    page.choose("Group by", "type").await?;
+    page.sees("east-r01, mixed").await?;
+    page.choose("Group by", "cluster").await?;
+    page.sees("east-r02, big").await?;
+    page.sees("east-r01, no label").await?;
+    let address = async || page.eval("return location.search", Vec::new()).await;
+    assert!(address().await?.as_str().unwrap().contains("by=cluster"));
+    // The band of those with a label comes first: its next one is the other node's.
+    let cell = page.find_part("gridcell", "east-r02 slot 1,").await?;
+    cell.send_keys(Key::PageDown + "").await?;
+    wait_for("the other band's first slot", PATIENCE, || async {
+        let address = address().await?;
+        let there = |part: &str| address.as_str().is_some_and(|all| all.contains(part));
+        Ok((there("node=east-r01") && there("slot=1")).then_some(()))
+    })
+    .await?;
+    page.sees("east-r01, slot 1").await?;
+    page.choose("Group by", "none").await?;
+    wait_for("the map without bands", PATIENCE, || async {
+        let text = page.text().await?;
+        Ok((!text.contains("east-r01, no label")).then_some(()))
+    })
+    .await?;
+    assert!(!address().await?.as_str().unwrap().contains("by="));
+    label(json!([])).await
+}
+
 async fn end_a_session(local: &Local, page: &Page, east: &Api) -> Result<()> {
     let body = json!({ "source": { "code": { "code": "Sys.sleep(120)" } } });
     let made = east.post("tasks", body).await?.body;
@@ -224,6 +279,23 @@ async fn end_a_session(local: &Local, page: &Page, east: &Api) -> Result<()> {
         "{}?page=grid&group=east&node={node}&slot={}",
         local.ready.console, attempt["slot"]
     ))
+    .await?;
+    // What its process says of it, while it cannot say anything itself.
+    let signal = |what: &str| {
+        let pid = attempt["pid"].to_string();
+        let sent = std::process::Command::new("kill")
+            .args([what, &pid])
+            .status();
+        assert!(sent.unwrap().success(), "{what} {pid}");
+    };
+    signal("-STOP");
+    page.sees("its process is stopped").await?;
+    page.sees("Last seen well").await?;
+    signal("-CONT");
+    wait_for("the session to go on", PATIENCE, || async {
+        let text = page.text().await?;
+        Ok((!text.contains("Last seen well")).then_some(()))
+    })
     .await?;
     page.click("button", "End session…").await?;
     page.fill("Reason, shown to all", "it hangs").await?;

@@ -83,11 +83,36 @@ async fn the_death_of_the_databases_leader_loses_nothing() {
     holds("ha-database-leader").await;
 }
 
-// The grid's; the others run by `cargo xtask drill grid` alone.
+// The grid's; the long ones run by `cargo xtask drill grid-back` and `grid-flapping` alone.
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_session_runs_again_elsewhere_and_a_stopped_one_ends_by_its_time_out() {
     holds("grid-session").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_grid_whose_listeners_die_or_stop_is_whole_again() {
+    holds("grid-listener").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tasks_of_a_killed_server_are_reclaimed() {
+    holds("grid-server").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_of_a_node_loses_no_task() {
+    holds("grid-disk").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_decision_hangs_on_the_clock_of_a_node() {
+    holds("grid-clock").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_of_tasks_is_done_once_each() {
+    holds("grid-burst").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

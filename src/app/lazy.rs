@@ -80,6 +80,7 @@ parts! {
     NodeForm: pages::grid::NodeForm in register,
     NodeDetails: pages::node::Details in register,
     Operate: pages::operate::Panel in register,
+    SlotCard: pages::slot::Card in register,
     Tool: tools::any::Any in tools,
 }
 

@@ -50,6 +50,8 @@ views! {
         with,
         /// `table` shows the heat map as a table.
         slots,
+        /// `cluster`, `type` or `health`: by what the nodes of a group stand together in the heat map; by nothing when absent.
+        by,
         /// `slots` or `nodes`: what the heat map has a cell for; as many as fit when absent.
         zoom,
         /// The open drawer: `register`, `edit`, `several`, `past`, `list`, `table` or `compare`.

@@ -284,6 +284,7 @@ fn a_patch_changes_what_it_names_and_nothing_else() {
         task: Some("t-1".to_owned()),
         held_by: None,
         since: 4_988,
+        ..Slot::default()
     };
     assert_eq!(*group.nodes.find("a").unwrap().get_untracked(), wanted);
     let tally = group.tally.get_untracked();

@@ -11,5 +11,6 @@ pub mod packages;
 pub mod replicate;
 pub mod repository;
 pub mod sign_in;
+pub mod slot;
 pub mod switch;
 pub mod tasks;

@@ -73,7 +73,7 @@ pub enum SlotState {
     Idle,
     /// Runs a task of the active server.
     Busy,
-    /// Its probe or its deadline has passed.
+    /// Its deadline has passed, or its session does not work any more; its stall says what was seen.
     Stalled,
     /// Its node does not answer.
     Lost,
@@ -90,6 +90,49 @@ impl SlotState {
     pub const fn is_usable(self) -> bool {
         matches!(self, Self::Idle | Self::Busy)
     }
+}
+
+/// Why a slot is stalled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
+#[serde(rename_all = "lowercase")]
+pub enum StallKind {
+    /// Its task is being stopped: the time-out has passed, or someone wanted its end.
+    #[default]
+    Stopping,
+    /// Its process is stopped (SIGSTOP, a debugger).
+    Stopped,
+    /// Its process waits for a disk that does not answer.
+    Disk,
+    /// Its process is gone, though its connection was not closed.
+    Gone,
+    /// Its process cannot be looked at.
+    Silent,
+}
+
+/// What is known of a session that does not work as it should.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(
+    all(feature = "schema", not(target_arch = "wasm32")),
+    derive(utoipa::ToSchema)
+)]
+pub struct SlotStall {
+    /// What kind of stall it is.
+    pub kind: StallKind,
+    /// What was seen, in words.
+    pub what: String,
+    /// When that was first seen.
+    pub since: Millis,
+    /// How many looks in a row have seen it.
+    pub tries: u32,
+    /// When the last of these was; while nothing changes it is told every ten seconds.
+    pub looked_at: Millis,
+    /// When the session was last seen well, if it was looked at before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<Millis>,
 }
 
 /// One slot of a node.
@@ -112,6 +155,9 @@ pub struct Slot {
     pub held_by: Option<String>,
     /// Since when it is in this state.
     pub since: Millis,
+    /// Why it is stalled, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stall: Option<SlotStall>,
 }
 
 /// What the probe last read at a node.
@@ -364,6 +410,9 @@ pub struct NodePatch {
     /// A new password; write only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
+    /// Does it although it leaves no slot for some kind of task, or fewer than the group's limit (`guard_rail`).
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub override_guard: bool,
 }
 
 impl NodePatch {

@@ -175,6 +175,10 @@ impl Change {
         let on_the_tenth = |at: Millis| at.rem_euclid(TENTH) == 0;
         let told = change.beat.is_none_or(on_the_tenth)
             && change.facts.is_none_or(|facts| on_the_tenth(facts[3]));
+        // What a slot's stall is known by travels with the whole node.
+        if change.slots.iter().any(|(_, slot)| slot.stall.is_some()) {
+            return None;
+        }
         // Tried out: a field of which nothing is known here makes it a whole node.
         let mut tried = before.clone();
         (told && change.apply(&mut tried) == Ok(()) && tried == *after).then_some(change)
@@ -319,6 +323,7 @@ impl Patch {
                         pid,
                         held_by,
                         since,
+                        stall: None,
                     },
                 ));
             }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::node::{Health, NodeFacts};
+use crate::node::{Health, NodeFacts, SlotStall};
 use proptest::prelude::*;
 
 fn node() -> Node {
@@ -38,6 +38,10 @@ fn slots() -> impl Strategy<Value = Slot> {
         pid,
         held_by,
         since: AT - since,
+        stall: (since % 7 == 0).then(|| SlotStall {
+            what: "stopped".to_owned(),
+            ..SlotStall::default()
+        }),
     })
 }
 
@@ -147,6 +151,7 @@ fn heartbeats_and_slots_need_no_whole_node() {
         pid: Some(4711),
         held_by: None,
         since: AT - 12,
+        ..Slot::default()
     };
     let change = Change::between(&before, &after).unwrap();
     assert_eq!(change.count(), 2);
@@ -175,6 +180,12 @@ fn what_a_patch_cannot_tell_is_a_whole_node() {
     assert_eq!(other(|node| node.health = Health::Degraded), None);
     assert_eq!(other(|node| node.slots.push(Slot::default())), None);
     assert_eq!(other(|node| node.facts = None), None);
+    let stall = |node: &mut Node| node.slots[0].stall = Some(SlotStall::default());
+    assert_eq!(other(stall), None);
+    // What is over is told by the slot as it is then.
+    let mut stalled = before.clone();
+    stall(&mut stalled);
+    assert!(Change::between(&stalled, &before).is_some());
 }
 
 #[test]

@@ -40,7 +40,12 @@ pub struct Glance {
     pub memory_available: u64,
     /// Memory of the host, bytes.
     pub memory_total: u64,
+    /// The state letters of the sessions that were asked for, in their order; `X` for one that is gone.
+    pub sessions: Vec<char>,
 }
+
+/// How many sessions one quick look can take in.
+pub const SESSIONS_AT_ONCE: usize = 32;
 
 /// A session on the node, ours or not.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -128,20 +133,35 @@ pub struct Probe {
 
 /// Looks at the listener, load and memory through an open session: one evaluation of about 0.2 ms
 /// and no fork. `listener_start_ticks` tells the listener from a later process with its number; take
-/// it from [`listener_start`].
+/// it from [`listener_start`]. The processes of `sessions` are looked at, too, the first [`SESSIONS_AT_ONCE`] of them: about
+/// 0.05 ms each.
 pub async fn glance(
     connection: &mut Connection,
     listener_pid: u32,
     listener_start_ticks: u64,
+    sessions: &[u32],
 ) -> Result<Glance, Error> {
     // Numbers only: nothing to quote.
+    let sessions = sessions.iter().take(SESSIONS_AT_ONCE);
+    let pids = std::iter::once(listener_pid).chain(sessions.copied());
+    // As text: R writes the number 100000 as 1e+05.
+    let pids: Vec<String> = pids.map(|pid| format!("\"{pid}\"")).collect();
     let code = format!(
-        "c(tryCatch(suppressWarnings(readLines(\"/proc/{listener_pid}/stat\",1L)),error=function(e)\"\"),\
-         readLines(\"/proc/loadavg\",1L),readLines(\"/proc/meminfo\",3L))"
+        "c(readLines(\"/proc/loadavg\",1L),readLines(\"/proc/meminfo\",3L),vapply(c({}),function(p)\
+         c(tryCatch(suppressWarnings(readLines(paste0(\"/proc/\",p,\"/stat\"),1L)),error=function(e)\"\"),\"\")[1L],\"\",USE.NAMES=FALSE))",
+        pids.join(",")
     );
     let texts = connection.eval(&code).await?.as_texts();
     let glance = match &texts[..] {
-        [stat, load, memory @ ..] => read_glance(stat, load, memory, Some(listener_start_ticks)),
+        [load, one, two, three, stat, sessions @ ..] => {
+            let memory = [one, two, three].map(String::clone);
+            let found = read_glance(stat, load, &memory, Some(listener_start_ticks));
+            let state = |line: &String| proc_text::stat(line).map_or('X', |process| process.state);
+            found.map(|glance| Glance {
+                sessions: sessions.iter().map(state).collect(),
+                ..glance
+            })
+        }
         _ => None,
     };
     glance.ok_or_else(|| unreadable(connection))
@@ -226,6 +246,7 @@ fn read_glance(line: &str, load: &str, memory: &[String], start: Option<u64>) ->
         load: [loads.next()?, loads.next()?, loads.next()?],
         memory_available: kilobytes("MemAvailable:")?,
         memory_total: kilobytes("MemTotal:")?,
+        sessions: Vec::new(),
     })
 }
 

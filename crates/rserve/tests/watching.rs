@@ -44,7 +44,7 @@ async fn a_watcher_sees_the_listener_stop_and_die_while_sessions_live_on() {
         .unwrap()
         .unwrap();
     let pid = own.listener_pid;
-    let look = watch::glance(&mut watcher, pid, start).await.unwrap();
+    let look = watch::glance(&mut watcher, pid, start, &[]).await.unwrap();
     assert_eq!(look.listener, Listener::Running);
     assert!(
         look.memory_available > 0
@@ -52,7 +52,7 @@ async fn a_watcher_sees_the_listener_stop_and_die_while_sessions_live_on() {
             && look.load[0] >= 0.0
     );
     assert_eq!(
-        watch::glance(&mut watcher, pid, start + 1)
+        watch::glance(&mut watcher, pid, start + 1, &[])
             .await
             .unwrap()
             .listener,
@@ -94,12 +94,54 @@ async fn a_watcher_sees_the_listener_stop_and_die_while_sessions_live_on() {
 
 async fn until(watcher: &mut Connection, pid: u32, start: u64, wanted: Listener) {
     for _ in 0..1000 {
-        if watch::glance(watcher, pid, start).await.unwrap().listener == wanted {
+        let look = watch::glance(watcher, pid, start, &[]).await.unwrap();
+        if look.listener == wanted {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     panic!("the listener was never {wanted:?}");
+}
+
+#[tokio::test]
+async fn a_watcher_sees_sessions_that_are_stopped_or_gone() {
+    let node = Node::start("").await;
+    let (mut watcher, own) = session(&node, &marker("east", 7)).await;
+    let (mut c, other) = session(&node, &marker("east", 7)).await;
+    let (pid, none) = (other.pid, 4_194_305);
+    let mut states = async |wanted: [char; 3]| {
+        let asked = [pid, none, own.pid];
+        for _ in 0..1000 {
+            let look = watch::glance(&mut watcher, own.listener_pid, 0, &asked);
+            let look = look.await.unwrap();
+            assert_eq!(look.sessions.len(), 3);
+            if look.sessions == wanted {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("the sessions were never {wanted:?}");
+    };
+    let signal = |what: &str| {
+        let sent = std::process::Command::new("kill")
+            .args([what, &pid.to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+    };
+    // The watcher itself runs while it looks.
+    states(['S', 'X', 'R']).await;
+    signal("-STOP");
+    states(['T', 'X', 'R']).await;
+    signal("-CONT");
+    states(['S', 'X', 'R']).await;
+    assert_eq!(
+        run::run(&mut c, &code("1"), |_| {}).await.unwrap().printed,
+        "[1] 1\n"
+    );
+    // More than one look takes in are not asked for.
+    let many = vec![pid; watch::SESSIONS_AT_ONCE + 5];
+    let look = watch::glance(&mut watcher, own.listener_pid, 0, &many);
+    assert_eq!(look.await.unwrap().sessions.len(), watch::SESSIONS_AT_ONCE);
 }
 
 #[tokio::test]

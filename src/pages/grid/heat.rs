@@ -8,9 +8,10 @@ use gridhelm_api::node::SlotState;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
-use super::heat_plan::{CELL, Item, PITCH, Part, Plan, Spot, Step, by_node, label, numbered, plan};
+use super::heat_plan::{
+    Bands, CELL, Item, PITCH, Part, Plan, Spot, Step, banded, by_node, label, numbered, plan,
+};
 use super::select::{Grid, Line};
-use super::slot_card::slot_card;
 use crate::deployment::{SLOT_STATES, slot_glyph};
 use crate::ui::format::count;
 use crate::ui::{Choice, Segment, glyph, use_clock};
@@ -38,7 +39,8 @@ struct Heat {
 /// The panel with the map, its legend, and the chosen slot.
 pub(crate) fn heat_panel(grid: Grid) -> AnyView {
     let width = RwSignal::new(600.0);
-    let sets = Memo::new(move |_| sets(grid));
+    let bands = Memo::new(move |_| grid.view.with(|view| Bands::parse(view.by.as_deref())));
+    let sets = Memo::new(move |_| sets(grid, bands.get()));
     let by_node = Memo::new(move |_| {
         let zoom = grid.view.with(|view| view.zoom.clone());
         sets.with(|sets| by_node(sets, zoom.as_deref()))
@@ -50,7 +52,15 @@ pub(crate) fn heat_panel(grid: Grid) -> AnyView {
         grid,
         plan,
         chosen,
-        present: Memo::new(move |_| chosen.get().or_else(|| cursor.get())),
+        present: Memo::new(move |_| {
+            // Where the keys are may not be there any more.
+            let at = || {
+                cursor
+                    .get()
+                    .filter(|at| plan.with(|plan| plan.place(*at).is_some()))
+            };
+            chosen.get().or_else(at)
+        }),
         cursor,
         focus: RwSignal::new(false),
     };
@@ -68,27 +78,37 @@ pub(crate) fn heat_panel(grid: Grid) -> AnyView {
         })
     };
     let none = Memo::new(move |_| plan.with(|plan| plan.rows.is_empty()));
-    let slot = Memo::new(move |_| {
-        let number = grid.view.with(|view| view.slot.clone())?;
-        number.parse::<usize>().ok().filter(|number| *number > 0)
-    });
+    let slot = Memo::new(move |_| grid.slot().is_some());
     view! {
         <section class="panel heat-panel" aria-labelledby="h-heat" hidden=move || none.get()>
             <header class="panel-head">
                 <h2 id="h-heat">"Slots"</h2>
                 {legend(grid)}
-                <div class="end">{zoom(grid, by_node)}<button type="button" class="link" aria-pressed=move || if as_table.get() { "true" } else { "false" } on:click=turn>"As table"</button></div>
+                <div class="end">{group_by(grid, bands)}{zoom(grid, by_node)}<button type="button" class="link" aria-pressed=move || if as_table.get() { "true" } else { "false" } on:click=turn>"As table"</button></div>
             </header>
             <div class="heat">
                 <div class="heat-map">
                     {move || (!as_table.get()).then(|| canvas(heat, width))}
                     {twin(heat, as_table)}
                 </div>
-                {move || slot.get().map(|number| slot_card(grid, number))}
+                {move || slot.get().then(|| view! { <div class="slotcard">{super::beside(crate::app::lazy::Part::SlotCard)}</div> })}
             </div>
         </section>
     }
     .into_any()
+}
+
+/// By what the nodes of a group stand together.
+fn group_by(grid: Grid, bands: Memo<Bands>) -> AnyView {
+    let option = |(own, key, word): (Bands, &'static str, &'static str)| {
+        view! { <option value=key selected=move || bands.get() == own>{word}</option> }.into_any()
+    };
+    let pick = move |event| {
+        let by = event_target_value(&event);
+        grid.replace(|view| view.by = Some(by).filter(|by| Bands::parse(Some(by)) != Bands::None));
+    };
+    view! { <label>"Group by "<select class="select" aria-label="Group by" on:change=pick>{Bands::ALL.map(option).collect_view()}</select></label> }
+        .into_any()
 }
 
 /// What the map has a cell for.
@@ -119,8 +139,8 @@ fn legend(grid: Grid) -> AnyView {
     view! { <div class="legend">{SLOT_STATES.map(entry).collect_view()}</div> }.into_any()
 }
 
-/// The nodes of the table, group by group: changes only when nodes, their order or their number of slots do.
-fn sets(grid: Grid) -> Vec<Part> {
+/// The nodes of the table, group by group and band by band: changes only when nodes, their order, their number of slots or their bands do.
+fn sets(grid: Grid, bands: Bands) -> Vec<Part> {
     let mut sets: Vec<Part> = Vec::new();
     for group in grid.groups() {
         group.shape.track();
@@ -130,6 +150,7 @@ fn sets(grid: Grid) -> Vec<Part> {
             Line::Head(group) => sets.push(Part {
                 group: *group,
                 name: grid.deployment.groups[*group].name.clone(),
+                band: String::new(),
                 items: Vec::new(),
             }),
             Line::Node(group, name) => {
@@ -146,7 +167,17 @@ fn sets(grid: Grid) -> Vec<Part> {
             }
         }
     }
-    sets
+    if bands == Bands::None {
+        return sets;
+    }
+    for group in grid.groups() {
+        group.nodes.track_all();
+    }
+    banded(sets, |group, name| {
+        let node = grid.deployment.groups[group].nodes.find(name);
+        node.map(|node| node.with_untracked(|node| bands.of(node)))
+            .unwrap_or_default()
+    })
 }
 
 /// The slot that the address names; where cells are nodes, that node. Tracks.
@@ -389,7 +420,14 @@ fn twin_row(heat: Heat, group: usize, name: &str) -> AnyView {
         };
         slots.get().into_iter().enumerate().map(cell).collect_view()
     };
-    view! { <tr><th scope="row">{text}</th>{cells}</tr> }.into_any()
+    let band = move || {
+        let (block, _) = row.get()?;
+        let band = heat
+            .plan
+            .with(|plan| plan.blocks.get(block).map(|of| of.set.band.clone()))?;
+        (!band.is_empty()).then(|| view! { <span class="ink2">", "{band}</span> })
+    };
+    view! { <tr><th scope="row">{text}{band}</th>{cells}</tr> }.into_any()
 }
 
 /// What the painter writes: kept here so that the drawing and the twin agree.
@@ -401,11 +439,11 @@ pub(super) fn row_label(plan: &Plan, block: usize, item: usize) -> String {
 /// The numbers over the columns: what and where.
 #[allow(clippy::cast_precision_loss)] // pixels
 pub(super) fn column_numbers(plan: &Plan, block: usize) -> impl Iterator<Item = (String, f64)> {
-    let (cells, columns) = (plan.blocks[block].cells, plan.blocks[block].columns);
-    numbered(if plan.nodes { 0 } else { columns }).map(move |column| {
-        (
-            column.to_string(),
-            cells + (column - 1) as f64 * PITCH + CELL / 2.0,
-        )
-    })
+    let of = &plan.blocks[block];
+    let (cells, free) = (of.cells, of.x + of.set.head_width());
+    let numbers = numbered(if plan.nodes { 0 } else { of.columns });
+    let placed = numbers.map(move |column| (column, cells + (column - 1) as f64 * PITCH));
+    // Not over the head.
+    let placed = placed.filter(move |(_, x)| *x >= free);
+    placed.map(|(column, x)| (column.to_string(), x + CELL / 2.0))
 }

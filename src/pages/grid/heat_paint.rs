@@ -120,7 +120,7 @@ pub(crate) fn paint(
         brush.set_text_align("left");
         brush.set_font(&format!("600 12px {}", ink.get("--font-ui")));
         brush.set_fill_style_str(ink.get("--ink"));
-        let _ = brush.fill_text(&block.set.name, block.x, block.y + 12.0);
+        let _ = brush.fill_text(&block.set.head(), block.x, block.y + 12.0);
         brush.set_font(&format!("11px {}", ink.get("--font-ui")));
         brush.set_fill_style_str(ink.get("--ink-3"));
         brush.set_text_align("center");

@@ -1,8 +1,10 @@
 //! Where each slot lies in the heat map. Pure: the drawing, the pointer and the keys all ask the same plan.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-use gridhelm_api::node::SlotState;
+use gridhelm_api::node::{Health, Node, OperatingType, SlotState};
 
 /// A cell's side, and the way from one to the next.
 pub(crate) const CELL: f64 = 15.0;
@@ -16,6 +18,8 @@ pub(crate) const HEAD: f64 = 21.0;
 const LETTER: f64 = 6.7;
 /// The longest name that is written, letters.
 pub(crate) const LETTERS: usize = 12;
+/// The longest head of a block that is written, letters.
+const HEAD_LETTERS: usize = 28;
 /// Room between two groups side by side.
 const GAP: f64 = 22.0;
 
@@ -35,8 +39,110 @@ pub(crate) struct Part {
     pub(crate) group: usize,
     /// Its name.
     pub(crate) name: String,
+    /// What its nodes have in common, where the nodes of a group stand in bands; empty where they do not.
+    pub(crate) band: String,
     /// Its nodes, in the order of the table.
     pub(crate) items: Vec<Item>,
+}
+
+impl Part {
+    /// What stands over it: the group, and the band.
+    pub(crate) fn head(&self) -> String {
+        let mut head = self.name.clone();
+        if !self.band.is_empty() {
+            head.push_str(" \u{b7} ");
+            head.push_str(&self.band);
+        }
+        cut(&head, HEAD_LETTERS)
+    }
+
+    /// The room that its head takes, pixels.
+    pub(crate) fn head_width(&self) -> f64 {
+        (self.head().chars().count() as f64 * LETTER).ceil()
+    }
+}
+
+/// By what the nodes of a group stand together in the map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Bands {
+    /// By nothing: in the order of the table.
+    #[default]
+    None,
+    /// By their labels, by which tasks choose among nodes.
+    Cluster,
+    /// By the kinds of task that they take.
+    Type,
+    /// By what the active server sees of them, the worst first.
+    Health,
+}
+
+/// A band's place among the others, and what it is called.
+pub(crate) type Band = (u8, Cow<'static, str>);
+
+impl Bands {
+    /// All, with their names in the address and their words.
+    pub(crate) const ALL: [(Self, &'static str, &'static str); 4] = [
+        (Self::None, "none", "none"),
+        (Self::Cluster, "cluster", "cluster (labels)"),
+        (Self::Type, "type", "type"),
+        (Self::Health, "health", "health"),
+    ];
+
+    /// Reads the parameter of the address.
+    pub(crate) fn parse(text: Option<&str>) -> Self {
+        let mut all = Self::ALL.into_iter();
+        all.find(|(_, name, _)| Some(*name) == text)
+            .map_or(Self::None, |(bands, ..)| bands)
+    }
+
+    /// The band of a node.
+    pub(crate) fn of(self, node: &Node) -> Band {
+        let word = |place, word: &'static str| (place, Cow::Borrowed(word));
+        match self {
+            Self::None => word(0, ""),
+            Self::Cluster if node.labels.is_empty() => word(1, "no label"),
+            Self::Cluster => {
+                let mut labels = node.labels.clone();
+                crate::ui::order::sort(&mut labels, Ord::cmp);
+                (0, labels.join(", ").into())
+            }
+            Self::Type => match node.operating_type {
+                OperatingType::Mixed => word(0, "mixed"),
+                OperatingType::Authenticated => word(1, "authenticated"),
+                OperatingType::Asynchronous => word(2, "asynchronous"),
+                OperatingType::Anonymous => word(3, "anonymous"),
+            },
+            Self::Health => match node.health {
+                Health::Unreachable => word(0, "unreachable"),
+                Health::Degraded => word(1, "degraded"),
+                Health::Unknown => word(2, "unknown"),
+                Health::Healthy => word(3, "healthy"),
+            },
+        }
+    }
+}
+
+/// The same nodes in bands: group by group, band by band, and in each the order that they had.
+pub(crate) fn banded(sets: Vec<Part>, of: impl Fn(usize, &str) -> Band) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for set in sets {
+        let own = |item: Item| (of(set.group, &item.name), item);
+        let mut items: Vec<(Band, Item)> = set.items.into_iter().map(own).collect();
+        crate::ui::order::sort(&mut items, |(a, _), (b, _)| -> Ordering { a.cmp(b) });
+        let begin = parts.len();
+        for ((_, band), item) in items {
+            match parts[begin..].last_mut() {
+                Some(part) if part.band == band => part.items.push(item),
+                _ => parts.push(Part {
+                    group: set.group,
+                    name: set.name.clone(),
+                    band: band.into_owned(),
+                    items: vec![item],
+                }),
+            }
+        }
+    }
+    parts
 }
 
 /// One row of cells: slots of a node, or nodes.
@@ -54,7 +160,7 @@ pub(crate) struct Row {
     pub(crate) count: usize,
 }
 
-/// One group.
+/// One group, or one band of its nodes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Block {
     /// Left edge.
@@ -91,10 +197,14 @@ pub(crate) fn label(group: &str, name: &str) -> String {
         .and_then(|rest| rest.strip_prefix('-'))
         .filter(|rest| !rest.is_empty())
         .unwrap_or(name);
-    if rest.chars().count() <= LETTERS {
-        rest.to_owned()
+    cut(rest, LETTERS)
+}
+
+fn cut(text: &str, letters: usize) -> String {
+    if text.chars().count() <= letters {
+        text.to_owned()
     } else {
-        rest.chars().take(LETTERS - 1).chain(['…']).collect()
+        text.chars().take(letters - 1).chain(['…']).collect()
     }
 }
 
@@ -156,7 +266,7 @@ pub(crate) fn plan(sets: Vec<Part>, width: f64, nodes: bool) -> Plan {
         } else {
             (letters.max(set.name.chars().count().min(LETTERS)) as f64 * LETTER + 7.0).ceil()
         };
-        let own = names + columns as f64 * PITCH;
+        let own = (names + columns as f64 * PITCH).max(set.head_width());
         if x > 0.0 && x + own > width {
             x = 0.0;
             top = bottom + 8.0;
@@ -244,9 +354,9 @@ pub(crate) enum Step {
     Home,
     /// The node's last slot.
     End,
-    /// The group before.
+    /// The group, or band, before.
     PageUp,
-    /// The next group.
+    /// The next group, or band.
     PageDown,
 }
 
@@ -314,12 +424,12 @@ impl Plan {
 
     /// The block of a node, and where it stands in it; none when it is not in the map.
     pub(crate) fn item(&self, group: usize, name: &str) -> Option<(usize, usize)> {
-        let block = self
-            .blocks
-            .iter()
-            .position(|block| block.set.group == group)?;
-        let items = &self.blocks[block].set.items;
-        Some((block, items.iter().position(|item| &*item.name == name)?))
+        let blocks = self.blocks.iter().enumerate();
+        let mut own = blocks.filter(|(_, block)| block.set.group == group);
+        own.find_map(|(block, of)| {
+            let item = of.set.items.iter().position(|item| &*item.name == name)?;
+            Some((block, item))
+        })
     }
 
     /// The slot of a node; none when it is not in the map or has no such slot.

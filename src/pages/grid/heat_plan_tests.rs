@@ -14,6 +14,7 @@ fn set(group: usize, name: &str, slots: &[usize]) -> Part {
     Part {
         group,
         name: name.to_owned(),
+        band: String::new(),
         items,
     }
 }
@@ -173,6 +174,156 @@ fn many_slots_are_shown_by_node_and_the_worst_of_them_counts() {
     assert_eq!(worst(&[Idle, Busy, Idle, Idle]), Some((Busy, 0.25)));
     assert_eq!(worst(&[Stalled, Lost, Busy, Stalled]), Some((Lost, 0.25)));
     assert_eq!(worst(&[Idle, Idle]), Some((Idle, 1.0)));
+}
+
+/// Nodes of two groups in bands by the last letter of their name.
+fn bands() -> Plan {
+    let sets = vec![set(0, "east", &[12, 40, 3, 5]), set(1, "west", &[4, 4])];
+    let parts = banded(sets, |_, name| match name.as_bytes().last() {
+        Some(b'2' | b'4') => (0, "even".into()),
+        _ => (1, "odd".into()),
+    });
+    plan(parts, 900.0, false)
+}
+
+fn names(plan: &Plan) -> Vec<(String, Vec<&str>)> {
+    let of = |block: &'_ Block| block.set.head();
+    let blocks = plan.blocks.iter();
+    blocks
+        .map(|block| {
+            (
+                of(block),
+                block.set.items.iter().map(|i| &*i.name).collect(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn bands_stand_within_their_group_in_the_order_of_the_table() {
+    let plan = bands();
+    let wanted: [(&str, &[&str]); 4] = [
+        ("east \u{b7} even", &["east-r02", "east-r04"]),
+        ("east \u{b7} odd", &["east-r01", "east-r03"]),
+        ("west \u{b7} even", &["west-r02"]),
+        ("west \u{b7} odd", &["west-r01"]),
+    ];
+    let wanted = wanted.map(|(head, nodes)| (head.to_owned(), nodes.to_vec()));
+    assert_eq!(names(&plan), wanted);
+    // Every node is found where it is, whatever band its group begins with.
+    for (group, name, at) in [
+        (0, "east-r03", (1, 1)),
+        (0, "east-r02", (0, 0)),
+        (1, "west-r01", (3, 0)),
+    ] {
+        assert_eq!(plan.item(group, name), Some(at), "{name}");
+    }
+    assert_eq!(plan.item(1, "east-r03"), None);
+}
+
+#[test]
+fn keys_lead_from_band_to_band_and_never_leave_the_map() {
+    let plan = bands();
+    let first = Spot {
+        block: 0,
+        item: 0,
+        slot: 0,
+    };
+    let mut spot = first;
+    for block in 1..4 {
+        spot = plan.step(spot, Step::PageDown);
+        assert_eq!(spot, Spot { block, ..first });
+    }
+    assert_eq!(plan.step(spot, Step::PageDown), spot);
+    assert_eq!(plan.step(spot, Step::PageUp).block, 2);
+    let all = [
+        Step::Left,
+        Step::Right,
+        Step::Up,
+        Step::Down,
+        Step::Home,
+        Step::End,
+        Step::PageUp,
+        Step::PageDown,
+    ];
+    for round in 0..400 {
+        spot = plan.step(spot, all[(round * 5 + round / 3) % all.len()]);
+        let (x, y) = plan.place(spot).unwrap();
+        assert_eq!(plan.hit(x + 1.0, y + 1.0), Some(spot), "after {round}");
+    }
+}
+
+#[test]
+fn heads_of_bands_do_not_run_into_each_other() {
+    let long = |_: usize, name: &str| (0, format!("band of {name} with a long name").into());
+    for nodes in [false, true] {
+        let plan = plan(
+            banded(vec![set(0, "east", &[1, 1, 1])], long),
+            2_000.0,
+            nodes,
+        );
+        assert_eq!(plan.blocks.len(), 3);
+        for pair in plan.blocks.windows(2) {
+            assert!(pair[0].x + pair[0].set.head_width() < pair[1].x);
+            assert_eq!(pair[0].set.head().chars().count(), HEAD_LETTERS);
+        }
+    }
+}
+
+#[test]
+fn a_node_is_in_the_band_of_what_it_is() {
+    let mut node = crate::pages::grid::sample::node("r1");
+    let word = |by: Bands, node: &Node| by.of(node).1.into_owned();
+    assert_eq!(word(Bands::Cluster, &node), "no label");
+    node.labels = vec!["gpu".to_owned(), "big".to_owned()];
+    assert_eq!(word(Bands::Cluster, &node), "big, gpu");
+    assert!(Bands::Cluster.of(&node) < Bands::Cluster.of(&crate::pages::grid::sample::node("r2")));
+    assert_eq!(word(Bands::None, &node), "");
+    node.health = Health::Unreachable;
+    let lost = Bands::Health.of(&node);
+    node.health = Health::Healthy;
+    assert!(lost < Bands::Health.of(&node), "the worst first");
+    node.operating_type = OperatingType::Asynchronous;
+    assert_eq!(word(Bands::Type, &node), "asynchronous");
+    for (bands, name, _) in Bands::ALL {
+        assert_eq!(Bands::parse(Some(name)), bands);
+    }
+    assert_eq!(
+        (Bands::parse(None), Bands::parse(Some("x"))),
+        (Bands::None, Bands::None)
+    );
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever the bands: every node is in the map once, in its group, and in the order of the table within its band.
+        #[test]
+        fn no_node_is_lost_in_bands(of in prop::collection::vec((0_u8..4, 0_usize..40), 0..30), nodes: bool, width in 20.0..2_000.0) {
+            let slots: Vec<usize> = of.iter().map(|(_, slots)| *slots).collect();
+            let sets = vec![set(0, "east", &slots), set(3, "west", &slots)];
+            let place = |name: &str| name[name.len() - 2..].parse::<usize>().unwrap() - 1;
+            let parts = banded(sets.clone(), |_, name| (of[place(name)].0, of[place(name)].0.to_string().into()));
+            for part in &parts {
+                let places: Vec<usize> = part.items.iter().map(|item| place(&item.name)).collect();
+                prop_assert!(places.is_sorted());
+                prop_assert!(places.iter().all(|at| of[*at].0.to_string() == part.band));
+            }
+            let plan = plan(parts, width, nodes);
+            for set in &sets {
+                for (at, item) in set.items.iter().enumerate() {
+                    let (block, index) = plan.item(set.group, &item.name).unwrap();
+                    prop_assert_eq!(&plan.blocks[block].set.items[index], item);
+                    prop_assert_eq!(plan.find(set.group, &item.name, 0).is_some(), of[at].1 > 0);
+                }
+            }
+            let all: usize = plan.blocks.iter().map(|block| block.set.items.len()).sum();
+            prop_assert_eq!(all, 2 * of.len());
+        }
+    }
 }
 
 #[test]

@@ -94,20 +94,30 @@ pub fn Page() -> AnyView {
 
 /// Where the details of the chosen node stand; their code may have to come first.
 fn details_frame() -> AnyView {
+    let content = beside(Part::NodeDetails);
+    view! { <aside class="panel detail" aria-label="Node details" tabindex="0">{content}</aside> }
+        .into_any()
+}
+
+/// A part that stands beside others on the page.
+fn beside(part: Part) -> AnyView {
     fn coming(_: Part) -> AnyView {
         view! { <Skeleton/> }.into_any()
     }
     fn missing(_: Part, fault: AnyView) -> AnyView {
         view! { <div class="pad">{fault}</div> }.into_any()
     }
-    let content = untrack(|| lazy::lazy(Part::NodeDetails, coming, missing));
-    view! { <aside class="panel detail" aria-label="Node details" tabindex="0">{content}</aside> }
-        .into_any()
+    untrack(|| lazy::lazy(part, coming, missing))
 }
 
 /// The details of the chosen node.
 pub(crate) fn node_details() -> AnyView {
     details::details(expect_context::<Grid>())
+}
+
+/// The card of the chosen slot.
+pub(crate) fn chosen_slot() -> AnyView {
+    slot_card::slot_card(expect_context::<Grid>())
 }
 
 /// What is done with several nodes, and what was: the drawer that the address names.

@@ -186,6 +186,12 @@ impl Grid {
         Some((group, node))
     }
 
+    /// The chosen slot, from 1. Tracks it.
+    pub(crate) fn slot(self) -> Option<usize> {
+        let number = self.view.with(|view| view.slot.clone())?;
+        number.parse().ok().filter(|number| *number > 0)
+    }
+
     /// The chosen node as it is now. Tracks the choice and the node.
     pub(crate) fn chosen(self) -> Option<(usize, Arc<Node>)> {
         let (group, name) = self.chosen_name()?;

@@ -2,21 +2,25 @@
 
 use crate::reactive::{Callback, Memo, Signal};
 use crate::ui::view;
+use gridhelm_api::Millis;
 use gridhelm_api::account::Role;
+use gridhelm_api::node::{SlotStall, StallKind};
 use leptos::prelude::*;
 
 use super::select::Grid;
 use crate::app::route::TasksView;
 use crate::app::{Route, use_router};
 use crate::deployment::slot_glyph;
+use crate::ui::format::count;
 use crate::ui::page::facts;
 use crate::ui::{Button, Weight, ago, state, time_of_day};
 
-/// The card of slot `number`, from 1, of the chosen node.
-pub(crate) fn slot_card(grid: Grid, number: usize) -> AnyView {
+/// The card of the chosen slot.
+pub(crate) fn slot_card(grid: Grid) -> AnyView {
+    let number = Memo::new(move |_| grid.slot().unwrap_or(0));
     let chosen = Memo::new(move |_| {
         let (_, node) = grid.chosen()?;
-        let slot = node.slots.get(number.checked_sub(1)?)?.clone();
+        let slot = node.slots.get(number.get().checked_sub(1)?)?.clone();
         Some((node.name.clone(), slot))
     });
     let router = use_router();
@@ -31,11 +35,16 @@ pub(crate) fn slot_card(grid: Grid, number: usize) -> AnyView {
     });
     let end = Callback::new(move |()| grid.go(|view| view.panel = Some("end".to_owned())));
     let view = move || {
+        let number = number.get();
         let Some((node, slot)) = chosen.get() else {
             return view! { <h3>"Slot "{number}</h3><p class="ink2">"There is no such slot any more."</p> }.into_any();
         };
         let shape = slot_glyph(slot.state);
         let mut rows: Vec<(&'static str, AnyView)> = Vec::new();
+        if let Some(stall) = &slot.stall {
+            let told = evidence(stall, time_of_day).into_iter();
+            rows.extend(told.map(|(name, text)| (name, text.into_any())));
+        }
         if let Some(holder) = slot.held_by {
             rows.push(("Held by", holder.into_any()));
         }
@@ -66,5 +75,51 @@ pub(crate) fn slot_card(grid: Grid, number: usize) -> AnyView {
     let action = move || {
         (!idle.get()).then(|| view! { <Button small=true weight=Weight::Danger off=off on_click=end>"End session…"</Button> })
     };
-    view! { <div class="slotcard"><div aria-live="polite">{view}</div>{action}</div> }.into_any()
+    view! { <div aria-live="polite">{view}</div>{action} }.into_any()
+}
+
+/// What is known of a slot that is stalled: what was seen, how often, and when the session was last seen well.
+fn evidence(stall: &SlotStall, at: fn(Millis) -> String) -> Vec<(&'static str, String)> {
+    let mut rows = vec![("Why", stall.what.clone())];
+    if stall.kind == StallKind::Stopping {
+        return rows;
+    }
+    rows.push((
+        "Looks",
+        format!(
+            "{} in a row, {} to {}",
+            count(stall.tries.into()),
+            at(stall.since),
+            at(stall.looked_at)
+        ),
+    ));
+    let good = stall.last_good.map_or_else(|| "never".to_owned(), at);
+    rows.push(("Last seen well", good));
+    rows
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stalled_slot_tells_what_was_seen_how_often_and_when() {
+        let stall = SlotStall {
+            kind: StallKind::Stopped,
+            what: "its process is stopped".to_owned(),
+            tries: 1_204,
+            since: 5,
+            ..SlotStall::default()
+        };
+        let at = |at: Millis| format!("at {at}");
+        let rows = evidence(&stall, at);
+        assert_eq!(rows[0], ("Why", "its process is stopped".to_owned()));
+        assert_eq!(rows[1].1, "1,204 in a row, at 5 to at 0");
+        assert_eq!(rows[2], ("Last seen well", "never".to_owned()));
+        let stopping = SlotStall {
+            kind: StallKind::Stopping,
+            ..stall
+        };
+        assert_eq!(evidence(&stopping, at).len(), 1, "nobody looked");
+    }
 }

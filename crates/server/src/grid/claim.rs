@@ -300,9 +300,9 @@ impl Claim {
         intent_words(&self.cell.stored())
     }
 
-    /// The task is being stopped.
-    pub(crate) fn stalled(&self) {
-        self.cell.lock().slots.stall(self.slot, clock::now());
+    /// The task is being stopped, for this reason.
+    pub(crate) fn stalled(&self, why: &str) {
+        self.cell.lock().slots.stall(self.slot, why, clock::now());
         self.grid.publish_soon(&self.cell);
     }
 

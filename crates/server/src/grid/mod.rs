@@ -15,6 +15,7 @@ mod measures;
 mod monitor;
 mod pace;
 pub mod packages;
+pub mod pulse;
 mod reach;
 mod reclaim;
 mod record;
@@ -24,6 +25,7 @@ pub mod sessions;
 mod shown;
 mod sight;
 pub mod slots;
+mod stalls;
 
 pub(crate) use claim::Opened;
 pub use claim::{Claim, Need};

@@ -2,7 +2,7 @@
 
 use super::cell::Cell;
 use super::health::Sign;
-use super::session::{Marker, Watch};
+use super::session::{LOOKED_AT_ONCE, Marker, Watch};
 use super::{Duty, Grid, ahead, pace, packages, reclaim};
 use crate::clock;
 use gridhelm_api::node::Health;
@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Between two looks of the watch.
 const LOOK: Duration = Duration::from_millis(200);
+/// Each so many looks take in the sessions' processes: once a second.
+const SESSIONS_EVERY: u32 = 5;
 /// A look that takes longer has failed.
 const LOOK_LIMIT: Duration = Duration::from_secs(1);
 /// Between two heartbeats of a node that answers.
@@ -161,9 +163,9 @@ impl Minder {
                 }
                 Ok(Err(error)) => {
                     tracing::debug!(node = node.name, %error, "no watch");
-                    self.see(Sign::WatchLost);
+                    self.blind(error.brief());
                 }
-                Err(_) => self.see(Sign::WatchLost),
+                Err(_) => self.blind(&format!("no answer within {} s", LIMIT.as_secs())),
             }
             if !self.pause(WATCH_AGAIN).await {
                 return;
@@ -175,13 +177,22 @@ impl Minder {
     async fn look(&self, watch: &mut dyn Watch) {
         let mut ticks = tokio::time::interval_at(pace::after(Duration::ZERO), LOOK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let (mut looks, mut from) = (0_u32, 0);
         loop {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            match timeout(LOOK_LIMIT, watch.look()).await {
+            looks = looks.wrapping_add(1);
+            let sessions = if looks.is_multiple_of(SESSIONS_EVERY) {
+                let (pids, next) = self.cell.lock().slots.to_look_at(from, LOOKED_AT_ONCE);
+                from = next;
+                pids
+            } else {
+                Vec::new()
+            };
+            match timeout(LOOK_LIMIT, watch.look(&sessions)).await {
                 Ok(Ok(sight)) => {
                     {
                         // Published with the next heartbeat: nobody needs them five times a second.
@@ -190,12 +201,28 @@ impl Minder {
                         state.load = sight.load.zip(cores).map(|(load, n)| load / f64::from(n));
                         state.memory_used = sight.memory_used.or(state.memory_used);
                     }
+                    if !sight.sessions.is_empty() && !self.stop.is_cancelled() {
+                        self.grid
+                            .see_sessions(&self.duty, &self.cell, &sight.sessions);
+                    }
                     if let Err(reason) = sight.listener {
                         return self.see(Sign::ListenerDown { reason });
                     }
                 }
-                Ok(Err(_)) | Err(_) => return self.see(Sign::WatchLost),
+                Ok(Err(error)) => return self.blind(error.brief()),
+                Err(_) => {
+                    let limit = LOOK_LIMIT.as_secs();
+                    return self.blind(&format!("no answer within {limit} s"));
+                }
             }
+        }
+    }
+
+    /// The watch saw nothing, for this reason.
+    fn blind(&self, why: &str) {
+        self.see(Sign::WatchLost);
+        if !self.stop.is_cancelled() {
+            self.grid.see_nothing(&self.duty, &self.cell, why);
         }
     }
 

@@ -2,6 +2,7 @@
 //! node that keeps sessions alive over a server's death is to be another.
 
 use super::packages::Inventory;
+use super::pulse::Look;
 use crate::store::{SessionRow, StoredNode};
 use async_trait::async_trait;
 use gridhelm_api::node::{NodeFacts, NodeTest};
@@ -84,6 +85,9 @@ pub trait Session: Send + Sync {
     async fn end(self: Box<Self>) -> bool;
 }
 
+/// How many sessions one look of a watch can take in.
+pub const LOOKED_AT_ONCE: usize = gridhelm_rserve::watch::SESSIONS_AT_ONCE;
+
 /// What a watch saw of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sight {
@@ -93,13 +97,15 @@ pub struct Sight {
     pub load: Option<f64>,
     /// Share of memory in use, 0 to 1.
     pub memory_used: Option<f64>,
+    /// The sessions that were asked for, as far as they were looked at.
+    pub sessions: Vec<(i64, Look)>,
 }
 
 /// A held session that watches its node's listener.
 #[async_trait]
 pub trait Watch: Send {
-    /// One look; about 0.1 ms, no fork.
-    async fn look(&mut self) -> Result<Sight, SessionError>;
+    /// One look; about 0.1 ms, no fork. The processes of these sessions are looked at, too: the first [`LOOKED_AT_ONCE`] of them.
+    async fn look(&mut self, sessions: &[i64]) -> Result<Sight, SessionError>;
 
     /// Ends the watch's session and removes its work directory.
     async fn end(self: Box<Self>);

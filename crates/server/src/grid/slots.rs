@@ -1,7 +1,10 @@
 //! A node's slots: what holds each, and what is shown of it. A function of values.
 
+mod kept;
+
+use super::pulse::{Look, Pulse};
 use gridhelm_api::Millis;
-use gridhelm_api::node::{Intent, Slot, SlotState};
+use gridhelm_api::node::{Intent, Slot, SlotStall, SlotState, StallKind};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -24,14 +27,44 @@ enum Hold {
     },
     /// A task.
     Busy { task: String, pid: Option<i64> },
-    /// A task whose deadline has passed; it is being stopped.
-    Stalled { task: String, pid: Option<i64> },
+    /// A task that is being stopped: its deadline has passed, or someone wanted that.
+    Stalled {
+        task: String,
+        pid: Option<i64>,
+        why: SlotStall,
+    },
     /// A session that must be ended before the slot is free.
     Doomed {
         session: String,
         by: String,
         pid: i64,
     },
+}
+
+impl Hold {
+    /// The process of a session that a task has or will get.
+    const fn session(&self) -> Option<i64> {
+        match self {
+            Self::Ready { pid } | Self::Kept { pid, .. } => Some(*pid),
+            Self::Busy { pid, .. } | Self::Stalled { pid, .. } => *pid,
+            Self::Free | Self::Opening | Self::Doomed { .. } => None,
+        }
+    }
+}
+
+/// A session that cannot work any more, or can again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// Its slot.
+    pub index: usize,
+    /// Its process.
+    pub pid: i64,
+    /// The task in it; none where it was only opened ahead.
+    pub task: Option<String>,
+    /// Why it cannot work; none when it can again.
+    pub stall: Option<SlotStall>,
+    /// How long it could not, milliseconds; 0 when that begins.
+    pub lasted: Millis,
 }
 
 /// What applies to all slots of a node.
@@ -46,8 +79,40 @@ pub struct Condition {
 #[derive(Debug, Clone)]
 struct Entry {
     hold: Hold,
+    /// What looks at its session saw.
+    pulse: Pulse,
     shown: SlotState,
     since: Millis,
+}
+
+impl Entry {
+    /// Whether it has a session opened ahead that can take a task.
+    fn is_ready(&self) -> bool {
+        matches!(self.hold, Hold::Ready { .. }) && !self.is_silent()
+    }
+
+    /// Whether it has nothing, or a session that is kept and gives way to whoever needs the slot.
+    fn is_free(&self) -> bool {
+        let kept = matches!(self.hold, Hold::Kept { .. }) && !self.is_silent();
+        kept || self.hold == Hold::Free
+    }
+
+    fn is_silent(&self) -> bool {
+        self.pulse.stall().is_some()
+    }
+
+    fn stall(&self) -> Option<SlotStall> {
+        let seen = self.pulse.stall();
+        match (&self.hold, seen) {
+            (Hold::Stalled { why, .. }, None) => Some(why.clone()),
+            // What was seen explains why stopping takes long.
+            (Hold::Stalled { why, .. }, Some(seen)) => Some(SlotStall {
+                what: [why.what.as_str(), "; ", &seen.what].concat(),
+                ..seen.clone()
+            }),
+            (_, seen) => seen.cloned(),
+        }
+    }
 }
 
 /// The slots of one node. Slots are counted from 0 here, from 1 on screens.
@@ -76,6 +141,7 @@ impl SlotTable {
         while self.entries.len() < self.limit {
             self.entries.push(Entry {
                 hold: Hold::Free,
+                pulse: Pulse::default(),
                 shown: SlotState::Idle,
                 since: now,
             });
@@ -99,11 +165,12 @@ impl SlotTable {
         if !self.open_for_work() {
             return (0, 0);
         }
-        self.within().fold((0, 0), |(all, ready), e| match e.hold {
-            // One that is kept gives way to whoever needs its slot.
-            Hold::Free | Hold::Kept { .. } => (all + 1, ready),
-            Hold::Ready { .. } => (all + 1, ready + 1),
-            _ => (all, ready),
+        self.within().fold((0, 0), |(all, ready), e| {
+            if e.is_ready() {
+                (all + 1, ready + 1)
+            } else {
+                (all + usize::from(e.is_free()), ready)
+            }
         })
     }
 
@@ -150,62 +217,6 @@ impl SlotTable {
         u32::try_from(zombies).unwrap_or(u32::MAX)
     }
 
-    /// Whether a session is kept for the next task of this account.
-    pub fn keeps_for(&self, user: &str) -> bool {
-        self.open_for_work() && self.within().any(|e| is_kept_for(e, user))
-    }
-
-    /// Takes the slot of a session that is kept for the next task of this account; how many tasks that session ran.
-    pub fn claim_kept(&mut self, task: &str, user: &str, now: Millis) -> Option<(usize, u32)> {
-        if !self.open_for_work() {
-            return None;
-        }
-        let index = self.within().position(|e| is_kept_for(e, user))?;
-        let Hold::Kept { pid, tasks, .. } = self.entries[index].hold else {
-            return None;
-        };
-        let (task, pid) = (task.to_owned(), Some(pid));
-        self.put(index, Hold::Busy { task, pid }, now);
-        Some((index, tasks))
-    }
-
-    /// Keeps the session of a task that ended, the `tasks`-th it ran, for the next one of this account. `false`: the
-    /// slot is not wanted any more.
-    pub fn keep(
-        &mut self,
-        index: usize,
-        pid: i64,
-        user: &Arc<str>,
-        tasks: u32,
-        until: Millis,
-        now: Millis,
-    ) -> bool {
-        let by_task = matches!(self.hold(index), Some(Hold::Busy { .. }));
-        let wanted = by_task && index < self.limit && self.open_for_work();
-        if wanted {
-            let user = Arc::clone(user);
-            let kept = Hold::Kept {
-                pid,
-                user,
-                tasks,
-                until,
-            };
-            self.put(index, kept, now);
-        }
-        wanted
-    }
-
-    /// Frees the slots of sessions that were kept for long enough.
-    pub fn expire(&mut self, now: Millis) -> Vec<usize> {
-        let over = |e: &Entry| matches!(e.hold, Hold::Kept { until, .. } if until <= now);
-        let indices = self.entries.iter().enumerate();
-        let found: Vec<usize> = indices.filter(|(_, e)| over(e)).map(|(i, _)| i).collect();
-        for index in &found {
-            self.put(*index, Hold::Free, now);
-        }
-        found
-    }
-
     /// Takes a slot for a task: one with a session opened ahead first, and last one whose session is kept for another
     /// account and has to go. Answers the slot and the process of the session opened ahead.
     pub fn claim(&mut self, task: &str, now: Millis) -> Option<(usize, Option<i64>)> {
@@ -213,13 +224,11 @@ impl SlotTable {
             return None;
         }
         let free = |e: &Entry| e.hold == Hold::Free;
-        let ready = |e: &Entry| matches!(e.hold, Hold::Ready { .. });
-        let kept = |e: &Entry| matches!(e.hold, Hold::Kept { .. });
         let index = self
             .within()
-            .position(ready)
+            .position(Entry::is_ready)
             .or_else(|| self.within().position(free))
-            .or_else(|| self.within().position(kept))?;
+            .or_else(|| self.within().position(Entry::is_free))?;
         let pid = match self.entries[index].hold {
             Hold::Ready { pid } => Some(pid),
             _ => None,
@@ -264,12 +273,78 @@ impl SlotTable {
         }
     }
 
-    /// A task's deadline has passed, or someone cancelled it: it is being stopped.
-    pub fn stall(&mut self, index: usize, now: Millis) {
+    /// A task is being stopped, for this reason.
+    pub fn stall(&mut self, index: usize, why: &str, now: Millis) {
         if let Some(Hold::Busy { task, pid }) = self.hold(index) {
             let (task, pid) = (task.clone(), *pid);
-            self.put(index, Hold::Stalled { task, pid }, now);
+            let why = SlotStall {
+                kind: StallKind::Stopping,
+                what: why.to_owned(),
+                since: now,
+                tries: 1,
+                looked_at: now,
+                last_good: None,
+            };
+            self.put(index, Hold::Stalled { task, pid, why }, now);
         }
+    }
+
+    /// Up to so many processes of sessions, from a slot on and round again: what is to be looked at next, and the slot to go on from.
+    pub fn to_look_at(&self, from: usize, most: usize) -> (Vec<i64>, usize) {
+        let count = self.entries.len();
+        let mut next = from;
+        let mut pids = Vec::new();
+        for step in 0..count {
+            if pids.len() >= most {
+                break;
+            }
+            let index = (from + step) % count;
+            next = index + 1;
+            pids.extend(self.entries[index].hold.session());
+        }
+        (pids, next)
+    }
+
+    /// Takes what a look saw of a session's process, if a slot has it still. Answers what turned by that; and whether what is shown did.
+    pub fn look(&mut self, pid: i64, look: &Look, now: Millis) -> (Option<Turn>, bool) {
+        let has = |entry: &Entry| entry.hold.session() == Some(pid);
+        let Some(index) = self.entries.iter().position(has) else {
+            return (None, false);
+        };
+        let entry = &mut self.entries[index];
+        let before = entry.pulse.stall().cloned();
+        if !entry.pulse.look(look, now) {
+            return (None, false);
+        }
+        let stall = entry.pulse.stall().cloned();
+        let turned = before.as_ref().map(|stall| stall.kind) != stall.as_ref().map(|s| s.kind);
+        let turn = turned.then(|| Turn {
+            index,
+            pid,
+            task: match &entry.hold {
+                Hold::Busy { task, .. } | Hold::Stalled { task, .. } => Some(task.clone()),
+                _ => None,
+            },
+            lasted: before.map_or(0, |stall| now.saturating_sub(stall.since)),
+            stall,
+        });
+        self.refresh(now);
+        (turn, true)
+    }
+
+    /// Takes a look that failed: nothing was seen of any session.
+    pub fn look_failed(&mut self, why: &str, now: Millis) -> (Vec<Turn>, bool) {
+        let held = |entry: &Entry| entry.hold.session();
+        let pids: Vec<i64> = self.entries.iter().filter_map(held).collect();
+        let look = Look::Failed(why.to_owned());
+        let mut turns = Vec::new();
+        let mut shown = false;
+        for pid in pids {
+            let (turn, changed) = self.look(pid, &look, now);
+            turns.extend(turn);
+            shown |= changed;
+        }
+        (turns, shown)
     }
 
     /// Lets a slot go that a task, an opening or a session opened ahead holds. A doomed slot stays.
@@ -317,7 +392,7 @@ impl SlotTable {
     pub fn held(&self) -> HashMap<i64, Option<String>> {
         let held = |entry: &Entry| match &entry.hold {
             Hold::Ready { pid } | Hold::Kept { pid, .. } => Some((*pid, None)),
-            Hold::Busy { task, pid } | Hold::Stalled { task, pid } => {
+            Hold::Busy { task, pid } | Hold::Stalled { task, pid, .. } => {
                 Some(((*pid)?, Some(task.clone())))
             }
             Hold::Free | Hold::Opening | Hold::Doomed { .. } => None,
@@ -340,6 +415,9 @@ impl SlotTable {
 
     fn put(&mut self, index: usize, hold: Hold, now: Millis) {
         if let Some(entry) = self.entries.get_mut(index) {
+            if entry.hold.session() != hold.session() {
+                entry.pulse = Pulse::default();
+            }
             entry.hold = hold;
         }
         self.refresh(now);
@@ -353,7 +431,8 @@ impl SlotTable {
         }
         let (limit, condition) = (self.limit, self.condition);
         for (index, entry) in self.entries.iter_mut().enumerate() {
-            let shown = shown(&entry.hold, condition, index >= limit);
+            let silent = entry.is_silent();
+            let shown = shown(&entry.hold, silent, condition, index >= limit);
             if shown != entry.shown {
                 entry.shown = shown;
                 entry.since = now;
@@ -362,11 +441,7 @@ impl SlotTable {
     }
 }
 
-fn is_kept_for(entry: &Entry, user: &str) -> bool {
-    matches!(&entry.hold, Hold::Kept { user: whose, .. } if &**whose == user)
-}
-
-fn shown(hold: &Hold, condition: Condition, surplus: bool) -> SlotState {
+fn shown(hold: &Hold, silent: bool, condition: Condition, surplus: bool) -> SlotState {
     let by_task = matches!(hold, Hold::Busy { .. } | Hold::Stalled { .. });
     if condition.intent == Intent::Disabled && !by_task && !matches!(hold, Hold::Doomed { .. }) {
         return SlotState::Disabled;
@@ -377,6 +452,7 @@ fn shown(hold: &Hold, condition: Condition, surplus: bool) -> SlotState {
     match hold {
         Hold::Doomed { .. } => SlotState::Zombie,
         Hold::Stalled { .. } => SlotState::Stalled,
+        _ if silent => SlotState::Stalled,
         _ if surplus || condition.intent != Intent::Enabled => SlotState::Draining,
         Hold::Busy { .. } => SlotState::Busy,
         Hold::Free | Hold::Opening | Hold::Ready { .. } | Hold::Kept { .. } => SlotState::Idle,
@@ -387,7 +463,9 @@ fn view(entry: &Entry) -> Slot {
     let (task, pid, held_by) = match &entry.hold {
         Hold::Free | Hold::Opening => (None, None, None),
         Hold::Ready { pid } | Hold::Kept { pid, .. } => (None, Some(*pid), None),
-        Hold::Busy { task, pid } | Hold::Stalled { task, pid } => (Some(task.clone()), *pid, None),
+        Hold::Busy { task, pid } | Hold::Stalled { task, pid, .. } => {
+            (Some(task.clone()), *pid, None)
+        }
         Hold::Doomed { by, pid, .. } => (None, Some(*pid), Some(by.clone())),
     };
     Slot {
@@ -396,6 +474,7 @@ fn view(entry: &Entry) -> Slot {
         pid,
         held_by,
         since: entry.since,
+        stall: entry.stall().filter(|_| entry.shown == SlotState::Stalled),
     }
 }
 

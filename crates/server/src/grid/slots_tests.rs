@@ -91,12 +91,76 @@ fn a_doomed_session_holds_its_slot_until_it_is_dead() {
     assert_eq!(states(&table), [SlotState::Idle; 2]);
 }
 
+#[test]
+fn a_slot_whose_session_is_stopped_is_stalled_until_it_goes_on() {
+    let mut table = SlotTable::new(2, OPEN, 0);
+    let (index, _) = table.claim("t-1", 0).unwrap();
+    table.running(index, 77, 1);
+    assert_eq!(table.to_look_at(0, 9), (vec![77], 2));
+    assert_eq!(table.look(77, &Look::Stopped, 10), (None, false));
+    let (turn, shown) = table.look(77, &Look::Stopped, 20);
+    let turn = turn.unwrap();
+    assert_eq!((turn.index, turn.task.as_deref()), (index, Some("t-1")));
+    assert!(shown);
+    let slot = table.view()[index].clone();
+    assert_eq!((slot.state, slot.since), (SlotState::Stalled, 20));
+    assert_eq!(slot.stall, turn.stall);
+    assert_eq!(table.usable(), 2, "the slot holds its task");
+    // Stopping it tells both.
+    table.stall(index, "cancelled", 30);
+    let stall = table.view()[index].stall.clone().unwrap();
+    assert!(
+        stall.what.starts_with("cancelled; its process is stopped"),
+        "{stall:?}"
+    );
+    let (turn, _) = table.look(77, &Look::Fine, 40);
+    let turn = turn.unwrap();
+    assert_eq!((turn.stall, turn.lasted), (None, 30));
+    assert_eq!(
+        table.view()[index].stall.as_ref().map(|s| s.kind),
+        Some(StallKind::Stopping)
+    );
+    table.free(index, 50);
+    assert_eq!(table.look(77, &Look::Stopped, 60), (None, false));
+    assert_eq!(states(&table), [SlotState::Idle; 2]);
+}
+
+#[test]
+fn a_session_opened_ahead_that_is_stopped_takes_no_task() {
+    let mut table = SlotTable::new(1, OPEN, 0);
+    assert_eq!(table.reserve(1), Some(0));
+    assert!(table.ready(0, 77, 2));
+    for now in [3, 4] {
+        table.look(77, &Look::Stopped, now);
+    }
+    assert_eq!(states(&table), [SlotState::Stalled]);
+    assert_eq!((table.available(), table.claim("t-1", 5)), ((0, 0), None));
+    table.look(77, &Look::Fine, 6);
+    assert_eq!(table.claim("t-1", 7), Some((0, Some(77))));
+}
+
+#[test]
+fn all_sessions_have_their_turn_to_be_looked_at() {
+    let mut table = SlotTable::new(5, OPEN, 0);
+    for pid in 10..15 {
+        let (index, _) = table.claim("t", 0).unwrap();
+        table.running(index, pid, 0);
+    }
+    table.free(3, 1);
+    let (first, next) = table.to_look_at(0, 3);
+    let (second, next) = table.to_look_at(next, 3);
+    assert_eq!((first, second), (vec![10, 11, 12], vec![14, 10, 11]));
+    assert_eq!(table.to_look_at(next, 9).0.len(), 4, "none twice");
+    assert_eq!(SlotTable::new(0, OPEN, 0).to_look_at(3, 9), (vec![], 3));
+}
+
 #[derive(Debug, Clone)]
 enum Op {
     Claim,
     Reserve,
     Ready(usize),
     Stall(usize),
+    Look(i64, Look),
     Free(usize),
     Doom(Option<usize>, u8),
     Buried(u8),
@@ -110,11 +174,17 @@ fn any_op() -> impl Strategy<Value = Op> {
         Just(Intent::Draining),
         Just(Intent::Disabled)
     ];
+    let looks = prop_oneof![
+        1 => Just(Look::Fine),
+        3 => Just(Look::Stopped),
+        1 => Just(Look::Failed("silent".to_owned()))
+    ];
     prop_oneof![
         4 => Just(Op::Claim),
         2 => Just(Op::Reserve),
         2 => (0_usize..8).prop_map(Op::Ready),
         1 => (0_usize..8).prop_map(Op::Stall),
+        3 => (prop::sample::select(vec![7_i64, 1]), looks).prop_map(|(pid, look)| Op::Look(pid, look)),
         3 => (0_usize..8).prop_map(Op::Free),
         1 => (prop::option::of(0_usize..8), any::<u8>()).prop_map(|(i, s)| Op::Doom(i, s % 4)),
         1 => any::<u8>().prop_map(|s| Op::Buried(s % 4)),
@@ -141,7 +211,15 @@ proptest! {
                 }
                 Op::Reserve => { table.reserve(now); }
                 Op::Ready(i) => { table.ready(i, 7, now); }
-                Op::Stall(i) => table.stall(i, now),
+                Op::Stall(i) => table.stall(i, "its time is over", now),
+                Op::Look(pid, look) => {
+                    let (turn, changed) = table.look(pid, &look, now);
+                    prop_assert!(changed || turn.is_none());
+                    if let Some(turn) = turn {
+                        prop_assert_eq!(before[turn.index].pid, Some(pid));
+                        prop_assert_eq!(&before[turn.index].task, &turn.task);
+                    }
+                }
                 Op::Free(i) => table.free(i, now),
                 Op::Doom(i, s) => { table.doom(i, &s.to_string(), "x", 1, now); }
                 Op::Buried(s) => table.buried(&s.to_string(), now),
@@ -149,6 +227,8 @@ proptest! {
                 Op::Condition(usable, intent) => table.set_condition(Condition { intent, usable }, now),
             }
             let view = table.view();
+            // What is shown as stalled says why, and nothing else does.
+            prop_assert!(view.iter().all(|s| s.stall.is_some() == (s.state == SlotState::Stalled)));
             prop_assert!(view.len() >= table.limit());
             prop_assert_eq!(table.busy(), view.iter().filter(|s| s.task.is_some()).count());
             let usable = view.iter().take(table.limit()).filter(|s| s.state.is_usable() || s.state == SlotState::Stalled).count();

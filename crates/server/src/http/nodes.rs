@@ -147,6 +147,10 @@ pub(crate) async fn edit(
             "Give at least one field to change.",
         ));
     }
+    let takes_away = patch.slot_limit.is_some() || patch.operating_type.is_some();
+    if takes_away && !patch.override_guard {
+        guarded(&http, &name, Some(&patch)).await?;
+    }
     let event = actor.event(
         Severity::Info,
         Topic::Grid,
@@ -212,7 +216,7 @@ pub(crate) async fn intent(
     let fence = http.app.standing.borrow().fence()?;
     change.reason = change.reason.trim().to_owned();
     if change.intent != Intent::Enabled && !change.override_guard {
-        guarded(&http, &name).await?;
+        guarded(&http, &name, None).await?;
     }
     let (kind, words) = in_words(&change);
     let event = actor.event(Severity::Info, Topic::Grid, kind, &name, words);
@@ -257,20 +261,37 @@ fn in_words(change: &IntentChange) -> (&'static str, String) {
     (kind, format!("{what}: {}", change.reason))
 }
 
-/// Refuses what would leave too little of the grid without this node.
-async fn guarded(http: &Http, name: &str) -> Answer<()> {
+/// Refuses what would leave too little of the grid: this node edited so, or gone.
+async fn guarded(http: &Http, name: &str, edit: Option<&NodePatch>) -> Answer<()> {
     let limits = limits_of(http).await?;
     let nodes = http.app.grid.nodes().await?;
-    let rooms: Vec<Room<'_>> = nodes.iter().map(Room::of).collect();
-    let missing = guard::missing(&rooms, &[name], limits.least_slots);
+    let before: Vec<Room<'_>> = nodes.iter().map(Room::of).collect();
+    let after = match edit {
+        None => guard::without(&before, name),
+        Some(patch) => nodes
+            .iter()
+            .map(|node| {
+                if node.name == name {
+                    Room::edited(node, patch)
+                } else {
+                    Room::of(node)
+                }
+            })
+            .collect(),
+    };
+    let missing = guard::missing(&before, &after, limits.least_slots);
     if missing.is_empty() {
         return Ok(());
     }
     let what: Vec<&str> = missing.iter().map(|e| e.message.as_str()).collect();
+    let when = edit.map_or_else(
+        || format!("Without {name}"),
+        |_| format!("With {name} changed so"),
+    );
     let mut problem = Problem::new(
         Code::GuardRail,
         format!(
-            "Without {name}: {} Enable other nodes first, or override this.",
+            "{when}: {} Enable other nodes first, or override this.",
             what.join(" ")
         ),
     );
@@ -346,7 +367,7 @@ pub(crate) async fn remove(
 ) -> Answer<StatusCode> {
     let fence = http.app.standing.borrow().fence()?;
     if query.override_guard != Some(true) {
-        guarded(&http, &name).await?;
+        guarded(&http, &name, None).await?;
     }
     let event = actor.event(
         Severity::Info,

@@ -198,10 +198,14 @@ impl Tasks {
                 _ = sending.tick() => live.send(&self.hub, false),
             }
         };
-        claim.stalled();
+        let told = outcome::stopped(&stop).message;
+        claim.stalled(
+            told.split_once("; ")
+                .map_or(told.as_str(), |(what, _)| what),
+        );
         let why = match &stop {
             Stop::Timeout(_) => "The time-out has passed; interrupting.\n".to_owned(),
-            _ => format!("{} Interrupting.\n", outcome::stopped(&stop).message),
+            _ => format!("{told} Interrupting.\n"),
         };
         live.say(&self.hub, ConsoleKind::System, &why);
         let node = claim.stored();

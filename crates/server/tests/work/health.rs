@@ -1,9 +1,9 @@
 //! Nodes that go and come back, and what people want of them.
 
-use crate::node::{RNode, free_port, until_gone};
+use crate::node::{RNode, free_port, runs, until_gone};
 use crate::rig::{Rig, database};
 use gridhelm_api::Code;
-use gridhelm_api::node::{Health, Intent, IntentChange, NodePatch, SlotState};
+use gridhelm_api::node::{Health, Intent, IntentChange, NodePatch, SlotState, StallKind};
 use gridhelm_api::switch::Outcome;
 use gridhelm_api::task::TaskState;
 use gridhelm_server::grid::GridOptions;
@@ -145,6 +145,86 @@ async fn a_session_that_died_while_it_was_idle_is_not_used() {
     let task = rig.run("'fine'").await;
     assert_eq!(task.state, TaskState::Succeeded, "{task:?}");
     assert_eq!(task.attempts.len(), 1);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_session_is_shown_with_evidence_until_it_goes_on() {
+    let node = RNode::start("r01").await;
+    let (dir, path) = database();
+    let rig = Rig::with_nodes(&path, "east-1", GridOptions::default(), &[(&node, 2)]).await;
+    let go = dir.path().join("go");
+    let code = format!(
+        "while (!file.exists('{}')) Sys.sleep(0.05); 42",
+        go.display()
+    );
+    // R runs as another user where the tests are root.
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(dir.path(), open).unwrap();
+    let id = rig.submit(&code, |_| {}).await;
+    let task = rig.until_task(&id, TaskState::Running).await;
+    let pid = task.attempts[0].pid.unwrap();
+    let of =
+        move |n: &gridhelm_api::node::Node| n.slots.iter().find(|s| s.pid == Some(pid)).cloned();
+    crate::node::send("-STOP", pid);
+    let took = rig
+        .until_node("r01", "a stalled slot", |n| {
+            of(n).is_some_and(|s| s.state == SlotState::Stalled)
+        })
+        .await;
+    assert!(took < Duration::from_secs(5), "took {took:?}");
+    let seen = rig.node("r01").await;
+    assert_eq!(seen.health, Health::Healthy, "the node is fine");
+    let slot = of(&seen).unwrap();
+    let stall = slot.stall.unwrap();
+    assert_eq!(stall.kind, StallKind::Stopped);
+    assert!(
+        stall.tries >= 2 && stall.since <= stall.looked_at,
+        "{stall:?}"
+    );
+    assert!(stall.what.contains("stopped"), "{stall:?}");
+    assert_eq!(slot.task.as_deref(), Some(id.as_str()));
+    crate::node::send("-CONT", pid);
+    rig.until_node("r01", "a slot at work", |n| {
+        of(n).is_some_and(|s| s.state == SlotState::Busy && s.stall.is_none())
+    })
+    .await;
+    std::fs::write(&go, "").unwrap();
+    let task = rig.until_task(&id, TaskState::Succeeded).await;
+    assert_eq!(
+        (task.value, task.attempts.len()),
+        (Some(serde_json::json!(42)), 1)
+    );
+    rig.until_event("r01", "slot.recovered").await;
+    let (_, words) = rig.until_event("r01", "slot.stalled").await;
+    assert!(
+        words.contains(&id) && words.contains(&pid.to_string()),
+        "{words}"
+    );
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_stopped_while_it_waits_for_a_task_is_replaced() {
+    let node = RNode::start("r01").await;
+    let (_dir, path) = database();
+    let rig = Rig::with_nodes(&path, "east-1", GridOptions::default(), &[(&node, 2)]).await;
+    let pids = |n: &gridhelm_api::node::Node| -> Vec<i64> {
+        n.slots.iter().filter_map(|s| s.pid).collect()
+    };
+    rig.until_node("r01", "sessions opened ahead", |n| pids(n).len() == 2)
+        .await;
+    let stopped = pids(&rig.node("r01").await)[0];
+    crate::node::send("-STOP", stopped);
+    rig.until_node("r01", "another session in its place", |n| {
+        let idle = n.slots.iter().all(|s| s.state == SlotState::Idle);
+        idle && pids(n).len() == 2 && !pids(n).contains(&stopped)
+    })
+    .await;
+    assert!(!runs(stopped), "the stopped session is left");
+    let (_, words) = rig.until_event("r01", "slot.stalled").await;
+    assert!(words.contains("ended and replaced"), "{words}");
+    assert_eq!(rig.run("1 + 1").await.attempts.len(), 1);
     rig.stop().await;
 }
 

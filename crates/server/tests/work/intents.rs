@@ -21,7 +21,7 @@ impl Rig {
     }
 
     /// Waits until an event of that kind is written about a node; its gravity and words.
-    async fn until_event(&self, name: &str, kind: &str) -> (Severity, String) {
+    pub(crate) async fn until_event(&self, name: &str, kind: &str) -> (Severity, String) {
         let began = Instant::now();
         let filter = EventFilter {
             limit: 100,

@@ -4,6 +4,7 @@ use super::Verdict;
 use super::floor::{Floor, ONE, Order, PATIENCE, R1, R2, node_of, pid_of};
 use crate::harness::local::signal;
 use crate::harness::{HarnessError, Result, wait_for};
+use crate::set_up::apt::{self, FAKETIME};
 use rustix::process::Signal;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -243,7 +244,7 @@ pub(super) async fn disk() -> Result<Verdict> {
     let label = format!("node={R2}");
     let fills = Order {
         label: Some(&label),
-        ..Order::of("writeBin(raw(5e6), 'x')")
+        ..Order::of("writeLines(rep('more than there is room for', 1e5), 'x')")
     };
     let id = floor.submit(&fills).await?;
     let task = floor.until(&id, "failed").await?;
@@ -275,25 +276,32 @@ pub(super) async fn disk() -> Result<Verdict> {
 
 /// The clock of a node's host is an hour ahead.
 pub(super) async fn clock() -> Result<Verdict> {
-    const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
     let mut floor = Floor::start("drill-grid-clock").await?;
-    if !Path::new(LIBRARY).exists() {
+    let Some(library) = apt::find(&FAKETIME) else {
         crate::say::progress(
             "skipped",
-            "grid-clock: faketime is not installed (apt-get install faketime)",
+            format_args!("grid-clock: {} is not installed", FAKETIME.what),
         );
+        for line in apt::commands(&[FAKETIME]) {
+            crate::say::progress("do", line);
+        }
         return floor.judge(&[]).await;
-    }
+    };
     let start = floor.folder(R2)?.join("start");
     let script = std::fs::read_to_string(&start)?;
+    // Behind the change of the user: what the library shares with its children must be the node's own.
     let ahead = script.replacen(
-        " setpriv",
-        &format!(" 'LD_PRELOAD={LIBRARY}' 'FAKETIME=+3600s' 'DONT_FAKE_MONOTONIC=1' setpriv"),
+        " -- ",
+        &format!(
+            " -- env 'LD_PRELOAD={}' 'FAKETIME=+3600s' 'DONT_FAKE_MONOTONIC=1' ",
+            library.display()
+        ),
         1,
     );
     floor.signal_listener(R2, Signal::KILL);
     floor.until_node(R2, "the loss", is_down).await?;
     std::fs::write(&start, ahead)?;
+    let _shared = Shared::new();
     floor.restart_listener(R2).await?;
     floor.until_full().await?;
     let ahead = |node: &serde_json::Value| {
@@ -370,6 +378,35 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What faketime's library shares among the processes of a listener, and leaves when they are killed; goes with the value.
+struct Shared(Vec<PathBuf>);
+
+impl Shared {
+    /// What is there before.
+    fn new() -> Self {
+        Self(Self::all())
+    }
+
+    fn all() -> Vec<PathBuf> {
+        let entries = std::fs::read_dir("/dev/shm")
+            .into_iter()
+            .flatten()
+            .flatten();
+        let ours = |path: &PathBuf| path.to_string_lossy().contains("faketime_s");
+        entries.map(|entry| entry.path()).filter(ours).collect()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        for path in Self::all() {
+            if !self.0.contains(&path) {
+                let _ = std::fs::remove_file(path);
+            }
+        }
     }
 }
 

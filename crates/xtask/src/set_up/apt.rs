@@ -86,6 +86,16 @@ const DRIVER: Packaged = Packaged {
     packages: &["chromium-driver"],
 };
 
+/// What a drill gives a node another clock by.
+pub const FAKETIME: Packaged = Packaged {
+    what: "faketime",
+    found_at: &[
+        "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+        "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
+    ],
+    packages: &["faketime"],
+};
+
 /// Debian's Rust that knows the browser target's source, for machines where rustup cannot add the target.
 pub const WEB_RUST: Packaged = Packaged {
     what: "Debian's Rust with its library's source",
@@ -112,7 +122,7 @@ pub const TO_START_ON_PATRONI: &[Packaged] =
 
 /// What `need` asks of Debian.
 pub fn packages(need: Need) -> &'static [Packaged] {
-    const ALL: [Packaged; 11] = [
+    const ALL: [Packaged; 12] = [
         NODE,
         NPM,
         R,
@@ -124,11 +134,12 @@ pub fn packages(need: Need) -> &'static [Packaged] {
         PATRONI,
         PATRONI_ETCD,
         ETCD,
+        FAKETIME,
     ];
     let count = match need {
         Need::Build => 2,
         Need::Run => 5,
-        Need::Test => 11,
+        Need::Test => 12,
     };
     ALL.get(..count).unwrap_or(&ALL)
 }
@@ -196,6 +207,13 @@ pub fn install_missing(cache: &Cache, wanted: &[Packaged], stop: &Stop) -> Resul
     })?;
     cache.count();
     Ok(())
+}
+
+/// The commands by which a person installs these.
+pub fn commands(missing: &[Packaged]) -> Vec<String> {
+    let missing: Vec<&Packaged> = missing.iter().collect();
+    let lines = command_lines(&missing, Right::Sudo);
+    lines.iter().map(|line| line.join(" ")).collect()
 }
 
 /// The two commands, word by word. apt-get waits up to two minutes for another apt-get.
@@ -268,6 +286,7 @@ mod tests {
         assert!(names(Need::Test).starts_with(&names(Need::Run)));
         assert!(names(Need::Test).contains(&"chromedriver"));
         assert!(names(Need::Test).contains(&"PostgreSQL"));
+        assert!(names(Need::Test).contains(&"faketime"));
         assert!(!names(Need::Run).contains(&"Chromium"));
     }
 

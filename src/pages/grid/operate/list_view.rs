@@ -2,6 +2,7 @@
 
 use crate::reactive::{Callback, Memo, RwSignal, Signal};
 use crate::ui::view;
+use gridhelm_api::Code;
 use gridhelm_api::account::Role;
 use gridhelm_api::node::Node;
 use leptos::prelude::*;
@@ -21,7 +22,15 @@ use crate::ui::{
 const SHOWN: usize = 300;
 
 /// What became of a row.
-type Outcome = (usize, Result<(), String>);
+type Outcome = (usize, Result<(), Refused>);
+
+/// Why a row was not applied.
+#[derive(Clone)]
+struct Refused {
+    why: String,
+    /// Whether it would leave too little of the grid, and could be done all the same.
+    guarded: bool,
+}
 
 /// The drawer. With a node chosen it begins with a copy of that one, to be registered under another name.
 pub(super) fn drawer(grid: Grid, close: Callback<()>) -> AnyView {
@@ -80,14 +89,18 @@ pub(super) fn drawer(grid: Grid, close: Callback<()>) -> AnyView {
             })
     });
     let toasts = use_toasts();
-    let apply = Callback::new(move |()| {
-        let (group, todo) = untrack(|| (target(), todo()));
+    let apply = move |over: bool| {
+        let (group, mut todo) = untrack(|| (target(), todo()));
+        if over {
+            let guarded = untrack(|| results.with(|all| guarded_rows(all)));
+            todo.retain(|row| guarded.contains(&row.at));
+        }
         busy.set(Some("Applying…".to_owned()));
         results.set(Vec::new());
         spawn_local(async move {
             let mut done = 0;
             for row in todo {
-                let outcome = one(group, &row.effect).await;
+                let outcome = one(group, &row.effect, over).await;
                 done += usize::from(outcome.is_ok());
                 if results
                     .try_update(|all| all.push((row.at, outcome)))
@@ -103,7 +116,16 @@ pub(super) fn drawer(grid: Grid, close: Callback<()>) -> AnyView {
             );
             let _ = busy.try_set(None);
         });
-    });
+    };
+    let go = Callback::new(move |()| apply(false));
+    let over = Callback::new(move |()| apply(true));
+    let all_the_same = move || {
+        let n = results.with(|all| guarded_rows(all).len());
+        (n > 0 && busy.with(Option::is_none)).then(|| {
+            let text = format!("Apply {} all the same", counted(n, "guarded row"));
+            view! { <Button weight=Weight::Danger on_click=over>{text}</Button> }
+        })
+    };
     let hint = Signal::derive(move || {
         rows.with(|rows| match rows {
             Err(why) => Hint::Bad(why.clone()),
@@ -119,7 +141,7 @@ pub(super) fn drawer(grid: Grid, close: Callback<()>) -> AnyView {
         view! {
             <span class="why-not grow" id=why.clone() aria-live="polite">{move || off.get()}</span>
             <Button on_click=close>"Close"</Button>
-            <Button weight=Weight::Primary off=off reason_at=why busy=busy on_click=apply>"Apply the list"</Button>
+            <Button weight=Weight::Primary off=off reason_at=why busy=busy on_click=go>"Apply the list"</Button>
         }
     };
     let groups = grid.deployment.groups.iter().enumerate();
@@ -136,6 +158,7 @@ pub(super) fn drawer(grid: Grid, close: Callback<()>) -> AnyView {
             </div>
             <TextArea label="List to read" value=text hint=hint rows=8 mono=true/>
             {move || rows.with(|rows| table(rows.as_ref().map(Vec::as_slice).unwrap_or_default(), results))}
+            {all_the_same}
         </Drawer>
     }
     .into_any()
@@ -148,7 +171,16 @@ fn copy_of(group: &'static Group, node: &Node) -> String {
     to_csv(std::slice::from_ref(&copy))
 }
 
-async fn one(group: &'static Group, effect: &Effect) -> Result<(), String> {
+/// The rows that the guard kept back.
+fn guarded_rows(results: &[Outcome]) -> Vec<usize> {
+    let guarded = |(at, outcome): &Outcome| {
+        let kept = matches!(outcome, Err(refused) if refused.guarded);
+        kept.then_some(*at)
+    };
+    results.iter().filter_map(guarded).collect()
+}
+
+async fn one(group: &'static Group, effect: &Effect, over: bool) -> Result<(), Refused> {
     let answer = group
         .act(|client| {
             let effect = effect.clone();
@@ -158,15 +190,21 @@ async fn one(group: &'static Group, effect: &Effect) -> Result<(), String> {
                     Effect::Changed {
                         name,
                         version,
-                        patch,
+                        mut patch,
                         ..
-                    } => client.patch_node(&name, version, &patch).await.map(drop),
+                    } => {
+                        patch.override_guard = over;
+                        client.patch_node(&name, version, &patch).await.map(drop)
+                    }
                     Effect::Same(_) | Effect::Wrong(_) => Ok(()),
                 }
             }
         })
         .await;
-    answer.map_err(|error| trouble("It was not applied", &error).detail)
+    answer.map_err(|error| Refused {
+        guarded: error.code() == Some(Code::GuardRail),
+        why: trouble("It was not applied", &error).detail,
+    })
 }
 
 fn table(rows: &[Row], results: RwSignal<Vec<Outcome>>) -> AnyView {
@@ -194,7 +232,8 @@ fn table(rows: &[Row], results: RwSignal<Vec<Outcome>>) -> AnyView {
             let found = results.with(|all| all.iter().find(|(of, _)| *of == at).cloned());
             found.map(|(_, outcome)| match outcome {
                 Ok(()) => view! { <Tag state=Glyph::Pass shape=true>"done"</Tag> }.into_any(),
-                Err(why) => view! { <Tag state=Glyph::Fail shape=true>"not done"</Tag>" "<span class="ink2">{why}</span> }.into_any(),
+                Err(Refused { why, guarded: false }) => view! { <Tag state=Glyph::Fail shape=true>"not done"</Tag>" "<span class="ink2">{why}</span> }.into_any(),
+                Err(Refused { why, .. }) => view! { <Tag state=Glyph::Warn shape=true>"guarded"</Tag>" "<span class="ink2">{why}</span> }.into_any(),
             })
         };
         view! {

@@ -17,7 +17,7 @@ use super::merge::{Change, changes};
 use super::{nodes_of, result};
 use crate::deployment::{Group, trouble};
 use crate::pages::grid::select::Grid;
-use crate::ui::{Button, Drawer, ErrorBox, Glyph, Weight, glyph, next_id, use_toasts};
+use crate::ui::{Button, Confirm, Drawer, ErrorBox, Glyph, Weight, glyph, next_id, use_toasts};
 
 /// The drawer that edits the chosen node.
 pub(crate) fn edit_drawer(grid: Grid, index: usize, node: Arc<Node>) -> AnyView {
@@ -56,14 +56,21 @@ pub(crate) fn edit_drawer(grid: Grid, index: usize, node: Arc<Node>) -> AnyView 
                 })
         }
     });
+    // What the server would not do without being told twice.
+    let guarded = RwSignal::new(None::<Vec<String>>);
     let save = Callback::new({
         let name = name.clone();
-        move |()| {
+        move |override_guard: bool| {
             let name = name.clone();
-            let (version, patch) = (base.with_untracked(|node| node.version), untrack(patch));
+            let version = base.with_untracked(|node| node.version);
+            let patch = NodePatch {
+                override_guard,
+                ..untrack(patch)
+            };
             saving.set(Some("Saving…".to_owned()));
             failed.set(None);
             spawn_local(async move {
+                let mut still = None;
                 match target
                     .act(|client| {
                         let (name, patch) = (name.clone(), patch.clone());
@@ -81,10 +88,14 @@ pub(crate) fn edit_drawer(grid: Grid, index: usize, node: Arc<Node>) -> AnyView 
                     Err(error) if error.code() == Some(Code::VersionMismatch) => {
                         let _ = theirs.try_set(Some(current(target, &name, &error)));
                     }
+                    Err(Error::Problem(problem)) if problem.code == Code::GuardRail => {
+                        still = Some(problem.errors.into_iter().map(|e| e.message).collect());
+                    }
                     Err(error) => {
                         let _ = failed.try_set(Some(error));
                     }
                 }
+                let _ = guarded.try_set(still);
                 let _ = saving.try_set(None);
             });
         }
@@ -113,7 +124,7 @@ pub(crate) fn edit_drawer(grid: Grid, index: usize, node: Arc<Node>) -> AnyView 
             view! {
                 <span class="why-not grow" id=id.clone() aria-live="polite">{move || off.get()}</span>
                 <Button on_click=close>"Cancel"</Button>
-                <Button weight=Weight::Primary off=off reason_at=id busy=saving on_click=save>"Save"</Button>
+                <Button weight=Weight::Primary off=off reason_at=id busy=saving on_click=Callback::new(move |()| save.run(false))>"Save"</Button>
             }
         }
     };
@@ -128,6 +139,16 @@ pub(crate) fn edit_drawer(grid: Grid, index: usize, node: Arc<Node>) -> AnyView 
             )
         })
     };
+    let asked = {
+        let name = name.clone();
+        move || {
+            let go = Callback::new(move |_: String| save.run(true));
+            let stay = Callback::new(move |()| guarded.set(None));
+            guarded
+                .get()
+                .map(|left| all_the_same(&name, left, saving, go, stay))
+        }
+    };
     view! {
         <Drawer title=format!("Edit {name}") text=format!("Changes take effect in {} as soon as they are saved; running tasks end first.", target.name) on_close=close footer=footer>
             {conflict}
@@ -135,7 +156,27 @@ pub(crate) fn edit_drawer(grid: Grid, index: usize, node: Arc<Node>) -> AnyView 
             {fields(sheet)}
             {result::result(sheet)}
             {move || failed.with(|failed| failed.as_ref().map(|error| view! { <ErrorBox trouble=trouble("The node was not saved", error)/> }))}
+            {asked}
         </Drawer>
+    }
+    .into_any()
+}
+
+/// Asks whether it shall be saved although it leaves too little of the grid.
+fn all_the_same(
+    name: &str,
+    left: Vec<String>,
+    saving: RwSignal<Option<String>>,
+    go: Callback<String>,
+    stay: Callback<()>,
+) -> AnyView {
+    let lines = left.into_iter().map(|text| view! { <li>{text}</li> });
+    let changed = format!("With {name} changed so:");
+    view! {
+        <Confirm title=format!("Save {name} all the same?") verb="Save all the same" keep="Leave it as it is" danger=true typed=name.to_owned() busy=saving on_confirm=go on_close=stay>
+            <p>{changed}</p>
+            <ul>{lines.collect_view()}</ul>
+        </Confirm>
     }
     .into_any()
 }

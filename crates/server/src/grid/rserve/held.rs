@@ -2,6 +2,7 @@
 
 use super::words::{of, share_used};
 use super::{RserveProvider, SHORT, in_time, leave};
+use crate::grid::pulse::Look;
 use crate::grid::session::{
     Marker, Proof, Session, SessionError, SessionProvider as _, Sight, Watch,
 };
@@ -103,11 +104,14 @@ pub(super) struct RserveWatch {
 
 #[async_trait]
 impl Watch for RserveWatch {
-    async fn look(&mut self) -> Result<Sight, SessionError> {
+    async fn look(&mut self, sessions: &[i64]) -> Result<Sight, SessionError> {
         let start = self.listener_start.unwrap_or(0);
-        let glance = watch::glance(&mut self.connection, self.listener_pid, start)
+        let asked = sessions.iter().filter_map(|pid| u32::try_from(*pid).ok());
+        let asked: Vec<u32> = asked.collect();
+        let glance = watch::glance(&mut self.connection, self.listener_pid, start, &asked)
             .await
             .map_err(of)?;
+        let seen = asked.into_iter().map(i64::from).zip(glance.sessions);
         let pid = self.listener_pid;
         let listener = match glance.listener {
             Listener::Running | Listener::DiskWait => Ok(()),
@@ -118,6 +122,9 @@ impl Watch for RserveWatch {
             listener,
             load: Some(glance.load[0]),
             memory_used: share_used(glance.memory_available, glance.memory_total),
+            sessions: seen
+                .map(|(pid, state)| (pid, Look::of_letter(state)))
+                .collect(),
         })
     }
 

@@ -276,6 +276,55 @@ async fn what_leaves_too_little_is_refused_until_it_is_overridden() {
     server.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_leaves_too_little_is_refused_until_it_is_overridden() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let node = super::tasks::with_node(&admin).await;
+    let path = "/api/v1/nodes/n1";
+    let edit = async |change: Value| {
+        let version = admin.get(path).await.json["version"].as_i64().unwrap();
+        admin.at(version, Method::PATCH, path, change).await
+    };
+    // Only asynchronous tasks: nothing would be left for those whose caller waits.
+    let refused = edit(json!({ "operating_type": "asynchronous" })).await;
+    refused.is_problem(409, "guard_rail");
+    assert_eq!(refused.json["errors"][0]["field"], "guard.authenticated");
+    assert!(
+        refused.text.contains("With n1 changed so"),
+        "{}",
+        refused.text
+    );
+    assert_eq!(edit(json!({ "slot_limit": 2 })).await.status, 200);
+    let limits = json!({ "least_slots": 2 });
+    let set = admin
+        .at(0, Method::PUT, "/api/v1/grid/limits", limits)
+        .await;
+    assert_eq!(set.status, 200, "{}", set.text);
+    let refused = edit(json!({ "slot_limit": 1 })).await;
+    refused.is_problem(409, "guard_rail");
+    assert_eq!(refused.json["errors"][0]["field"], "guard.least_slots");
+    assert_eq!(
+        admin.get(path).await.json["slot_limit"],
+        2,
+        "nothing was done"
+    );
+    // What takes nothing away is not asked about.
+    assert_eq!(edit(json!({ "labels": ["big"] })).await.status, 200);
+    assert_eq!(edit(json!({ "slot_limit": 4 })).await.status, 200);
+    let done = edit(json!({ "slot_limit": 1, "override_guard": true })).await;
+    assert_eq!(
+        (done.status, &done.json["slot_limit"]),
+        (200, &json!(1)),
+        "{}",
+        done.text
+    );
+    let audit = admin.get("/api/v1/audit?action=node.edit").await.text;
+    assert!(audit.contains("override_guard"), "{audit}");
+    drop(node);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_test_names_what_is_wrong_at_the_address() {
     let server = Server::start().await;

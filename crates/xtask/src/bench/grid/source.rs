@@ -320,8 +320,8 @@ impl Grid {
             state,
             task: runs.then(|| format!("t-{number:016x}")),
             pid: runs.then(|| i64::try_from(number % 4_000_000).unwrap_or(0)),
-            held_by: None,
             since: now(),
+            ..Slot::default()
         };
         let busy = node
             .slots

@@ -30,6 +30,10 @@ pub(super) fn operations() -> Vec<Operation> {
             .tagged()
             .gives::<Node>(200, "The node."),
         operation("PATCH", "/api/v1/nodes/{name}", "editNode", "Changes a node")
+            .notes(
+                "Fewer slots, or another operating type, that would leave no slot for some kind of task, or fewer than the group's limit, are \
+                 refused as `guard_rail` unless `override_guard` is given.",
+            )
             .quotes(Quoting::Version)
             .takes::<NodePatch>()
             .tagged()

@@ -59,8 +59,9 @@ pub(super) fn to(request: &[u8], seen: &Seen) -> Vec<u8> {
         return packages();
     }
     if short && has(request, "/proc/loadavg") {
-        let mut lines = vec![stat(listener, 1), load(seen.node)];
+        let mut lines = vec![load(seen.node)];
         lines.extend(memory(seen.node));
+        lines.push(stat(listener, 1));
         return texts(&lines);
     }
     if short && has(request, "unlink") && has(request, "baseenv") {

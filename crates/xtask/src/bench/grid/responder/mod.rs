@@ -216,7 +216,7 @@ mod tests {
             .await
             .unwrap();
         let start = start.unwrap();
-        let glance = watch::glance(&mut connection, session.listener_pid, start)
+        let glance = watch::glance(&mut connection, session.listener_pid, start, &[])
             .await
             .unwrap();
         assert_eq!(glance.listener, Listener::Running);
