@@ -205,6 +205,6 @@ fn described(act: &Act, file: &FileMeta) -> Result<Step, String> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 #[path = "several_plan_tests.rs"]
 mod tests;
