@@ -100,6 +100,11 @@ async fn measure(program: &Path, folder: &Path, console: &Path) -> Result<()> {
     page.fill("Password", PASSWORD).await?;
     page.click("button", "Sign in").await?;
     page.find("heading", "Overview").await?;
+    // Signed in everywhere, before the page is left.
+    for group in &groups {
+        let active = format!("{}-1 active", group.group);
+        page.sees_within(&active, Duration::from_mins(1)).await?;
+    }
     let address = format!("{console}/?page=replicate&source=east&target=west");
     page.goto(&address).await?;
     page.sees_within("To do", Duration::from_mins(1)).await?;

@@ -33,6 +33,13 @@ const ALSO: [&str; 9] = [
 /// Which pages have a picture on a phone.
 const ON_A_PHONE: [&str; 2] = ["overview", "switch"];
 
+/// Names the service's folder in place of this deployment's.
+const SOMEWHERE: &str = "const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (texts.nextNode()) {
+  const text = texts.currentNode;
+  if (text.data.includes(arguments[0])) text.data = text.data.replaceAll(arguments[0], '/var/lib/gridhelm');
+}";
+
 fn main() -> ExitCode {
     let outcome = tokio::runtime::Runtime::new()
         .map_err(HarnessError::from)
@@ -90,6 +97,9 @@ async fn take(
     name: &str,
 ) -> Result<()> {
     views::open(local, page, view, task).await?;
+    // The folder is this machine's; a picture shows where a service keeps its data.
+    let here = local.dir.display().to_string();
+    page.eval(SOMEWHERE, vec![json!(here)]).await?;
     let file = folder.join(format!("{name}.png"));
     page.picture(&file).await?;
     say::progress("picture", file.display());
