@@ -129,3 +129,8 @@ async fn people_who_replicate_at_once_do_not_mix() {
 async fn a_flipped_bit_is_found() {
     holds("replicate-bit").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_leaves_a_target_as_it_was() {
+    holds("replicate-disk").await;
+}

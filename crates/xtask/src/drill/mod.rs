@@ -20,7 +20,7 @@ use crate::harness::{HarnessError, Result};
 use serde_json::json;
 
 /// Every drill, by name, with what it does.
-pub const DRILLS: [(&str, &str); 26] = [
+pub const DRILLS: [(&str, &str); 28] = [
     ("ha-switch", "planned switches there and back"),
     (
         "ha-kill",
@@ -104,6 +104,8 @@ pub const DRILLS: [(&str, &str); 26] = [
         "replicate-bit",
         "a bit flips on the target's disk: the deep check finds it",
     ),
+    ("replicate-disk", "the target's disk is full, then is not"),
+    ("replicate-versions", "a file with a thousand versions"),
 ];
 
 /// Runs one drill; its verdict, and what the first failed requests were told, is printed.
@@ -144,6 +146,8 @@ pub async fn run(name: &str) -> Result<Verdict> {
         "replicate-kill" => replicate::killed().await,
         "replicate-people" => replicate::people().await,
         "replicate-bit" => replicate::flipped().await,
+        "replicate-disk" => replicate::disk().await,
+        "replicate-versions" => replicate::versions().await,
         name => {
             if let Some((name, drill)) = across {
                 return judged(name, network::run(name, drill).await);

@@ -1,6 +1,10 @@
 //! Replications under faults: whatever happens, every target is wholly before or wholly after, another try converges, and nothing that
 //! was answered as done is lost.
 
+mod full;
+
+pub(super) use full::{disk, versions};
+
 use super::Verdict;
 use crate::harness::local::workspace_root;
 use crate::harness::repositories::{Repository, applied, everything, planned};
