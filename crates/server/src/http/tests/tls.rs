@@ -178,17 +178,21 @@ async fn a_certificate_that_has_expired_is_told_wherever_one_looks() {
         .await;
     let why = why(&error.unwrap_err()).to_lowercase();
     assert!(why.contains("expired"), "{why}");
-    let group = secure.server.running.app.keeper.group().await.unwrap();
+    let keeper = &secure.server.running.app.keeper;
+    // It is a member of its group a moment after it listens.
+    let known = async {
+        loop {
+            let group = keeper.group().await.unwrap();
+            if !group.members.is_empty() {
+                return group;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let group = tokio::time::timeout(PATIENCE, known).await.unwrap();
     let check = &group.database_checks[0];
     assert!(check.evidence.contains("expired 2 days ago"), "{check:?}");
-    let preflight = secure
-        .server
-        .running
-        .app
-        .keeper
-        .preflight("east-1")
-        .await
-        .unwrap();
+    let preflight = keeper.preflight("east-1").await.unwrap();
     let line = preflight.checks.last().unwrap();
     assert_eq!(
         (line.id.as_str(), &line.evidence),
