@@ -124,19 +124,9 @@ async fn read_once(
         }
         let named = differing(&from_here.branches, &to_here.branches);
         directories.extend(named.into_iter().map(|name| (author.clone(), name)));
-        for (hashes, tree) in hashes.iter_mut().zip([from_here, to_here]) {
-            let of = tree.branches.into_iter();
-            hashes.extend(of.map(|b| ((author.clone(), b.name.clone()), b)));
-        }
+        keep(&mut hashes, &author, [from_here, to_here]);
     }
-    directories.sort_unstable();
-    directories.dedup();
-    let read: u64 = directories
-        .iter()
-        .filter_map(|place| hashes[0].get(place))
-        .map(|branch| branch.files)
-        .sum();
-    let same = from.files.saturating_sub(read);
+    let same = unread(from.files, &mut directories, &hashes[0]);
     requests += directories.len().div_ceil(MAX_BRANCHES);
     let (from_group, to_group) = (from.group.clone(), to.group.clone());
     let (source_side, target_side) = futures_util::try_join!(
@@ -180,18 +170,9 @@ pub async fn read_groups(groups: &[Client]) -> Result<(Vec<Arc<Manifest>>, u64)>
             let named = differing(&trees[0].branches, &other.branches);
             directories.extend(named.into_iter().map(|name| (author.clone(), name)));
         }
-        for (hashes, tree) in hashes.iter_mut().zip(trees) {
-            let of = tree.branches.into_iter();
-            hashes.extend(of.map(|b| ((author.clone(), b.name.clone()), b)));
-        }
+        keep(&mut hashes, &author, trees);
     }
-    directories.sort_unstable();
-    directories.dedup();
-    let read: u64 = directories
-        .iter()
-        .filter_map(|place| hashes[0].get(place))
-        .map(|branch| branch.files)
-        .sum();
+    let same = unread(files, &mut directories, &hashes[0]);
     let sides = groups.iter().zip(roots).zip(&hashes);
     let sides =
         sides.map(|((client, tree), hashes)| side(client, tree, &directories, &with, hashes));
@@ -205,7 +186,27 @@ pub async fn read_groups(groups: &[Client]) -> Result<(Vec<Arc<Manifest>>, u64)>
         })?;
         manifests.push(Arc::new(manifest));
     }
-    Ok((manifests, files.saturating_sub(read)))
+    Ok((manifests, same))
+}
+
+/// Keeps what an author's trees say of each directory, side by side.
+fn keep(
+    hashes: &mut [BTreeMap<Place, Branch>],
+    author: &str,
+    trees: impl IntoIterator<Item = Tree>,
+) {
+    for (hashes, tree) in hashes.iter_mut().zip(trees) {
+        let of = tree.branches.into_iter();
+        hashes.extend(of.map(|b| ((author.to_owned(), b.name.clone()), b)));
+    }
+}
+
+/// Puts the directories to read in order, each once; how many of so many files are in no such directory.
+fn unread(files: u64, directories: &mut Vec<Place>, hashes: &BTreeMap<Place, Branch>) -> u64 {
+    directories.sort_unstable();
+    directories.dedup();
+    let read = directories.iter().filter_map(|place| hashes.get(place));
+    files.saturating_sub(read.map(|branch| branch.files).sum())
 }
 
 /// Names of branches that are not the same on both sides, in order.

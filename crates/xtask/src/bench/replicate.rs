@@ -328,6 +328,16 @@ impl Peer {
 /// A program that serves, ended with this.
 struct Served(Child);
 
+impl Served {
+    /// Starts it, and waits until it listens.
+    fn start(command: &mut Command, port: u16) -> Result<Self> {
+        let silent = command.stdin(Stdio::null()).stdout(Stdio::null());
+        let served = Self(silent.stderr(Stdio::null()).spawn()?);
+        listening(port)?;
+        Ok(served)
+    }
+}
+
 impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.0.kill();
@@ -379,16 +389,12 @@ impl Rsync {
             files.display()
         );
         std::fs::write(&config, text)?;
-        let child = Command::new("rsync")
+        let mut command = Command::new("rsync");
+        command
             .args(["--daemon", "--no-detach", "--address=127.0.0.1"])
             .arg(format!("--port={port}"))
-            .arg(format!("--config={}", config.display()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let served = Served(child);
-        listening(port)?;
+            .arg(format!("--config={}", config.display()));
+        let served = Served::start(&mut command, port)?;
         Ok(Some(Self {
             port,
             _served: served,
@@ -402,16 +408,12 @@ impl Rclone {
             return Ok(None);
         }
         let port = ports::one()?;
-        let child = Command::new("rclone")
+        let mut command = Command::new("rclone");
+        command
             .args(["serve", "http", "--config", "/dev/null", "--addr"])
             .arg(format!("127.0.0.1:{port}"))
-            .arg(files)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let served = Served(child);
-        listening(port)?;
+            .arg(files);
+        let served = Served::start(&mut command, port)?;
         Ok(Some(Self {
             port,
             _served: served,

@@ -7,7 +7,7 @@
 
 use super::tree::{self, Key, Node, State, Step};
 use super::tx::{Done, Tx, unsigned};
-use super::value::{ToValue as _, Value, params};
+use super::value::params;
 use crate::release;
 use crate::store::Fence;
 use gridhelm_api::repository::FileId;
@@ -105,26 +105,12 @@ fn merge(tx: Tx<'_>, changes: BTreeMap<Key, Node>) -> Done<()> {
 }
 
 fn save(tx: Tx<'_>, nodes: &BTreeMap<Key, Node>) -> Done<()> {
-    let sums: Vec<Vec<u8>> = nodes.values().map(|node| node.sum.to_bytes()).collect();
-    let rows: Vec<_> = nodes
-        .iter()
-        .zip(&sums)
-        .map(|(((author, directory), node), sum)| {
-            vec![
-                author.value(),
-                directory.value(),
-                Value::Integer(node.files),
-                Value::Integer(node.bytes),
-                sum.value(),
-            ]
-        })
-        .collect();
-    tx.execute_each(
+    tree::each(
+        tx,
         "INSERT INTO tree_next (author, directory, files, bytes, sum) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (author, directory) DO UPDATE SET files = ?3, bytes = ?4, sum = ?5",
-        &rows,
-    )?;
-    Ok(())
+        nodes,
+    )
 }
 
 /// A row of files, deleted ones included: they are passed by.

@@ -183,7 +183,8 @@ pub(super) fn changes<'s, 'i: 's>(
     nodes
 }
 
-fn save(tx: Tx<'_>, nodes: &BTreeMap<Key, Node>) -> Done<()> {
+/// Runs a statement for each node: author, directory, files, bytes, sum.
+pub(super) fn each(tx: Tx<'_>, sql: &str, nodes: &BTreeMap<Key, Node>) -> Done<()> {
     let sums: Vec<Vec<u8>> = nodes.values().map(|node| node.sum.to_bytes()).collect();
     let rows: Vec<_> = nodes
         .iter()
@@ -198,13 +199,18 @@ fn save(tx: Tx<'_>, nodes: &BTreeMap<Key, Node>) -> Done<()> {
             ]
         })
         .collect();
-    tx.execute_each(
+    tx.execute_each(sql, &rows)?;
+    Ok(())
+}
+
+fn save(tx: Tx<'_>, nodes: &BTreeMap<Key, Node>) -> Done<()> {
+    each(
+        tx,
         "INSERT INTO tree (author, directory, files, bytes, sum, counted)
          VALUES (?1, ?2, ?3, ?4, ?5, (SELECT writes FROM tree_writes))
          ON CONFLICT (author, directory) DO UPDATE SET files = ?3, bytes = ?4, sum = ?5, counted = excluded.counted",
-        &rows,
-    )?;
-    Ok(())
+        nodes,
+    )
 }
 
 /// Makes all sums anew from the files, at once.
