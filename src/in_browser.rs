@@ -8,6 +8,8 @@ use wasm_bindgen::JsCast as _;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 use crate::app::{Place, Router};
+use crate::reactive::{ArcRwSignal, Memo};
+use crate::ui::{For, view};
 
 wasm_bindgen_test_configure!(run_in_browser);
 
@@ -72,4 +74,42 @@ async fn without_a_deployment_the_shell_stands_and_says_what_is_wrong() {
     let links = root.query_selector_all("nav a[href^='?page=']").unwrap();
     assert!(links.length() >= 7, "{} links", links.length());
     assert!(root.query_selector("main#main").unwrap().is_some());
+}
+
+#[wasm_bindgen_test]
+async fn a_list_that_is_scrolled_takes_no_more_memory() {
+    const SEEN: usize = 50;
+    let pages = || core::arch::wasm32::memory_size::<0>();
+    let body = document().create_element("div").unwrap();
+    let (first, word) = (ArcRwSignal::new(0_usize), ArcRwSignal::new("word"));
+    let (from, text) = (first.clone(), word.clone());
+    let list = move || {
+        let rows = move || from.with(|from| (*from..from + SEEN).collect::<Vec<_>>());
+        let row = move |number: usize| {
+            let (drawn, class, read) = (text.clone(), text.clone(), text.clone());
+            let memo = Memo::new(move |_| read.get().len() + number);
+            view! { <p class=move || class.get()>{move || drawn.get()}{move || memo.get()}</p> }
+        };
+        view! { <For each=rows key=|row| *row children=row/> }
+    };
+    let page = leptos::mount::mount_to(body.clone().unchecked_into(), list);
+    let scroll = async |from: usize| {
+        for step in from..from + 200 {
+            first.set(step * SEEN);
+            sleep(Duration::ZERO).await;
+        }
+    };
+    // What is needed at all is there after the first time.
+    scroll(0).await;
+    let before = pages();
+    scroll(200).await;
+    let grown = pages() - before;
+    word.set("other");
+    until("the rows follow", || {
+        let own = body.text_content().unwrap_or_default();
+        own.matches("other").count() == SEEN
+    })
+    .await;
+    drop(page);
+    assert!(grown < 8, "10,000 rows that are gone take {grown} pages");
 }

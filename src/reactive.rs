@@ -13,6 +13,7 @@ use leptos::prelude as graph;
 use leptos::prelude::{
     GetValue as _, Read as _, ReadUntracked as _, Set as _, Track as _, Write as _,
 };
+use leptos::reactive::graph::{AnySubscriber, Subscriber as _, ToAnySubscriber as _};
 
 /// What a signal may hold.
 pub trait Held: Send + Sync + 'static {}
@@ -283,7 +284,9 @@ impl<T: Held> Memo<T> {
         same: fn(&Anything, &Anything) -> bool,
     ) -> Self {
         fn start(make: Box<dyn Make>) -> graph::Memo<Shared> {
-            graph::Memo::new(move |before| make.make(before))
+            let memo = graph::ArcMemo::new(move |before: Option<&Shared>| make.make(before));
+            leave_at_the_end(memo.to_any_subscriber());
+            memo.into()
         }
         Self {
             inner: start(Box::new(Comparing {
@@ -381,6 +384,16 @@ impl<T: Held> From<Vec<T>> for Signal<Vec<T>> {
     }
 }
 
+/// What it has read forgets it. leptos's own signals and memos keep whoever has read them until that reads again: of what is gone, for ever.
+pub fn leave(reader: &AnySubscriber) {
+    reader.clear_sources(reader);
+}
+
+/// With what it belongs to it is gone.
+fn leave_at_the_end(reader: AnySubscriber) {
+    graph::on_cleanup(move || leave(&reader));
+}
+
 /// What is done whenever something that it reads has changed.
 #[derive(Clone, Copy, Debug)]
 pub struct Effect;
@@ -393,7 +406,7 @@ impl Effect {
     )]
     pub fn new<T: 'static>(run: impl FnMut(Option<T>) -> T + 'static) {
         fn start<T: 'static>(run: Box<dyn FnMut(Option<T>) -> T>) {
-            graph::Effect::new(run);
+            leave_at_the_end(graph::Effect::new(run).to_any_subscriber());
         }
         start(Box::new(run));
     }

@@ -7,18 +7,14 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use super::following::{Following, Live, in_a_browser};
 use crate::reactive::Signal;
-use leptos::attr::Attribute;
-use leptos::attr::any_attribute::AnyAttribute;
 use leptos::ev::EventDescriptor;
 use leptos::html::ElementType;
 use leptos::prelude::*;
-use leptos::reactive::effect::RenderEffect;
 use leptos::reactive::owner::Owner;
 use leptos::tachys::html::node_ref::NodeRefContainer;
-use leptos::tachys::hydration::Cursor;
 use leptos::tachys::view::iterators::StaticVec;
-use leptos::tachys::view::{Position, PositionState};
 use send_wrapper::SendWrapper;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -225,7 +221,7 @@ where
 }
 
 /// Makes a view.
-trait Make: Send {
+pub(super) trait Make: Send {
     fn make(&mut self) -> AnyView;
 }
 
@@ -239,8 +235,8 @@ where
     }
 }
 
-fn live(mut make: Box<dyn Make>) -> AnyView {
-    (move || make.make()).into_any()
+fn live(make: Box<dyn Make>) -> AnyView {
+    Live(make).into_any()
 }
 
 /// Several views, one after the other.
@@ -351,7 +347,7 @@ pub struct Built {
 /// What is kept of a [`Feature`].
 enum Kept {
     Fixed(Slot, Value),
-    Live(Slot, RenderEffect<Value>),
+    Live(Slot, Following<Value>),
     On(Listener),
     Ref,
 }
@@ -409,7 +405,7 @@ fn keep(element: &Element, feature: Feature, before: Option<Value>) -> Kept {
                 }
                 value
             };
-            Kept::Live(slot, RenderEffect::new_with_value(follow, before))
+            Kept::Live(slot, Following::new(follow, before))
         }
         Feature::On(name, hear) => {
             let (owner, mut hear) = hear.take();
@@ -544,41 +540,4 @@ impl Mountable for Built {
     }
 }
 
-impl AddAnyAttr for El {
-    type Output<A: Attribute> = Self;
-
-    fn add_any_attr<A: Attribute>(self, _: A) -> Self {
-        self
-    }
-}
-
-/// leptos asks for these of every view; the console is only ever drawn in a browser, where none of them is called.
-impl RenderHtml for El {
-    type AsyncOutput = Self;
-    type Owned = Self;
-    const MIN_LENGTH: usize = 0;
-
-    fn dry_resolve(&mut self) {}
-
-    async fn resolve(self) -> Self {
-        self
-    }
-
-    fn to_html_with_buf(
-        self,
-        _: &mut String,
-        _: &mut Position,
-        _: bool,
-        _: bool,
-        _: Vec<AnyAttribute>,
-    ) {
-    }
-
-    fn hydrate<const FROM_SERVER: bool>(self, _: &Cursor, _: &PositionState) -> Built {
-        self.build()
-    }
-
-    fn into_owned(self) -> Self {
-        self
-    }
-}
+in_a_browser!(El);

@@ -1,11 +1,13 @@
 //! `Show` and `For` as leptos has them, compiled once for all conditions and lists.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::el::Child;
-use super::view;
 use crate::reactive::{Memo, Signal};
 use leptos::prelude::*;
+use leptos::tachys::reactive_graph::OwnedView;
+use leptos::tachys::view::keyed::keyed;
 
 /// Its children, for as long as `when` holds.
 #[component]
@@ -56,6 +58,48 @@ where
 }
 
 fn list(items: Box<dyn Fn() -> Vec<Item> + Send>) -> AnyView {
-    use leptos::control_flow::For;
-    view! { <For each=items key=|item| item.key children=|item: Item| (item.make)()/> }.into_any()
+    let rooms = Rooms::new();
+    let children = move |_, item: Item| {
+        let owner = rooms.next();
+        let view = owner.with(item.make);
+        (drop, OwnedView::new_with_owner(view, owner))
+    };
+    (move || keyed(items(), |item: &Item| item.key, children.clone()).into_any()).view()
+}
+
+/// How many items share a room.
+const ROOM: usize = 64;
+
+/// Where items live. An owner keeps a note of each that it has ever owned, until it goes itself: of a long list that is scrolled there would be
+/// more and more. So some items share an owner, which goes with the last of them.
+#[derive(Clone)]
+struct Rooms {
+    home: Option<Owner>,
+    open: Arc<Mutex<(usize, Owner)>>,
+}
+
+impl Rooms {
+    fn new() -> Self {
+        Self {
+            home: Owner::current(),
+            open: Arc::new(Mutex::new((0, Owner::new()))),
+        }
+    }
+
+    /// The owner of another item.
+    fn next(&self) -> Owner {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.0 == ROOM {
+            let new = self
+                .home
+                .as_ref()
+                .map_or_else(Owner::new, |home| home.with(Owner::new));
+            *open = (0, new);
+        }
+        open.0 += 1;
+        let room = open.1.clone();
+        let owner = room.with(Owner::new);
+        owner.with(|| on_cleanup(move || drop(room)));
+        owner
+    }
 }

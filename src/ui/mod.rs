@@ -10,6 +10,7 @@ pub mod diff;
 pub mod el;
 pub mod field;
 pub mod flow;
+mod following;
 pub mod format;
 pub mod icon;
 pub mod order;
