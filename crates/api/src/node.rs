@@ -135,6 +135,9 @@ pub struct SlotStall {
     pub last_good: Option<Millis>,
 }
 
+/// What stands in place of a task's id where R reads the names of the objects in a file of the repository.
+pub const OBJECT_NAMES: &str = "object-names";
+
 /// One slot of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(
@@ -144,7 +147,7 @@ pub struct SlotStall {
 pub struct Slot {
     /// What it is doing.
     pub state: SlotState,
-    /// The task it runs, if any.
+    /// The task it runs, if any; or [`OBJECT_NAMES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
     /// The R session's process, if one is held.

@@ -57,6 +57,23 @@ pub fn all() -> Vec<Process> {
         .collect()
 }
 
+/// Those that a process started, those that they started, and so on: each behind the one that started it.
+pub fn below(pid: u32) -> Vec<Process> {
+    let all = all();
+    let mut found: Vec<Process> = Vec::new();
+    let mut next = Some(pid);
+    for at in 0.. {
+        let Some(parent) = next else { break };
+        found.extend(
+            all.iter()
+                .filter(|process| process.parent == parent)
+                .cloned(),
+        );
+        next = found.get(at).map(|process: &Process| process.pid);
+    }
+    found
+}
+
 /// One process by its number.
 pub fn read(pid: u32) -> Option<Process> {
     parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
@@ -132,6 +149,33 @@ mod tests {
                 ..me
             }
         );
+    }
+
+    #[test]
+    fn what_a_process_started_is_found_to_the_last() {
+        // The inner one says that it is there, and both wait.
+        let mut outer = std::process::Command::new("sh")
+            .args(["-c", "sh -c 'echo there; exec sleep 60' & wait"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        let mut out = std::io::BufReader::new(outer.stdout.take().unwrap());
+        std::io::BufRead::read_line(&mut out, &mut said).unwrap();
+        let found = below(outer.id());
+        assert!(found.iter().any(|process| process.parent == outer.id()));
+        let own = below(std::process::id());
+        assert!(
+            found
+                .iter()
+                .all(|one| own.iter().any(|other| other.pid == one.pid))
+        );
+        outer.kill().unwrap();
+        outer.wait().unwrap();
+        for process in &found {
+            process.signal(Signal::KILL);
+        }
     }
 
     #[test]

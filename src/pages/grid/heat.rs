@@ -199,15 +199,13 @@ fn chosen(grid: Grid, plan: Memo<Arc<Plan>>) -> Option<Spot> {
 }
 
 impl Heat {
-    /// The states of the slots of a block's node. Tracks that node.
-    fn states(self, plan: &Plan, block: usize, item: usize) -> Vec<SlotState> {
+    /// Adds the states of the slots of a block's node. Tracks that node.
+    fn states(self, plan: &Plan, (block, item): (usize, usize), states: &mut Vec<SlotState>) {
         let set = &plan.blocks[block].set;
-        let node = self.grid.deployment.groups[set.group]
-            .nodes
-            .find(&set.items[item].name);
-        node.map_or_else(Vec::new, |node| {
-            node.with(|node| node.slots.iter().map(|slot| slot.state).collect())
-        })
+        let nodes = &self.grid.deployment.groups[set.group].nodes;
+        if let Some(node) = nodes.find(&set.items[item].name) {
+            node.with(|node| states.extend(node.slots.iter().map(|slot| slot.state)));
+        }
     }
 
     fn choose(self, spot: Spot) {
@@ -271,8 +269,8 @@ fn canvas(heat: Heat, width: RwSignal<f64>) -> AnyView {
         };
         // It follows the nodes that it paints, and no other.
         let seen = (top, HIGHEST);
-        super::heat_paint::paint(&canvas, &theme, &plan, seen, ring, |block, item| {
-            heat.states(&plan, block, item)
+        super::heat_paint::paint(&canvas, &theme, &plan, seen, ring, |block, item, states| {
+            heat.states(&plan, (block, item), states)
         });
     });
     let click = move |event: web_sys::MouseEvent| {

@@ -3,6 +3,7 @@
 mod actions;
 mod details;
 mod heat;
+mod heat_cells;
 mod heat_paint;
 mod heat_plan;
 mod history;

@@ -4,7 +4,7 @@ use crate::reactive::{Callback, Memo, Signal};
 use crate::ui::view;
 use gridhelm_api::Millis;
 use gridhelm_api::account::Role;
-use gridhelm_api::node::{SlotStall, StallKind};
+use gridhelm_api::node::{OBJECT_NAMES, SlotStall, StallKind};
 use leptos::prelude::*;
 
 use super::select::Grid;
@@ -25,7 +25,12 @@ pub(crate) fn slot_card(grid: Grid) -> AnyView {
     });
     let router = use_router();
     let idle = Memo::new(move |_| {
-        chosen.with(|chosen| chosen.as_ref().is_none_or(|(_, slot)| slot.task.is_none()))
+        chosen.with(|chosen| {
+            chosen.as_ref().is_none_or(|(_, slot)| {
+                let task = slot.task.as_deref();
+                task.is_none_or(|task| task == OBJECT_NAMES)
+            })
+        })
     });
     let off = Signal::derive(move || {
         let group = grid
@@ -48,7 +53,10 @@ pub(crate) fn slot_card(grid: Grid) -> AnyView {
         if let Some(holder) = slot.held_by {
             rows.push(("Held by", holder.into_any()));
         }
-        if let Some(task) = slot.task {
+        if slot.task.as_deref() == Some(OBJECT_NAMES) {
+            let work = "reads which objects a file of R data holds";
+            rows.push(("Work", work.into_any()));
+        } else if let Some(task) = slot.task {
             let href = router.href(Route::Tasks(TasksView {
                 task: Some(task.clone()),
                 ..TasksView::default()

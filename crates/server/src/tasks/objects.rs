@@ -6,6 +6,7 @@ use super::shift::{Ending, Shift};
 use super::{TaskError, Tasks};
 use crate::grid::{Claim, Need, Session, SessionError};
 use crate::store::SessionRow;
+use gridhelm_api::node::OBJECT_NAMES;
 use gridhelm_api::repository::{MAX_OBJECTS, RObject};
 use gridhelm_rserve::run::{RunOutcome, RunRequest};
 use serde_json::Value as Json;
@@ -25,8 +26,6 @@ const LOOK: Duration = Duration::from_millis(50);
 const READ: Duration = Duration::from_secs(if cfg!(test) { 10 } else { 30 });
 /// The name of the file in the session's work directory.
 const FILE: &str = ".gridhelm-data";
-/// What the slot shows in place of a task's id.
-const SHOWN: &str = "object-names";
 /// Largest answer of R, bytes as R counts them.
 const MAX_VALUE: u64 = 8 << 20;
 
@@ -73,7 +72,7 @@ impl Tasks {
                 if !state.paused
                     && state.queue.is_empty()
                     && self.may_run(&user)
-                    && let Some(claim) = self.grid.claim(&shift.duty, &need, SHOWN)
+                    && let Some(claim) = self.grid.claim(&shift.duty, &need, OBJECT_NAMES)
                 {
                     break (shift, claim, self.under_way(&user));
                 }

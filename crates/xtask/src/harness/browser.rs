@@ -2,6 +2,8 @@
 
 use super::page::Page;
 use super::{HarnessError, Result, wait_for};
+use crate::processes;
+use rustix::process::Signal;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -163,8 +165,13 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
+        // After a fault nobody asked Chromium to quit, and it would outlive its driver.
+        let started = processes::below(self.chromedriver.id());
         let _ = self.chromedriver.kill();
         let _ = self.chromedriver.wait();
+        for process in started.iter().rev() {
+            process.signal(Signal::KILL);
+        }
         let _ = std::fs::remove_dir_all(&self.profile);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::reactive::{Callback, RwSignal};
 use crate::ui::view;
-use gridhelm_api::node::Node;
+use gridhelm_api::node::{Node, OBJECT_NAMES};
 use gridhelm_api::session::{
     MAX_ENDED, NodeSession, SessionEnded, SessionId, SessionKind, SessionsEnd,
 };
@@ -24,6 +24,7 @@ pub(super) fn tasks_in(node: &Node, slot: Option<usize>) -> Vec<String> {
     slots
         .filter(|(index, _)| wanted(*index))
         .filter_map(|(_, slot)| slot.task.clone())
+        .filter(|task| task != OBJECT_NAMES)
         .collect()
 }
 
