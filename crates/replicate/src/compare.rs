@@ -81,6 +81,19 @@ impl ParityCounts {
         }
     }
 
+    /// Adds up.
+    pub(crate) const fn merge(&mut self, more: &Self) {
+        self.same += more.same;
+        self.differs += more.differs;
+        self.missing += more.missing;
+        self.extra += more.extra;
+        self.newer += more.newer;
+        self.conflict += more.conflict;
+        self.metadata += more.metadata;
+        self.deleted += more.deleted;
+        self.dropped += more.dropped;
+    }
+
     pub(crate) const fn add(&mut self, parity: Parity) {
         let count = match parity {
             Parity::Same => &mut self.same,

@@ -6,14 +6,17 @@ use gridhelm_api::changeset::{Manifest, ManifestEntry};
 use gridhelm_api::repository::FileId;
 use std::sync::Arc;
 
-/// The parity of every file in every group, seen from one of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The parity of every file in every group, seen from one of them. Files that are the same everywhere are counted and not kept: of a million
+/// there are few others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Matrix {
     /// The groups, in the order in which they were given.
     pub groups: Vec<String>,
     /// The place of the group from which it is seen.
     pub reference: usize,
-    /// Every file of any group, by author, directory and name.
+    /// Files that every group has, with the same content and the same said about them.
+    pub same: usize,
+    /// Every other file of any group, by author, directory and name.
     pub rows: Vec<MatrixRow>,
     /// The sums of each group's column; the reference's own counts as the same.
     pub counts: Vec<ParityCounts>,
@@ -28,10 +31,18 @@ pub struct MatrixRow {
     pub cells: Vec<Option<Parity>>,
 }
 
-impl MatrixRow {
-    /// Whether every group has the same content.
-    pub fn is_same(&self) -> bool {
-        self.cells.iter().all(|c| *c == Some(Parity::Same))
+impl Matrix {
+    /// Takes in the matrix of the files behind those of this one, of the same groups.
+    pub fn join(&mut self, mut behind: Self) {
+        if self.groups.is_empty() {
+            *self = behind;
+            return;
+        }
+        self.same += behind.same;
+        self.rows.append(&mut behind.rows);
+        for (counts, more) in self.counts.iter_mut().zip(&behind.counts) {
+            counts.merge(more);
+        }
     }
 }
 
@@ -43,7 +54,7 @@ pub fn matrix(manifests: &[Arc<Manifest>], reference: usize) -> Matrix {
     let gone: Vec<_> = manifests.iter().map(|m| gone_in_order(&m.gone)).collect();
     let mut next = vec![0_usize; manifests.len()];
     let mut counts = vec![ParityCounts::default(); manifests.len()];
-    let mut rows = Vec::new();
+    let (mut same, mut rows) = (0, Vec::new());
     loop {
         let heads: Vec<Option<&ManifestEntry>> = (0..manifests.len())
             .map(|g| orders[g].get(next[g]).map(|n| &manifests[g].entries[*n]))
@@ -66,14 +77,19 @@ pub fn matrix(manifests: &[Arc<Manifest>], reference: usize) -> Matrix {
                 counts[group].add(*parity);
             }
         }
-        rows.push(MatrixRow {
-            id: id.clone(),
-            cells,
-        });
+        if cells.iter().all(|cell| *cell == Some(Parity::Same)) {
+            same += 1;
+        } else {
+            rows.push(MatrixRow {
+                id: id.clone(),
+                cells,
+            });
+        }
     }
     Matrix {
         groups: manifests.iter().map(|m| m.group.clone()).collect(),
         reference,
+        same,
         rows,
         counts,
     }
@@ -107,8 +123,10 @@ mod tests {
             ]
         );
         assert_eq!(found.counts[1].same, 2);
-        assert!(!found.rows[0].is_same());
+        assert_eq!(found.same, 0);
         assert!(matrix(&[], 0).rows.is_empty());
+        let alone = matrix(&groups[..1], 0);
+        assert_eq!((alone.same, alone.rows.len()), (2, 0));
     }
 
     proptest! {
@@ -118,9 +136,31 @@ mod tests {
             let found = matrix(&[source.clone(), target.clone()], 0);
             let compared = compare(source, target);
             let cells: Vec<_> = found.rows.iter().map(|r| (&r.id, r.cells[1])).collect();
-            let wanted: Vec<_> = compared.files.iter().map(|f| (&f.id, Some(f.parity))).collect();
+            let other = compared.files.iter().filter(|f| f.parity != Same);
+            let wanted: Vec<_> = other.map(|f| (&f.id, Some(f.parity))).collect();
             prop_assert_eq!(cells, wanted);
             prop_assert_eq!(found.counts[1], compared.counts());
+            prop_assert_eq!(found.same, compared.counts().same);
+        }
+
+        #[test]
+        fn what_is_compared_part_by_part_is_the_whole(a in entries(12), b in entries(12), c in entries(12), reference in 0_usize..3, cuts in proptest::collection::vec("[ab]/[de]", 0..4)) {
+            let of = |group: &str, files: &[ManifestEntry]| manifest(group, files.to_vec());
+            let whole = [of("east", &a), of("west", &b), of("south", &c)];
+            let mut cuts = cuts;
+            cuts.sort_unstable();
+            let mut joined = Matrix::default();
+            for part in 0..=cuts.len() {
+                // Directories between two cuts, as they are read: all of one together.
+                let within = |file: &&ManifestEntry| {
+                    let place = format!("{}/{}", file.id.author, file.id.directory);
+                    cuts.iter().filter(|cut| **cut <= place).count() == part
+                };
+                let some = |files: &[ManifestEntry]| files.iter().filter(within).cloned().collect::<Vec<_>>();
+                let parts = [of("east", &some(&a)), of("west", &some(&b)), of("south", &some(&c))];
+                joined.join(matrix(&parts, reference));
+            }
+            prop_assert_eq!(joined, matrix(&whole, reference));
         }
     }
 }

@@ -13,6 +13,7 @@ use leptos::task::spawn_local;
 use super::tree::shape;
 use super::work::{Work, short};
 use crate::deployment::{Group, trouble, use_deployment};
+use crate::ui::clock::now;
 use crate::ui::format::counted;
 use crate::ui::{Button, ErrorBox, Trouble, VirtualList, glyph};
 
@@ -26,14 +27,19 @@ enum Line {
     File(usize),
 }
 
-/// Directories with their files that are not the same everywhere.
+/// What came of the pages so far: their files that are not the same everywhere, and how long comparing them took, milliseconds.
+#[derive(Default)]
+struct Compared {
+    matrix: Matrix,
+    took: f64,
+}
+
+/// Directories with their files.
 fn lines(found: &Matrix) -> Vec<Line> {
     let mut directories: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (at, row) in found.rows.iter().enumerate() {
-        if !row.is_same() {
-            let name = format!("{}/{}", row.id.author, row.id.directory);
-            directories.entry(name).or_default().push(at);
-        }
+        let name = format!("{}/{}", row.id.author, row.id.directory);
+        directories.entry(name).or_default().push(at);
     }
     let mut lines = Vec::new();
     for (name, rows) in directories {
@@ -77,14 +83,18 @@ pub(super) fn panel(work: Work) -> AnyView {
         spawn_local(async move {
             let clients: Vec<_> =
                 groups.with_value(|groups| groups.iter().map(|group| group.client()).collect());
-            match read_groups(&clients).await {
-                Ok((manifests, same)) => {
-                    let begun = crate::ui::clock::wall();
-                    let made = matrix(&manifests, 0);
-                    let all = Arc::new(lines(&made));
-                    let took = crate::ui::clock::wall() - begun;
+            let compare = |so_far: &mut Compared, page: Vec<_>| {
+                let begun = now();
+                so_far.matrix.join(matrix(&page, 0));
+                so_far.took += now() - begun;
+            };
+            match read_groups(&clients, compare).await {
+                Ok((Compared { matrix, took }, same)) => {
+                    let begun = now();
+                    let all = Arc::new(lines(&matrix));
+                    let took = took + now() - begun;
                     let _ = fault.try_set(None);
-                    let _ = found.try_set(Some((Arc::new(made), all, same, took)));
+                    let _ = found.try_set(Some((Arc::new(matrix), all, same, took)));
                 }
                 Err(error) => {
                     let _ = fault.try_set(Some(trouble("The groups cannot be compared", &error)));
@@ -113,8 +123,7 @@ pub(super) fn panel(work: Work) -> AnyView {
             Some(Line::File(row)) => format!("{row}"),
             None => String::new(),
         });
-        let equal: usize = made.rows.iter().filter(|row| row.is_same()).count();
-        let same = usize::try_from(same).unwrap_or_default() + equal;
+        let same = usize::try_from(same).unwrap_or_default() + made.same;
         Some(view! {
             <p class="pad muted" data-compared=took.to_string()>{format!("{} the same in all groups, compared in {took:.0} ms.", counted(same, "file"))}</p>
             <div class="matrix-row tree-heads" aria-hidden="true"><span>"File"</span>{heads}</div>
@@ -176,8 +185,8 @@ mod tests {
         let found = Matrix {
             groups: ["east", "west", "south"].map(str::to_owned).to_vec(),
             reference: 0,
+            same: 1,
             rows: vec![
-                row("a", [same, same, same]),
                 row("b", [same, Some(Parity::Differs), same]),
                 row("c", [None, None, Some(Parity::Extra)]),
             ],
@@ -187,8 +196,8 @@ mod tests {
             lines(&found),
             [
                 Line::Directory("ann/d".to_owned(), vec![0, 1, 1]),
-                Line::File(1),
-                Line::File(2)
+                Line::File(0),
+                Line::File(1)
             ]
         );
     }

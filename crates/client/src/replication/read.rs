@@ -1,12 +1,14 @@
 //! Reading what differs between groups: only the branches of the trees of hashes that do.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use gridhelm_api::changeset::{Branch, Listings, ListingsRequest, MAX_BRANCHES, Manifest, Tree};
+use futures_util::future::try_join_all;
+use gridhelm_api::changeset::{Manifest, Tree};
 use gridhelm_api::repository::FileId;
-use gridhelm_replicate::Sum;
 
+use super::differing::{Differing, empty};
+use super::listed::{Changed, Place, Steady};
 use crate::error::{Error, Result};
 use crate::methods::Client;
 
@@ -15,9 +17,6 @@ const READINGS: usize = 4;
 
 /// Repositories of at most so many files are read whole: nobody waits for that, and all of it can be shown.
 const SMALL: u64 = 1_000;
-
-/// A directory: its author and its name.
-pub type Place = (String, String);
 
 /// Two repositories, as far as they differ.
 #[derive(Debug, Clone)]
@@ -71,14 +70,93 @@ pub async fn read_pair(
     also: &[Place],
     whole: bool,
 ) -> Result<Pair> {
-    let mut last = None;
+    steadily(async || {
+        let roots = try_join_all([source, target].map(|side| side.tree(None))).await?;
+        if whole || roots.iter().all(|root| root.files <= SMALL) {
+            return all_of(source, target, &roots).await.map(Ok);
+        }
+        // Each is asked what the other left there.
+        let with = roots.iter().rev().map(|root| root.group.clone()).collect();
+        let found = match Differing::find(&[source, target], roots, with, also).await? {
+            Ok(found) => found,
+            Err(changed) => return Ok(Err(changed)),
+        };
+        let mut whole: Vec<Manifest> = found.sides.iter().map(|side| empty(&side.tree)).collect();
+        let read = found
+            .each_page(|page| {
+                for (whole, page) in whole.iter_mut().zip(page) {
+                    whole.entries.extend(page.entries);
+                    whole.gone.extend(page.gone);
+                }
+            })
+            .await?;
+        let mut whole = whole.into_iter().map(Arc::new);
+        let (Some(from), Some(to)) = (whole.next(), whole.next()) else {
+            return Err(nothing(source));
+        };
+        Ok(read.map(|requests| Pair {
+            whole: false,
+            source: from,
+            target: to,
+            requests: found.requests + requests,
+            directories: found.directories,
+            same: found.same,
+        }))
+    })
+    .await
+}
+
+async fn all_of(source: &Client, target: &Client, roots: &[Tree]) -> Result<Pair> {
+    let [from, to] = roots else {
+        return Err(nothing(source));
+    };
+    let (from, to) =
+        futures_util::try_join!(source.manifest(&to.group), target.manifest(&from.group))?;
+    Ok(Pair {
+        whole: true,
+        source: Arc::new(from),
+        target: Arc::new(to),
+        directories: Vec::new(),
+        same: 0,
+        requests: 2,
+    })
+}
+
+/// Reads any number of groups, as far as not all of them are the same, in pages of whole directories in order: `page` gets each with what
+/// came of those before, and what is read is gone with it. Answers what came of all, and how many files the first group has elsewhere.
+///
+/// Where a group changes meanwhile, it begins again, with nothing.
+pub async fn read_groups<T: Default>(
+    groups: &[Client],
+    page: impl Fn(&mut T, Vec<Arc<Manifest>>),
+) -> Result<(T, u64)> {
+    let clients: Vec<&Client> = groups.iter().collect();
+    steadily(async || {
+        let roots = try_join_all(clients.iter().map(|group| group.tree(None))).await?;
+        let first = roots.first().map(|root| root.group.clone());
+        let with = vec![first.unwrap_or_default(); roots.len()];
+        let found = match Differing::find(&clients, roots, with, &[]).await? {
+            Ok(found) => found,
+            Err(changed) => return Ok(Err(changed)),
+        };
+        let mut all = T::default();
+        let read = found
+            .each_page(|read| page(&mut all, read.into_iter().map(Arc::new).collect()))
+            .await?;
+        Ok(read.map(|_| (all, found.same)))
+    })
+    .await
+}
+
+/// Reads again what changed while it was read.
+async fn steadily<T>(mut once: impl AsyncFnMut() -> Result<Steady<T>>) -> Result<T> {
+    let mut url = String::new();
     for _ in 0..READINGS {
-        match read_once(source, target, also, whole).await? {
-            Ok(pair) => return Ok(pair),
-            Err(unstable) => last = Some(unstable),
+        match once().await? {
+            Ok(read) => return Ok(read),
+            Err(Changed(side)) => url = side,
         }
     }
-    let url = last.unwrap_or_else(|| source.base().to_owned());
     Err(Error::Decode {
         url,
         status: 200,
@@ -86,213 +164,11 @@ pub async fn read_pair(
     })
 }
 
-/// As [`read_pair`]; the address of a side that changed meanwhile.
-async fn read_once(
-    source: &Client,
-    target: &Client,
-    also: &[Place],
-    whole: bool,
-) -> Result<core::result::Result<Pair, String>> {
-    let (from, to) = futures_util::try_join!(source.tree(None), target.tree(None))?;
-    if whole || from.files.max(to.files) <= SMALL {
-        let (from, to) =
-            futures_util::try_join!(source.manifest(&to.group), target.manifest(&from.group))?;
-        return Ok(Ok(Pair {
-            whole: true,
-            source: Arc::new(from),
-            target: Arc::new(to),
-            directories: Vec::new(),
-            same: 0,
-            requests: 2,
-        }));
-    }
-    let mut directories: Vec<Place> = also.to_vec();
-    let mut hashes: [BTreeMap<Place, Branch>; 2] = Default::default();
-    let mut requests = 1;
-    let mut authors = differing(&from.branches, &to.branches);
-    authors.extend(also.iter().map(|(author, _)| author.clone()));
-    authors.sort_unstable();
-    authors.dedup();
-    for author in authors {
-        requests += 1;
-        let (from_here, to_here) =
-            futures_util::try_join!(source.tree(Some(&author)), target.tree(Some(&author)))?;
-        for (now, before, side) in [(&from_here, &from, source), (&to_here, &to, target)] {
-            if now.root != before.root {
-                return Ok(Err(side.base().to_owned()));
-            }
-        }
-        let named = differing(&from_here.branches, &to_here.branches);
-        directories.extend(named.into_iter().map(|name| (author.clone(), name)));
-        keep(&mut hashes, &author, [from_here, to_here]);
-    }
-    let same = unread(from.files, &mut directories, &hashes[0]);
-    requests += directories.len().div_ceil(MAX_BRANCHES);
-    let (from_group, to_group) = (from.group.clone(), to.group.clone());
-    let (source_side, target_side) = futures_util::try_join!(
-        side(source, from, &directories, &to_group, &hashes[0]),
-        side(target, to, &directories, &from_group, &hashes[1])
-    )?;
-    Ok(match (source_side, target_side) {
-        (Some(source), Some(target)) => Ok(Pair {
-            whole: false,
-            source: Arc::new(source),
-            target: Arc::new(target),
-            directories,
-            same,
-            requests,
-        }),
-        (None, _) => Err(source.base().to_owned()),
-        (_, None) => Err(target.base().to_owned()),
-    })
-}
-
-/// Any number of groups, as far as not all of them are the same; and how many files the first has where they are.
-pub async fn read_groups(groups: &[Client]) -> Result<(Vec<Arc<Manifest>>, u64)> {
-    let roots = futures_util::future::try_join_all(groups.iter().map(|g| g.tree(None))).await?;
-    let Some(first) = roots.first() else {
-        return Ok((Vec::new(), 0));
-    };
-    let (with, files) = (first.group.clone(), first.files);
-    let mut authors: Vec<String> = roots
-        .iter()
-        .skip(1)
-        .flat_map(|other| differing(&first.branches, &other.branches))
-        .collect();
-    authors.sort_unstable();
-    authors.dedup();
-    let mut hashes: Vec<BTreeMap<Place, Branch>> = vec![BTreeMap::new(); groups.len()];
-    let mut directories: Vec<Place> = Vec::new();
-    for author in authors {
-        let asked = groups.iter().map(|group| group.tree(Some(&author)));
-        let trees = futures_util::future::try_join_all(asked).await?;
-        for other in trees.iter().skip(1) {
-            let named = differing(&trees[0].branches, &other.branches);
-            directories.extend(named.into_iter().map(|name| (author.clone(), name)));
-        }
-        keep(&mut hashes, &author, trees);
-    }
-    let same = unread(files, &mut directories, &hashes[0]);
-    let sides = groups.iter().zip(roots).zip(&hashes);
-    let sides =
-        sides.map(|((client, tree), hashes)| side(client, tree, &directories, &with, hashes));
-    let found = futures_util::future::try_join_all(sides).await?;
-    let mut manifests = Vec::new();
-    for (manifest, client) in found.into_iter().zip(groups) {
-        let manifest = manifest.ok_or_else(|| Error::Decode {
-            url: client.base().to_owned(),
-            status: 200,
-            detail: "the repository changed while it was read; compare again".to_owned(),
-        })?;
-        manifests.push(Arc::new(manifest));
-    }
-    Ok((manifests, same))
-}
-
-/// Keeps what an author's trees say of each directory, side by side.
-fn keep(
-    hashes: &mut [BTreeMap<Place, Branch>],
-    author: &str,
-    trees: impl IntoIterator<Item = Tree>,
-) {
-    for (hashes, tree) in hashes.iter_mut().zip(trees) {
-        let of = tree.branches.into_iter();
-        hashes.extend(of.map(|b| ((author.to_owned(), b.name.clone()), b)));
-    }
-}
-
-/// Puts the directories to read in order, each once; how many of so many files are in no such directory.
-fn unread(files: u64, directories: &mut Vec<Place>, hashes: &BTreeMap<Place, Branch>) -> u64 {
-    directories.sort_unstable();
-    directories.dedup();
-    let read = directories.iter().filter_map(|place| hashes.get(place));
-    files.saturating_sub(read.map(|branch| branch.files).sum())
-}
-
-/// Names of branches that are not the same on both sides, in order.
-fn differing(a: &[Branch], b: &[Branch]) -> Vec<String> {
-    let other: HashMap<&str, &str> = b.iter().map(|b| (&*b.name, &*b.hash)).collect();
-    let mine: HashMap<&str, &str> = a.iter().map(|a| (&*a.name, &*a.hash)).collect();
-    let of_a = a.iter().filter(|a| other.get(&*a.name) != Some(&&*a.hash));
-    let of_b = b.iter().filter(|b| !mine.contains_key(&*b.name));
-    of_a.chain(of_b).map(|branch| branch.name.clone()).collect()
-}
-
-/// One side's files of these directories; `None` when it changed since its tree was read. What the server says of a directory must be
-/// what its files have: a side that is damaged must not pass for equal.
-async fn side(
-    client: &Client,
-    tree: Tree,
-    directories: &[Place],
-    with: &str,
-    hashes: &BTreeMap<Place, Branch>,
-) -> Result<Option<Manifest>> {
-    let mut manifest = Manifest {
-        group: tree.group,
-        epoch: tree.epoch,
-        root: tree.root,
-        entries: Vec::new(),
-        gone: Vec::new(),
-    };
-    for some in directories.chunks(MAX_BRANCHES) {
-        let request = ListingsRequest {
-            directories: some.to_vec(),
-            with: Some(with.to_owned()),
-        };
-        let Listings {
-            root,
-            entries,
-            gone,
-        } = client.listings(&request).await?;
-        if root != manifest.root {
-            return Ok(None);
-        }
-        manifest.entries.extend(entries);
-        manifest.gone.extend(gone);
-    }
-    for files in manifest
-        .entries
-        .chunk_by(|a, b| (&a.id.author, &a.id.directory) == (&b.id.author, &b.id.directory))
-    {
-        let mut sum = Sum::default();
-        for file in files {
-            sum.add_entry(file);
-        }
-        let id = &files[0].id;
-        let told = hashes.get(&(id.author.clone(), id.directory.clone()));
-        if told.is_some_and(|told| told.hash != sum.digest()) {
-            return Err(Error::Decode {
-                url: client.base().to_owned(),
-                status: 200,
-                detail: format!(
-                    "the hash of {}/{} is not that of its files",
-                    id.author, id.directory
-                ),
-            });
-        }
-    }
-    Ok(Some(manifest))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn branches_of_one_side_alone_differ() {
-        let branch = |name: &str, hash: &str| Branch {
-            name: name.to_owned(),
-            hash: hash.to_owned(),
-            files: 1,
-            bytes: 1,
-        };
-        let a = [branch("one", "1"), branch("same", "s"), branch("two", "2")];
-        let b = [
-            branch("same", "s"),
-            branch("three", "3"),
-            branch("two", "3"),
-        ];
-        assert_eq!(differing(&a, &b), ["one", "two", "three"]);
-        assert!(differing(&a, &a).is_empty());
+/// What no answer of a server is the cause of.
+fn nothing(side: &Client) -> Error {
+    Error::Decode {
+        url: side.base().to_owned(),
+        status: 200,
+        detail: "nothing was read".to_owned(),
     }
 }

@@ -5,10 +5,11 @@ use super::heap::heap;
 use super::stats::median;
 use crate::build;
 use crate::harness::browser::{Browser, Window};
+use crate::harness::local::xtask_binary;
 use crate::harness::page::Page;
 use crate::harness::repositories::{PASSWORD, Repository};
 use crate::harness::{HarnessError, Result, wait_for};
-use crate::set_up::{self, Need};
+use crate::process;
 use crate::stop::Stop;
 use crate::workspace::Workspace;
 use gridhelm_api::repository::FileId;
@@ -74,8 +75,10 @@ pub async fn run() -> Result<()> {
     let workspace = Workspace::find().map_err(HarnessError::new)?;
     let stop = Stop::listen().map_err(HarnessError::new)?;
     let program = build::server(&workspace, &stop).map_err(HarnessError::new)?;
-    let tools = set_up::set_up(&workspace, Need::Run, &stop).map_err(HarnessError::new)?;
-    build::console(&workspace, &tools, &stop).map_err(HarnessError::new)?;
+    // The console's build calls the program that it runs in once more, as xtask.
+    let mut console = process::command(xtask_binary()?);
+    console.args(["build", "--console"]);
+    process::run_shown(console, &stop).map_err(HarnessError::new)?;
     let folder = workspace.target.join("bench-groups");
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder)?;
