@@ -11,6 +11,7 @@ pub mod ha;
 mod heap;
 pub mod lone;
 pub mod model;
+mod printed;
 pub mod reads;
 pub mod replicate;
 pub mod stats;

@@ -1,6 +1,7 @@
 //! `cargo xtask bench replicate`: 10,000 scripts and 20 files of 10 MB to two targets, with rsync and rclone in the same run.
 
 use super::Figure;
+use super::printed;
 use super::stats::median;
 use crate::build;
 use crate::harness::repositories::{Repository, applied, everything, planned};
@@ -87,7 +88,26 @@ pub async fn run() -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let measured = measure(&program, &folder).await;
     let _ = std::fs::remove_dir_all(&folder);
-    measured
+    measured?;
+    tree()
+}
+
+/// What the tree of hashes costs a write, and how soon it tells the root of a million files. A test of the store measures it, which alone
+/// can leave the tree as it is; it is compiled as the server's release is.
+fn tree() -> Result<()> {
+    printed::run(
+        &[
+            "--release",
+            "--package",
+            "gridhelm-server",
+            "--lib",
+            "figures_of_the_tree",
+            "--",
+            "--ignored",
+            "--nocapture",
+        ],
+        &["manifest_write_overhead_pct", "manifest_root_1m_ms"],
+    )
 }
 
 /// What one side took, seconds.

@@ -58,28 +58,38 @@ impl Node {
     }
 }
 
-const COLUMNS: &str = "SELECT author, directory, files, bytes, sum, counted FROM tree";
+/// Rows of authors and directories.
+const COLUMNS: &str = "SELECT author, directory, files, bytes, sum, 0, 0 FROM tree";
+/// The root's row, with how many writes are in the sums and how many there were: one statement a write fewer than asking for that alone.
+const ROOT: &str = "SELECT author, directory, files, bytes, sum, counted, (SELECT writes FROM tree_writes) FROM tree
+     WHERE author = '' AND directory = ''";
 
-/// Rows as they are kept, and whether all writes but this many, just made, are in them.
+/// Rows as they are kept, how many writes to files there were, and whether all of them but so many, just made, are in the rows.
 struct Kept {
     nodes: BTreeMap<Key, Node>,
+    writes: i64,
     true_but: i64,
 }
 
 fn kept(tx: Tx<'_>, sql: &str, values: &[Value<'_>]) -> Done<Kept> {
     let mut nodes = BTreeMap::new();
-    let mut counted = 0;
+    let mut root = None;
     tx.0.query(sql, values, &mut |r| {
         let (key, node) = node(r)?;
         if key.0.is_empty() {
-            counted = r.get::<i64>(5)?;
+            root = Some((r.get::<i64>(5)?, r.get::<i64>(6)?));
         }
         nodes.insert(key, node);
         Ok(true)
     })?;
+    let (counted, writes) = match root {
+        Some(root) => root,
+        None => (0, writes(tx)?),
+    };
     Ok(Kept {
         nodes,
-        true_but: writes(tx)? - counted,
+        writes,
+        true_but: writes - counted,
     })
 }
 
@@ -91,8 +101,7 @@ pub(super) fn writes(tx: Tx<'_>) -> Done<i64> {
 
 /// Whether the sums are those of the files.
 pub(super) fn is_true(tx: Tx<'_>) -> Done<bool> {
-    let sql = format!("{COLUMNS} WHERE author = '' AND directory = ''");
-    Ok(kept(tx, &sql, params![])?.true_but == 0)
+    Ok(kept(tx, ROOT, params![])?.true_but == 0)
 }
 
 /// A row of author, directory, files, bytes, sum.
@@ -120,7 +129,7 @@ pub(super) fn keep_up(tx: Tx<'_>, step: &Step<'_>) -> Done<()> {
     }
     let sql = format!(
         "{COLUMNS} WHERE author = ?1 AND directory = ?2 UNION ALL {COLUMNS} WHERE author = ?1 AND directory = ''
-         UNION ALL {COLUMNS} WHERE author = '' AND directory = ''"
+         UNION ALL {ROOT}"
     );
     let found = kept(tx, &sql, params![step.id.author, step.id.directory])?;
     follow(tx, found, std::slice::from_ref(step), 1)
@@ -133,7 +142,7 @@ pub(super) fn keep_up_all(
     steps: &[Step<'_>],
     written: usize,
 ) -> Done<()> {
-    let sql = "SELECT t.author, t.directory, t.files, t.bytes, t.sum, t.counted FROM tree t
+    let sql = "SELECT t.author, t.directory, t.files, t.bytes, t.sum, t.counted, (SELECT writes FROM tree_writes) FROM tree t
          JOIN (SELECT DISTINCT author, directory FROM operations WHERE changeset = ?1
                UNION SELECT DISTINCT author, '' FROM operations WHERE changeset = ?1 UNION SELECT '', '') o
          ON t.author = o.author AND t.directory = o.directory";
@@ -153,6 +162,9 @@ fn follow(tx: Tx<'_>, found: Kept, steps: &[Step<'_>], written: i64) -> Done<()>
         if let Some(was) = kept.remove(key) {
             node.merge(&was);
         }
+    }
+    if nodes.len() == 3 {
+        return save_three(tx, &nodes, found.writes);
     }
     save(tx, &nodes)
 }
@@ -189,18 +201,21 @@ pub(super) fn each(tx: Tx<'_>, sql: &str, nodes: &BTreeMap<Key, Node>) -> Done<(
     let rows: Vec<_> = nodes
         .iter()
         .zip(&sums)
-        .map(|(((author, directory), node), sum)| {
-            vec![
-                author.value(),
-                directory.value(),
-                Value::Integer(node.files),
-                Value::Integer(node.bytes),
-                sum.value(),
-            ]
-        })
+        .map(|((key, node), sum)| row(key, node, sum).into())
         .collect();
     tx.execute_each(sql, &rows)?;
     Ok(())
+}
+
+/// Author, directory, files, bytes, sum.
+fn row<'a>((author, directory): &'a Key, node: &Node, sum: &'a Vec<u8>) -> [Value<'a>; 5] {
+    [
+        author.value(),
+        directory.value(),
+        Value::Integer(node.files),
+        Value::Integer(node.bytes),
+        sum.value(),
+    ]
 }
 
 fn save(tx: Tx<'_>, nodes: &BTreeMap<Key, Node>) -> Done<()> {
@@ -211,6 +226,24 @@ fn save(tx: Tx<'_>, nodes: &BTreeMap<Key, Node>) -> Done<()> {
          ON CONFLICT (author, directory) DO UPDATE SET files = ?3, bytes = ?4, sum = ?5, counted = excluded.counted",
         nodes,
     )
+}
+
+/// As [`save`], for the three rows that a write to one directory changes, in one statement; so many writes are in them.
+fn save_three(tx: Tx<'_>, nodes: &BTreeMap<Key, Node>, writes: i64) -> Done<()> {
+    let sums: Vec<Vec<u8>> = nodes.values().map(|node| node.sum.to_bytes()).collect();
+    let rows = nodes.iter().zip(&sums);
+    let mut values: Vec<Value<'_>> = rows
+        .flat_map(|((key, node), sum)| row(key, node, sum))
+        .collect();
+    values.push(Value::Integer(writes));
+    tx.execute(
+        "INSERT INTO tree (author, directory, files, bytes, sum, counted)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?16), (?6, ?7, ?8, ?9, ?10, ?16), (?11, ?12, ?13, ?14, ?15, ?16)
+         ON CONFLICT (author, directory) DO UPDATE SET files = excluded.files, bytes = excluded.bytes, sum = excluded.sum,
+                counted = excluded.counted",
+        &values,
+    )?;
+    Ok(())
 }
 
 /// Makes all sums anew from the files, at once.
@@ -257,14 +290,12 @@ fn computed(tx: Tx<'_>) -> Done<BTreeMap<Key, Node>> {
 
 /// The root with its authors, or an author with its directories.
 pub(super) fn read(tx: Tx<'_>, group: &str, author: Option<&str>) -> Done<Tree> {
-    let found = match author {
-        Some(author) => {
-            let sql = format!(
-                "{COLUMNS} WHERE author = ?1 AND directory <> '' UNION ALL {COLUMNS} WHERE author = '' AND directory = ''"
-            );
-            kept(tx, &sql, params![author])?
-        }
-        None => kept(tx, &format!("{COLUMNS} WHERE directory = ''"), params![])?,
+    let found = if let Some(author) = author {
+        let sql = format!("{COLUMNS} WHERE author = ?1 AND directory <> '' UNION ALL {ROOT}");
+        kept(tx, &sql, params![author])?
+    } else {
+        let sql = format!("{COLUMNS} WHERE author <> '' AND directory = '' UNION ALL {ROOT}");
+        kept(tx, &sql, params![])?
     };
     let nodes = if found.true_but == 0 {
         found.nodes
@@ -302,8 +333,7 @@ pub(super) fn read(tx: Tx<'_>, group: &str, author: Option<&str>) -> Done<Tree> 
 
 /// The root's hash where it is kept; none while the tree is made anew.
 pub(super) fn kept_root(tx: Tx<'_>) -> Done<Option<String>> {
-    let sql = format!("{COLUMNS} WHERE author = '' AND directory = ''");
-    let found = kept(tx, &sql, params![])?;
+    let found = kept(tx, ROOT, params![])?;
     let root = found.nodes.get(&Key::default());
     Ok(root
         .filter(|_| found.true_but == 0)
@@ -312,8 +342,7 @@ pub(super) fn kept_root(tx: Tx<'_>) -> Done<Option<String>> {
 
 /// How many files there are.
 pub(super) fn count(tx: Tx<'_>) -> Done<u64> {
-    let sql = format!("{COLUMNS} WHERE author = '' AND directory = ''");
-    let found = kept(tx, &sql, params![])?;
+    let found = kept(tx, ROOT, params![])?;
     let files = match found.nodes.get(&Key::default()) {
         Some(root) if found.true_but == 0 => Some(root.files),
         _ => tx.value(
@@ -326,8 +355,7 @@ pub(super) fn count(tx: Tx<'_>) -> Done<u64> {
 
 /// The root's hash, and how many files there are.
 pub(super) fn root(tx: Tx<'_>) -> Done<(String, u64)> {
-    let sql = format!("{COLUMNS} WHERE author = '' AND directory = ''");
-    let found = kept(tx, &sql, params![])?;
+    let found = kept(tx, ROOT, params![])?;
     let mut nodes = if found.true_but == 0 {
         found.nodes
     } else {
