@@ -93,13 +93,6 @@ impl Repository {
         Ok(Changeset { id, missing })
     }
 
-    async fn changeset(&self, id: &str) -> Result<ChangesetRequest> {
-        self.store
-            .changeset(id)
-            .await?
-            .ok_or_else(|| RepositoryError::NotFound(format!("Changeset {id}")))
-    }
-
     /// How large the content of this hash was announced to be.
     pub async fn announced_size(&self, changeset: &str, sha256: &str) -> Result<u64> {
         let wanted = [sha256.to_owned()];
@@ -167,10 +160,27 @@ impl Repository {
         Ok(state)
     }
 
-    /// Commits a changeset whole or not at all.
+    /// What a changeset did that is no longer open: the answer to its commit may have been lost.
+    async fn committed(&self, id: &str, by: &Actor) -> Result<Committed> {
+        let found = self.store.changeset_report(id).await?;
+        let record = found.map(|found| found.record);
+        let opener = record.as_ref().map(|record| record.by.clone());
+        let committed = record.and_then(|record| record.committed);
+        let Some(committed) = committed else {
+            return Err(RepositoryError::NotFound(format!("Changeset {id}")));
+        };
+        if opener.as_deref() != Some(by.name.as_str()) {
+            self.must_see_all(by).await?;
+        }
+        Ok(committed)
+    }
+
+    /// Commits a changeset whole or not at all; one that is committed already answers the same again.
     pub async fn commit_changeset(&self, id: &str, by: &Actor) -> Result<Committed> {
         let fence = self.standing.borrow().fence()?;
-        let request = self.changeset(id).await?;
+        let Some(request) = self.store.changeset(id).await? else {
+            return self.committed(id, by).await;
+        };
         self.must_own_all(&request, by).await?;
         let count = |f: fn(bool, bool) -> bool| {
             let ops = request.operations.iter();

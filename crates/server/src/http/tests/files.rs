@@ -223,6 +223,11 @@ async fn a_changeset_is_applied_whole() {
     assert_eq!(api.get(&at("risk", "old.R")).await.text, "new");
     let manifest = api.get("/api/v1/repository/manifest").await;
     assert_eq!(manifest.json["root"], done.json["root"]);
+    // The answer to a commit may be lost: asked again it is the same, and nothing is done twice.
+    let again = commit().await;
+    assert_eq!((again.status, &again.json), (200, &done.json));
+    let now = api.get("/api/v1/repository/manifest").await;
+    assert_eq!(now.json["entries"], manifest.json["entries"]);
     api.post(&format!("{SETS}/none/commit"), json!({}))
         .await
         .is_problem(404, "not_found");
