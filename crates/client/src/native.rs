@@ -1,7 +1,7 @@
 //! Requests by `reqwest`, for servers, tests and benches. Dropping the future, or the stream, ends the request.
 
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::curl;
 use crate::error::{Error, Result, bare};
@@ -46,6 +46,12 @@ fn http() -> &'static reqwest::Client {
             .build()
             .unwrap_or_default()
     })
+}
+
+/// Milliseconds since some moment.
+pub(crate) fn now_ms() -> f64 {
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    BEGAN.get_or_init(Instant::now).elapsed().as_secs_f64() * 1e3
 }
 
 /// Waits.

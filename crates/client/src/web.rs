@@ -65,6 +65,11 @@ impl Drop for Guard {
     }
 }
 
+/// Milliseconds since some moment; a change of the clock shows.
+pub(crate) fn now_ms() -> f64 {
+    js_sys::Date::now()
+}
+
 /// Waits.
 pub(crate) async fn sleep(ms: u32) {
     gloo_timers::future::TimeoutFuture::new(ms).await;

@@ -262,13 +262,11 @@ impl Client {
 
     /// Opens a changeset at this server's group, the target.
     pub async fn open_changeset(&self, changeset: &ChangesetRequest) -> Result<Changeset> {
-        self.call(
-            Method::Post,
-            "/repository/changesets",
-            Body::json(changeset),
-            None,
-        )
-        .await
+        // Up to 100,000 operations: megabytes.
+        let body = Body::json(changeset);
+        let mut request = self.request(Method::Post, "/repository/changesets", body);
+        request.timeout_s = CONTENT;
+        platform::send(request).await?.json()
     }
 
     /// Sends one content that the changeset misses.

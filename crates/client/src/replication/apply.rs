@@ -1,6 +1,6 @@
 //! Applying a plan at its target.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 
 use gridhelm_api::Code;
@@ -8,21 +8,21 @@ use gridhelm_api::changeset::{Committed, PartState};
 use gridhelm_api::grant::{Grant, MAX_GRANTED, PullRequest};
 use gridhelm_replicate::Plan;
 
+use super::pace::Pace;
 use crate::error::{Error, Result};
 use crate::methods::Client;
 use crate::platform;
 
-/// The largest content that travels whole, and the contents of one pack together, bytes.
-const PACK: u64 = 16 << 20;
+/// Larger contents are fetched by the target's server itself, where it may, bytes.
+const PACK: u64 = super::pace::MOST;
 /// Contents in one pack, at most.
 const MANY: usize = 2_000;
-/// A part of a larger content, bytes; a multiple of the step that the server asks for.
-const PART: u64 = 7 << 20;
 /// Packs and parts under way at once.
 const LANES: usize = 3;
 /// How often a request is made again where nobody answered, or nobody was active, and the pause before, milliseconds.
 const TRIES: u32 = 8;
 const PAUSE_MS: u32 = 500;
+
 /// Where an application of a plan stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -80,33 +80,44 @@ impl Watch for () {
 enum Load {
     /// Contents in one pack, and their bytes.
     Pack(Vec<String>, u64),
-    /// One large content, and its size.
+    /// One content in parts, and its size.
     Large(String, u64),
 }
 
-/// Cuts what is missing into loads: the large ones first, for they take longest.
-fn loads(missing: &[String], sizes: &HashMap<&str, u64>) -> VecDeque<Load> {
-    let mut large = VecDeque::new();
-    let mut packs = Vec::new();
-    let mut pack = (Vec::new(), 0);
-    for sha256 in missing {
-        let size = sizes.get(sha256.as_str()).copied().unwrap_or_default();
-        if size > PACK {
-            large.push_back(Load::Large(sha256.clone(), size));
-            continue;
-        }
-        if !pack.0.is_empty() && (pack.1 + size > PACK || pack.0.len() >= MANY) {
-            let (contents, bytes) = core::mem::take(&mut pack);
-            packs.push(Load::Pack(contents, bytes));
-        }
-        pack.0.push(sha256.clone());
-        pack.1 += size;
+/// What is still to be copied, each content with its size.
+#[derive(Debug, Default)]
+struct Queue {
+    large: VecDeque<(String, u64)>,
+    others: VecDeque<(String, u64)>,
+}
+
+impl Queue {
+    fn new(missing: &[String], sizes: &HashMap<&str, u64>) -> Self {
+        let size = |hash: &String| sizes.get(hash.as_str()).copied().unwrap_or_default();
+        let sized = missing.iter().map(|hash| (hash.clone(), size(hash)));
+        let (large, others) = sized.partition(|(_, size)| *size > PACK);
+        Self { large, others }
     }
-    if !pack.0.is_empty() {
-        packs.push(Load::Pack(pack.0, pack.1));
+
+    /// What is copied next, in requests of so many bytes: the large ones first, for they take longest.
+    fn next(&mut self, limit: u64) -> Option<Load> {
+        if let Some((sha256, size)) = self.large.pop_front() {
+            return Some(Load::Large(sha256, size));
+        }
+        let (sha256, mut bytes) = self.others.pop_front()?;
+        if bytes > limit {
+            return Some(Load::Large(sha256, bytes));
+        }
+        let mut pack = vec![sha256];
+        while let Some((_, size)) = self.others.front()
+            && bytes + size <= limit
+            && pack.len() < MANY
+        {
+            bytes += size;
+            pack.extend(self.others.pop_front().map(|(sha256, _)| sha256));
+        }
+        Some(Load::Pack(pack, bytes))
     }
-    large.extend(packs);
-    large
 }
 
 struct Applying<'a, S, T, W> {
@@ -114,8 +125,18 @@ struct Applying<'a, S, T, W> {
     target: &'a T,
     watch: &'a W,
     progress: RefCell<Progress>,
+    pace: Cell<Pace>,
     /// Leave for the target's server to fetch large contents from the source's; none once that did not work.
-    grant: RefCell<Option<Grant>>,
+    grant: RefCell<Option<Leave>>,
+}
+
+/// Leave to fetch contents.
+#[derive(Debug, Clone)]
+struct Leave {
+    grant: Grant,
+    contents: Vec<String>,
+    /// Whether something came by it.
+    worked: bool,
 }
 
 /// Applies a plan at its target: what `source` and `target` give are the servers to ask, anew for each request, so that a switch of a
@@ -137,6 +158,7 @@ where
         target,
         watch,
         progress: RefCell::default(),
+        pace: Cell::default(),
         grant: RefCell::default(),
     };
     applying.run(plan, reason).await
@@ -187,7 +209,7 @@ impl<S: Fn() -> Client, T: Fn() -> Client, W: Watch> Applying<'_, S, T, W> {
         self.watch.at(&now);
     }
 
-    /// Makes a request; again where nobody answered or nobody was active, for all requests here can be made twice.
+    /// Makes a request; again where nobody answered, the line stood still or nobody was active, for all requests here can be made twice.
     async fn again<R>(
         &self,
         side: &impl Fn() -> Client,
@@ -197,7 +219,7 @@ impl<S: Fn() -> Client, T: Fn() -> Client, W: Watch> Applying<'_, S, T, W> {
         loop {
             match what(side()).await {
                 Ok(done) => return Ok(done),
-                Err(error) if tries < TRIES && error.try_another() => {
+                Err(error) if tries < TRIES && may_do_better(&error) => {
                     tries += 1;
                     self.tell(|progress| progress.again += 1);
                     platform::sleep(PAUSE_MS).await;
@@ -223,12 +245,13 @@ impl<S: Fn() -> Client, T: Fn() -> Client, W: Watch> Applying<'_, S, T, W> {
             progress.contents = (0, missing.len());
             progress.bytes = (0, bytes);
         });
-        let queue = loads(missing, sizes);
-        self.ask_for_leave(&queue).await;
+        let queue = Queue::new(missing, sizes);
+        let large = queue.large.iter().map(|(sha256, _)| sha256.clone());
+        self.ask_for_leave(large.take(MAX_GRANTED).collect()).await;
         let queue = RefCell::new(queue);
         let lane = async || {
             loop {
-                let next = queue.borrow_mut().pop_front();
+                let next = queue.borrow_mut().next(self.pace.get().pack());
                 let Some(load) = next else {
                     return Ok(());
                 };
@@ -243,17 +266,16 @@ impl<S: Fn() -> Client, T: Fn() -> Client, W: Watch> Applying<'_, S, T, W> {
     }
 
     /// Asks the source for leave to have large contents fetched by the target's server. Without it they go through here.
-    async fn ask_for_leave(&self, queue: &VecDeque<Load>) {
-        let large = queue.iter().filter_map(|load| match load {
-            Load::Large(sha256, _) => Some(sha256.clone()),
-            Load::Pack(..) => None,
-        });
-        let large: Vec<String> = large.take(MAX_GRANTED).collect();
-        if large.is_empty() {
+    async fn ask_for_leave(&self, contents: Vec<String>) {
+        if contents.is_empty() {
             return;
         }
-        let granted = (self.source)().grant_contents(large).await;
-        *self.grant.borrow_mut() = granted.ok();
+        let granted = (self.source)().grant_contents(contents.clone()).await;
+        *self.grant.borrow_mut() = granted.ok().map(|grant| Leave {
+            grant,
+            contents,
+            worked: false,
+        });
     }
 
     /// Has the target's server fetch a content by itself, as far as that works: what is left goes through here.
@@ -264,7 +286,7 @@ impl<S: Fn() -> Client, T: Fn() -> Client, W: Watch> Applying<'_, S, T, W> {
         state: &mut PartState,
     ) -> core::result::Result<(), ApplyError> {
         while !state.whole {
-            let Some(grant) = self.grant.borrow().clone() else {
+            let Some(Leave { grant, .. }) = self.grant.borrow().clone() else {
                 return Ok(());
             };
             if !self.watch.may_go_on().await {
@@ -275,17 +297,62 @@ impl<S: Fn() -> Client, T: Fn() -> Client, W: Watch> Applying<'_, S, T, W> {
                 secret: grant.secret,
                 sha256: sha256.to_owned(),
             };
-            match (self.target)().pull_content(changeset, &request).await {
-                Ok(next) if next.whole || next.have > state.have => {
+            let next = match (self.target)().pull_content(changeset, &request).await {
+                // Nobody answered here; the servers may well have gone on.
+                Err(error) if may_do_better(&error) => {
+                    self.tell(|progress| progress.again += 1);
+                    Some(self.part_state(changeset, sha256).await?)
+                }
+                answer => answer.ok(),
+            };
+            match next {
+                Some(next) if next.whole || next.have > state.have => {
                     let came = next.have.saturating_sub(state.have);
                     *state = next;
+                    if let Some(leave) = self.grant.borrow_mut().as_mut() {
+                        leave.worked = true;
+                    }
                     self.tell(|progress| progress.bytes.0 += came);
                 }
-                // The target may not, cannot, or is an older server.
-                Ok(_) | Err(_) => *self.grant.borrow_mut() = None,
+                // The target may not, cannot, or is an older server; or the leave has ended.
+                _ => self.renew_leave(&request.secret).await,
             }
         }
         Ok(())
+    }
+
+    /// Nothing came by this leave: another one is asked for where something did before, for leave ends, also with the server that gave
+    /// it.
+    async fn renew_leave(&self, secret: &str) {
+        let held = self.grant.borrow_mut().take();
+        match held {
+            Some(leave) if leave.grant.secret == secret => {
+                if leave.worked {
+                    self.ask_for_leave(leave.contents).await;
+                }
+            }
+            // Somebody here has another one already.
+            other => *self.grant.borrow_mut() = other,
+        }
+    }
+
+    /// How much of a content has come.
+    async fn part_state(
+        &self,
+        changeset: &str,
+        sha256: &str,
+    ) -> core::result::Result<PartState, ApplyError> {
+        self.again(self.target, async |client| {
+            client.upload_part(changeset, sha256, 0, Vec::new()).await
+        })
+        .await
+    }
+
+    /// So many bytes went here and there since these moments.
+    fn went(&self, bytes: u64, [begun, read]: [f64; 2]) {
+        let mut pace = self.pace.get();
+        pace.took(bytes, (read - begun).max(platform::now_ms() - read));
+        self.pace.set(pace);
     }
 
     async fn pack(
@@ -298,16 +365,19 @@ impl<S: Fn() -> Client, T: Fn() -> Client, W: Watch> Applying<'_, S, T, W> {
             return Err(ApplyError::CalledOff);
         }
         let many = contents.len();
+        let begun = platform::now_ms();
         let pack = self
             .again(self.source, async |client| {
                 client.contents(contents.clone()).await
             })
             .await?;
+        let read = platform::now_ms();
         // The pack travels as it came; the target compares every hash.
         self.again(self.target, async |client| {
             client.upload_contents(changeset, pack.clone()).await
         })
         .await?;
+        self.went(bytes, [begun, read]);
         self.tell(|progress| {
             progress.contents.0 += many;
             progress.bytes.0 += bytes;
@@ -321,23 +391,24 @@ impl<S: Fn() -> Client, T: Fn() -> Client, W: Watch> Applying<'_, S, T, W> {
         sha256: &str,
         size: u64,
     ) -> core::result::Result<(), ApplyError> {
-        let mut state = self
-            .again(self.target, async |client| {
-                client.upload_part(changeset, sha256, 0, Vec::new()).await
-            })
-            .await?;
+        let mut state = self.part_state(changeset, sha256).await?;
         self.tell(|progress| progress.bytes.0 += state.have.min(size));
-        self.pull(changeset, sha256, &mut state).await?;
+        if size > PACK {
+            self.pull(changeset, sha256, &mut state).await?;
+        }
         while !state.whole {
             if !self.watch.may_go_on().await {
                 return Err(ApplyError::CalledOff);
             }
             let at = state.have;
+            let length = self.pace.get().part().min(size - at);
+            let begun = platform::now_ms();
             let part = self
                 .again(self.source, async |client| {
-                    client.blob_range(sha256, at, PART.min(size - at)).await
+                    client.blob_range(sha256, at, length).await
                 })
                 .await?;
+            let read = platform::now_ms();
             state = self
                 .again(self.target, async |client| {
                     client
@@ -345,11 +416,17 @@ impl<S: Fn() -> Client, T: Fn() -> Client, W: Watch> Applying<'_, S, T, W> {
                         .await
                 })
                 .await?;
+            self.went(length, [begun, read]);
             self.tell(|progress| progress.bytes.0 += state.have.saturating_sub(at));
         }
         self.tell(|progress| progress.contents.0 += 1);
         Ok(())
     }
+}
+
+/// Whether the same request may be answered well another time.
+fn may_do_better(error: &Error) -> bool {
+    error.try_another() || error.code() == Some(Code::TooSlow)
 }
 
 #[cfg(test)]
@@ -363,24 +440,48 @@ mod tests {
         let sizes: HashMap<&str, u64> = names
             .iter()
             .zip(0_u64..)
-            .map(|(name, n)| (name.as_str(), if n % 1000 == 7 { PACK + n } else { 9_000 }))
+            .map(|(name, n)| {
+                (
+                    name.as_str(),
+                    if n % 1000 == 7 { PACK + n } else { 900 + n },
+                )
+            })
             .collect();
-        let cut = loads(&names, &sizes);
-        let mut seen = Vec::new();
-        for load in &cut {
-            match load {
-                Load::Pack(contents, bytes) => {
-                    assert!(*bytes <= PACK && contents.len() <= MANY && !contents.is_empty());
-                    seen.extend(contents.clone());
+        for limit in [2_000, 1 << 20, PACK] {
+            let mut queue = Queue::new(&names, &sizes);
+            let mut seen = Vec::new();
+            let first = queue.next(limit);
+            assert!(matches!(first, Some(Load::Large(_, size)) if size > PACK));
+            let mut next = first;
+            while let Some(load) = next {
+                match load {
+                    Load::Pack(contents, bytes) => {
+                        let real: u64 = contents.iter().map(|n| sizes[n.as_str()]).sum();
+                        assert_eq!(real, bytes);
+                        assert!(bytes <= limit && contents.len() <= MANY && !contents.is_empty());
+                        seen.extend(contents);
+                    }
+                    Load::Large(sha256, size) => {
+                        assert!(size > limit);
+                        seen.push(sha256);
+                    }
                 }
-                Load::Large(sha256, size) => {
-                    assert!(*size > PACK);
-                    seen.push(sha256.clone());
-                }
+                next = queue.next(limit);
             }
+            seen.sort_by_key(|n| n.parse::<u32>().unwrap());
+            assert_eq!(seen, names);
         }
-        seen.sort_by_key(|n| n.parse::<u32>().unwrap());
-        assert_eq!(seen, names);
-        assert!(matches!(cut[0], Load::Large(..)), "the large ones go first");
+    }
+
+    #[test]
+    fn a_line_that_stood_still_is_tried_again() {
+        let of = |code| {
+            let mut problem = gridhelm_api::Problem::new(code, "x");
+            problem.status = code.status();
+            Error::Problem(Box::new(problem))
+        };
+        assert!(may_do_better(&of(Code::TooSlow)));
+        assert!(may_do_better(&of(Code::NotActive)));
+        assert!(!may_do_better(&of(Code::PlanStale)));
     }
 }

@@ -3,6 +3,7 @@
 mod apply;
 mod differing;
 mod listed;
+mod pace;
 mod read;
 
 pub use apply::{ApplyError, Progress, Step, Watch, apply};

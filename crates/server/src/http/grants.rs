@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::{Extension, Json as Answered};
-use gridhelm_api::changeset::PartState;
+use gridhelm_api::changeset::{PART_STEP, PartState};
 use gridhelm_api::grant::{GRANT_HEADER, Grant, GrantRequest, MAX_GRANTED, PullRequest};
 use gridhelm_api::{Code, Millis};
 use std::collections::{BTreeSet, HashMap};
@@ -21,8 +21,12 @@ use std::time::{Duration, Instant};
 const GOOD_FOR: Duration = Duration::from_mins(15);
 /// Grants at the same time; beyond them the oldest goes.
 const AT_ONCE: usize = 1_000;
-/// Fetched at once, bytes; a multiple of the step of parts.
+/// Fetched at once at the beginning, and at most, bytes; multiples of the step of parts.
+const FIRST: u64 = PART_STEP;
 const PIECE: u64 = 8 << 20;
+/// The next piece is larger after one that took less, and smaller after one that took more.
+const SHORT: Duration = Duration::from_secs(2);
+const LENGTHY: Duration = Duration::from_secs(8);
 /// After so long the answer says how much has come, and the caller asks again.
 const LONG: Duration = Duration::from_secs(15);
 /// How long one piece may take.
@@ -123,9 +127,12 @@ pub(crate) async fn pull(
         .repository
         .put_part(&id, &request.sha256, 0, &[])
         .await?;
+    let mut most = FIRST;
     while !state.whole && begun.elapsed() < LONG {
-        let length = PIECE.min(state.size - state.have);
+        let length = most.min(state.size - state.have);
+        let asked = Instant::now();
         let piece = fetch(&http, &request, state.have, length).await?;
+        most = next_piece(most, asked.elapsed());
         let next = http
             .repository
             .put_part(&id, &request.sha256, state.have, piece.bytes())
@@ -136,6 +143,17 @@ pub(crate) async fn pull(
         state = next;
     }
     Ok(Answered(state))
+}
+
+/// The size of the next piece, when one of this size took so long: no line that is merely slow shall run out of [`PATIENCE`].
+fn next_piece(now: u64, took: Duration) -> u64 {
+    if took < SHORT {
+        (now * 2).min(PIECE)
+    } else if took > LENGTHY {
+        (now / 2).max(PART_STEP)
+    } else {
+        now
+    }
 }
 
 async fn fetch(
@@ -183,6 +201,24 @@ async fn fetch(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_slow_line_gets_small_pieces_and_a_fast_one_large_ones() {
+        for (rate, settles) in [
+            (20_000_u64, 256 << 10),
+            (1_000_000, 2 << 20),
+            (100 << 20, PIECE),
+        ] {
+            let mut piece = FIRST;
+            for _ in 0..10 {
+                let took = Duration::from_millis(piece * 1000 / rate);
+                assert!(took < PATIENCE, "{rate}: {piece}");
+                piece = next_piece(piece, took);
+                assert!(piece.is_multiple_of(PART_STEP));
+            }
+            assert_eq!(piece, settles, "{rate}");
+        }
+    }
 
     #[test]
     fn a_grant_is_for_its_contents_and_its_time() {
