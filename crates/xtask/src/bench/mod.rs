@@ -17,6 +17,7 @@ pub mod replicate;
 pub mod stats;
 pub mod streams;
 pub mod switch;
+mod syncthing;
 pub mod tasks;
 pub mod values;
 

@@ -1,8 +1,9 @@
-//! `cargo xtask bench replicate`: 10,000 scripts and 20 files of 10 MB to two targets, with rsync and rclone in the same run.
+//! `cargo xtask bench replicate`: 10,000 scripts and 20 files of 10 MB to two targets, with rsync, rclone and Syncthing in the same run.
 
 use super::Figure;
 use super::printed;
 use super::stats::median;
+use super::syncthing::Syncthing;
 use crate::build;
 use crate::harness::repositories::{Repository, applied, everything, planned};
 use crate::harness::{HarnessError, Result, ports};
@@ -23,6 +24,8 @@ const SCRIPTS: usize = 10_000;
 const DIRECTORIES: usize = 100;
 const LARGE: usize = 20;
 const LARGE_BYTES: usize = 10 << 20;
+/// The groups to copy to.
+const TARGETS: [&str; 2] = ["west", "south"];
 /// Runs of what changes nothing, and of a change of 1 %.
 const RUNS: usize = 5;
 /// A smaller measurement, as this share of the whole: for trying out.
@@ -132,11 +135,14 @@ async fn measure(program: &Path, folder: &Path) -> Result<()> {
     if let Some(rclone) = Rclone::start(&on_disk)? {
         peers.push(Peer::Rclone(rclone));
     }
+    if let Some(syncthing) = Syncthing::start(folder, &on_disk, TARGETS.len())? {
+        peers.push(Peer::Syncthing(syncthing));
+    }
     let mut theirs: Vec<Took> = peers.iter().map(|_| Took::default()).collect();
     let source = Repository::start(program, folder, "east").await?;
     source.put(&all).await?;
     let mut targets = Vec::new();
-    for group in ["west", "south"] {
+    for group in TARGETS {
         targets.push(Repository::start(program, folder, group).await?);
     }
     let mut ours = Took::default();
@@ -209,7 +215,7 @@ fn print(ours: &Took, peers: &[Peer], theirs: &[Took], files: usize, share: usiz
         let mut words: Vec<String> = peers
             .map(|(peer, took)| format!("{} {:.2} s", peer.name(), median(pick(took))))
             .collect();
-        for name in ["peer_rsync", "peer_rclone"] {
+        for name in ["peer_rsync", "peer_rclone", "peer_syncthing"] {
             if !words.iter().any(|word| word.starts_with(name)) {
                 words.push(format!("{name} is not installed here"));
             }
@@ -298,6 +304,7 @@ fn write_out(folder: &Path, files: &Files) -> Result<()> {
 enum Peer {
     Rsync(Rsync),
     Rclone(Rclone),
+    Syncthing(Syncthing),
 }
 
 impl Peer {
@@ -305,6 +312,7 @@ impl Peer {
         match self {
             Self::Rsync(_) => "peer_rsync",
             Self::Rclone(_) => "peer_rclone",
+            Self::Syncthing(_) => "peer_syncthing",
         }
     }
 
@@ -313,6 +321,11 @@ impl Peer {
         let to = folder.join(format!("{}-{n}", self.name()));
         std::fs::create_dir_all(&to)?;
         let mut command = match self {
+            Self::Syncthing(syncthing) => {
+                let from = Instant::now();
+                syncthing.copy(n)?;
+                return Ok(from.elapsed().as_secs_f64());
+            }
             Self::Rsync(rsync) => {
                 let mut command = Command::new("rsync");
                 let from = format!("rsync://127.0.0.1:{}/files/", rsync.port);
@@ -346,11 +359,11 @@ impl Peer {
 }
 
 /// A program that serves, ended with this.
-struct Served(Child);
+pub(super) struct Served(Child);
 
 impl Served {
     /// Starts it, and waits until it listens.
-    fn start(command: &mut Command, port: u16) -> Result<Self> {
+    pub(super) fn start(command: &mut Command, port: u16) -> Result<Self> {
         let silent = command.stdin(Stdio::null()).stdout(Stdio::null());
         let served = Self(silent.stderr(Stdio::null()).spawn()?);
         listening(port)?;
@@ -375,7 +388,7 @@ struct Rclone {
     _served: Served,
 }
 
-fn there_is(program: &str) -> bool {
+pub(super) fn there_is(program: &str) -> bool {
     let asked = Command::new(program)
         .arg("--version")
         .stdout(Stdio::null())
