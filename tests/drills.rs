@@ -134,3 +134,25 @@ async fn a_flipped_bit_is_found() {
 async fn a_full_disk_leaves_a_target_as_it_was() {
     holds("replicate-disk").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_network_costs_what_was_on_its_way_and_no_more() {
+    holds("replicate-cut").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_network_is_waited_for() {
+    holds("replicate-slow").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replication_goes_by_no_clock() {
+    holds("replicate-clock").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replications_hold_on_postgres_too() {
+    holds("replicate-kill-postgres").await;
+    holds("replicate-people-postgres").await;
+    holds("replicate-cut-postgres").await;
+}

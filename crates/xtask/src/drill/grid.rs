@@ -382,11 +382,11 @@ impl Drop for Scratch {
 }
 
 /// What faketime's library shares among the processes of a listener, and leaves when they are killed; goes with the value.
-struct Shared(Vec<PathBuf>);
+pub(super) struct Shared(Vec<PathBuf>);
 
 impl Shared {
     /// What is there before.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Self::all())
     }
 

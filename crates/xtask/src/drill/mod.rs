@@ -17,10 +17,11 @@ pub use crew::Crew;
 pub use history::{History, Verdict};
 
 use crate::harness::{HarnessError, Result};
+use replicate::Base;
 use serde_json::json;
 
 /// Every drill, by name, with what it does.
-pub const DRILLS: [(&str, &str); 28] = [
+pub const DRILLS: [(&str, &str); 38] = [
     ("ha-switch", "planned switches there and back"),
     (
         "ha-kill",
@@ -106,6 +107,28 @@ pub const DRILLS: [(&str, &str); 28] = [
     ),
     ("replicate-disk", "the target's disk is full, then is not"),
     ("replicate-versions", "a file with a thousand versions"),
+    (
+        "replicate-cut",
+        "the network to the target cut at points of a replication, and back; that between the servers, too",
+    ),
+    (
+        "replicate-slow",
+        "a network of 2 Mbit/s: no time-out, progress, and a call-off",
+    ),
+    (
+        "replicate-clock",
+        "a target whose clock is an hour ahead, and one whose clock is an hour behind",
+    ),
+    (
+        "replicate-large",
+        "a model of 2 GiB, from server to server and by hand, cut in the middle",
+    ),
+    ("replicate-kill-postgres", "the same on PostgreSQL"),
+    ("replicate-people-postgres", "the same on PostgreSQL"),
+    ("replicate-versions-postgres", "the same on PostgreSQL"),
+    ("replicate-cut-postgres", "the same on PostgreSQL"),
+    ("replicate-clock-postgres", "the same on PostgreSQL"),
+    ("replicate-large-postgres", "the same on PostgreSQL"),
 ];
 
 /// Runs one drill; its verdict, and what the first failed requests were told, is printed.
@@ -143,11 +166,21 @@ pub async fn run(name: &str) -> Result<Verdict> {
         "grid-disk" => grid::disk().await,
         "grid-clock" => grid::clock().await,
         "grid-burst" => grid::burst().await,
-        "replicate-kill" => replicate::killed().await,
-        "replicate-people" => replicate::people().await,
+        "replicate-kill" => replicate::killed(Base::Sqlite).await,
+        "replicate-people" => replicate::people(Base::Sqlite).await,
+        "replicate-kill-postgres" => replicate::killed(Base::Postgres).await,
+        "replicate-people-postgres" => replicate::people(Base::Postgres).await,
+        "replicate-versions-postgres" => replicate::versions(Base::Postgres).await,
+        "replicate-cut" => replicate::cut(Base::Sqlite).await,
+        "replicate-cut-postgres" => replicate::cut(Base::Postgres).await,
+        "replicate-slow" => replicate::slow().await,
+        "replicate-clock" => replicate::clock(Base::Sqlite).await,
+        "replicate-clock-postgres" => replicate::clock(Base::Postgres).await,
+        "replicate-large" => replicate::large(Base::Sqlite).await,
+        "replicate-large-postgres" => replicate::large(Base::Postgres).await,
         "replicate-bit" => replicate::flipped().await,
         "replicate-disk" => replicate::disk().await,
-        "replicate-versions" => replicate::versions().await,
+        "replicate-versions" => replicate::versions(Base::Sqlite).await,
         name => {
             if let Some((name, drill)) = across {
                 return judged(name, network::run(name, drill).await);

@@ -103,6 +103,48 @@ impl Drop for Holder {
     }
 }
 
+/// One host without any other, whose own network can be made slow.
+pub(super) struct Lone(Holder);
+
+impl Lone {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(super) fn new() -> Result<Self> {
+        let holder = Holder::new()?;
+        // As small as on a real line: a packet of 64 KiB would pass a slow one as a lump.
+        holder.ip("link set lo mtu 1500\nlink set lo up\n")?;
+        Ok(Self(holder))
+    }
+
+    /// Its namespace. A thread enters it by [`enter`].
+    pub(super) fn path(&self) -> PathBuf {
+        self.0.path()
+    }
+
+    /// So many kilobits a second go through its network from now on, with a delay: one that is made where the kernel can, else that of
+    /// the queue.
+    ///
+    /// # Errors
+    /// When the system refuses, or the kernel can neither.
+    pub(super) fn slow(&self, kbit: u32) -> Result<()> {
+        let rate = format!("{kbit}kbit");
+        let add = ["tc", "qdisc", "add", "dev", "lo", "root"];
+        let with = |words: &[&str]| self.0.run(&[&add, words].concat(), "");
+        with(&["netem", "delay", "20ms", "rate", &rate, "limit", "10000"])
+            .or_else(|_| with(&["tbf", "rate", &rate, "burst", "32kb", "latency", "200ms"]))
+    }
+
+    /// It is no longer slow.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub(super) fn quick(&self) -> Result<()> {
+        self.0.run(&["tc", "qdisc", "del", "dev", "lo", "root"], "")
+    }
+}
+
 /// A host of one part.
 struct Host {
     name: String,

@@ -12,6 +12,8 @@ pub mod load;
 pub mod local;
 pub mod page;
 pub mod ports;
+pub mod postgres;
+pub mod relay;
 pub mod repositories;
 pub mod stream;
 pub mod switch;

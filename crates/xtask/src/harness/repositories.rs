@@ -22,10 +22,46 @@ pub const PASSWORD: &str = "repositories-of-a-test-1";
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 /// Bytes of one pack, about.
 const PACK: usize = 12 << 20;
+/// Bytes of a part of a content that no pack holds.
+const PART: usize = 8 << 20;
 
 impl From<gridhelm_client::Error> for HarnessError {
     fn from(error: gridhelm_client::Error) -> Self {
         Self(format!("a request: {error}"))
+    }
+}
+
+/// How a group's server is started.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// The section about its database; without one a file in its folder.
+    pub database: Option<String>,
+    /// Where it listens; without one any free port.
+    pub port: Option<u16>,
+    /// The address that it tells others, where that is another one than it listens at.
+    pub public_url: Option<String>,
+    /// Servers from which it may fetch large contents.
+    pub sources: Vec<String>,
+    /// Variables of its environment.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Setup {
+    /// The text of its configuration.
+    fn configuration(&self, folder: &Path, group: &str, at: &str) -> String {
+        let file = || {
+            format!(
+                "path = \"{}\"\n",
+                folder.join(format!("{group}.db")).display()
+            )
+        };
+        let database = self.database.clone().unwrap_or_else(file);
+        let url = self.public_url.clone().unwrap_or(format!("http://{at}"));
+        let sources: Vec<_> = self.sources.iter().map(|s| format!("\"{s}\"")).collect();
+        format!(
+            "name = \"{group}-1\"\ngroup = \"{group}\"\nlisten = \"{at}\"\npublic_url = \"{url}\"\n[database]\n{database}[disk]\nrefuse_below_mib = 0\n[replication]\nsources = [{}]\n",
+            sources.join(", ")
+        )
     }
 }
 
@@ -40,6 +76,7 @@ pub struct Repository {
     pub database: PathBuf,
     program: PathBuf,
     config: PathBuf,
+    environment: Vec<(String, String)>,
     child: Mutex<Option<Child>>,
     token: Option<Token>,
 }
@@ -50,34 +87,30 @@ impl Repository {
     /// # Errors
     /// When it does not come up.
     pub async fn start(program: &Path, folder: &Path, group: &str) -> Result<Self> {
-        let database = folder.join(format!("{group}.db"));
-        let section = format!("[database]\npath = \"{}\"\n", database.display());
-        Self::start_on(program, folder, group, &section).await
+        Self::start_as(program, folder, group, Setup::default()).await
     }
 
-    /// As [`Repository::start`], with this section about its database.
+    /// As [`Repository::start`], set up in this way.
     ///
     /// # Errors
     /// When it does not come up.
-    pub async fn start_on(
+    pub async fn start_as(
         program: &Path,
         folder: &Path,
         group: &str,
-        database: &str,
+        setup: Setup,
     ) -> Result<Self> {
-        let at = format!("127.0.0.1:{}", super::ports::one()?);
-        let url = format!("http://{at}");
+        let port = setup.port.map_or_else(super::ports::one, Ok)?;
+        let at = format!("127.0.0.1:{port}");
         let config = folder.join(format!("{group}.toml"));
-        let text = format!(
-            "name = \"{group}-1\"\ngroup = \"{group}\"\nlisten = \"{at}\"\npublic_url = \"{url}\"\n{database}[disk]\nrefuse_below_mib = 0\n"
-        );
-        std::fs::write(&config, text)?;
+        std::fs::write(&config, setup.configuration(folder, group, &at))?;
         let mut repository = Self {
             group: group.to_owned(),
-            url,
+            url: format!("http://{at}"),
             database: folder.join(format!("{group}.db")),
             program: program.to_path_buf(),
             config,
+            environment: setup.environment,
             child: Mutex::default(),
             token: None,
         };
@@ -89,7 +122,27 @@ impl Repository {
 
     /// A client of it, signed in as its first admin.
     pub fn client(&self) -> Client {
-        Client::new(&self.url).with_token(self.token.clone())
+        self.client_by(&self.url)
+    }
+
+    /// The same by another way to it, as this address.
+    pub fn client_by(&self, url: &str) -> Client {
+        Client::new(url).with_token(self.token.clone())
+    }
+
+    /// The most memory that its process has had at once, bytes.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn peak_memory(&self) -> Result<u64> {
+        let held = self.child.lock().ok();
+        let pid = held.and_then(|child| child.as_ref().map(Child::id));
+        let pid = pid.ok_or_else(|| HarnessError::new("the server does not run"))?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        kib.map(|kib| kib << 10)
+            .ok_or_else(|| HarnessError::new("the system does not tell a process's memory"))
     }
 
     /// The token of its first admin.
@@ -144,6 +197,7 @@ impl Repository {
             .arg("--config")
             .arg(&self.config)
             .env("GRIDHELM_BOOTSTRAP_PASSWORD", PASSWORD)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -225,7 +279,16 @@ impl Repository {
             let (Some(content), Some(sha256)) = (content, sha256) else {
                 continue;
             };
-            if missing.remove(sha256) {
+            if !missing.remove(sha256) {
+                continue;
+            }
+            if content.len() > PACK {
+                for (part, at) in content.chunks(PART).zip((0..).step_by(PART)) {
+                    client
+                        .upload_part(&changeset.id, sha256, at, part.to_vec())
+                        .await?;
+                }
+            } else {
                 pack::put(&mut bytes, sha256, content);
             }
             if bytes.len() > PACK {
@@ -293,6 +356,18 @@ pub async fn applied<W: Watch>(
     plan: &Plan,
     watch: &W,
 ) -> core::result::Result<Committed, replication::ApplyError> {
-    let (from, to) = (source.client(), target.client());
+    applied_by(&source.client(), &target.client(), plan, watch).await
+}
+
+/// As [`applied`], by these clients, who may have other ways to the servers.
+///
+/// # Errors
+/// As [`replication::apply`].
+pub async fn applied_by<W: Watch>(
+    from: &Client,
+    to: &Client,
+    plan: &Plan,
+    watch: &W,
+) -> core::result::Result<Committed, replication::ApplyError> {
     replication::apply(&|| from.clone(), &|| to.clone(), plan, "a test", watch).await
 }

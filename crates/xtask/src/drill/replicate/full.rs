@@ -1,8 +1,8 @@
 //! A target whose disk is full, and a file with a thousand versions.
 
-use super::{Files, Folder, Found, Seeded, id, next_state, program, state};
+use super::{Base, Files, Found, Ground, Seeded, id, next_state, state};
 use crate::drill::Verdict;
-use crate::harness::repositories::{Repository, applied, everything, planned};
+use crate::harness::repositories::{applied, everything, planned};
 use crate::harness::{HarnessError, Result};
 use gridhelm_client::replication::ApplyError;
 use std::path::{Path, PathBuf};
@@ -49,15 +49,14 @@ fn mount(how: &[&str], at: &Path) -> Result<bool> {
 /// The target's disk fills while a large content is copied: it is as before, says so and lives on; with room again another try
 /// converges.
 pub(in crate::drill) async fn disk() -> Result<Verdict> {
-    let folder = Folder::new("drill-replicate-disk")?;
-    let program = program()?;
-    let small = folder.0.join("small");
+    let ground = Ground::new("replicate-disk", Base::Sqlite)?;
+    let small = ground.folder().join("small");
     let Some(disk) = Disk::new(&small)? else {
         crate::say::progress("skipped", "replicate-disk: a tmpfs cannot be mounted here");
         return Ok(Verdict::default());
     };
-    let source = Repository::start(&program, &folder.0, "east").await?;
-    let target = Repository::start(&program, &small, "west").await?;
+    let source = ground.repository("east").await?;
+    let target = ground.repository_in(&small, "west").await?;
     let mut seeded = Seeded(11);
     let mut found = Found::default();
     source.put(&next_state(&mut seeded, 0, false)?).await?;
@@ -96,11 +95,10 @@ pub(in crate::drill) async fn disk() -> Result<Verdict> {
 }
 
 /// A file with a thousand versions: the latest one is replicated, and then an old one that came back.
-pub(in crate::drill) async fn versions() -> Result<Verdict> {
-    let folder = Folder::new("drill-replicate-versions")?;
-    let program = program()?;
-    let source = Repository::start(&program, &folder.0, "east").await?;
-    let target = Repository::start(&program, &folder.0, "west").await?;
+pub(in crate::drill) async fn versions(base: Base) -> Result<Verdict> {
+    let ground = Ground::new("replicate-versions", base)?;
+    let source = ground.repository("east").await?;
+    let target = ground.repository("west").await?;
     let mut found = Found::default();
     let file = id("ann/d-0/often.R")?;
     let content = |n: usize| Files::from([(file.clone(), Some(format!("x <- {n}\n").into()))]);
