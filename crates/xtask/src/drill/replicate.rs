@@ -65,6 +65,16 @@ impl Found {
     }
 }
 
+/// How many times something is tried: by hand as often as `all`; in the tests, which name the server that they were built with, a few
+/// times, and on PostgreSQL half as many, for what differs there is the database alone.
+fn rounds(base: Base, few: u64, all: u64) -> u64 {
+    match (std::env::var_os(SERVER), base) {
+        (None, _) => all,
+        (Some(_), Base::Sqlite) => few,
+        (Some(_), Base::Postgres) => few / 2,
+    }
+}
+
 fn id(path: &str) -> Result<FileId> {
     FileId::from_path(path).ok_or_else(|| HarnessError(format!("no path: {path}")))
 }

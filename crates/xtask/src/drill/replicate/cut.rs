@@ -1,6 +1,6 @@
 //! The network between whoever applies a plan and the target is cut, and back; and that between the two servers.
 
-use super::{Base, Files, Found, Ground, SERVER, Seeded, id, next_state, state};
+use super::{Base, Files, Found, Ground, Seeded, id, next_state, rounds, state};
 use crate::drill::Verdict;
 use crate::harness::relay::{Relay, Way};
 use crate::harness::repositories::{Repository, Setup, applied_by, everything, planned};
@@ -18,7 +18,7 @@ const FEW: u64 = 10;
 /// What requests and answers have beside contents, bytes: heads, the list of operations, frames.
 const AROUND: u64 = 96 << 10;
 /// A content that the target's server fetches by itself, bytes, and the most that it fetches at once.
-const MODEL: usize = 24 << 20;
+const MODEL: usize = 20 << 20;
 const PIECE: u64 = 8 << 20;
 
 /// Where an application is cut.
@@ -83,11 +83,7 @@ fn contents(plan: &Plan) -> u64 {
 
 /// The way to the target is cut at seeded points; then, for a large content, the way between the servers too.
 pub(in crate::drill) async fn cut(base: Base) -> Result<Verdict> {
-    let points = if std::env::var_os(SERVER).is_some() {
-        FEW
-    } else {
-        POINTS
-    };
+    let points = rounds(base, FEW, POINTS);
     let ground = Ground::new("replicate-cut", base)?;
     let source = ground.repository("east").await?;
     let target = ground.repository("west").await?;

@@ -1,6 +1,6 @@
 //! The target, or the source, is killed at seeded points of an application.
 
-use super::{Base, Found, Ground, SERVER, Seeded, next_state, state};
+use super::{Base, Found, Ground, Seeded, next_state, rounds, state};
 use crate::drill::Verdict;
 use crate::harness::repositories::{Repository, applied, everything, planned};
 use crate::harness::{HarnessError, Result};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Points at which a server is killed in the long form of the drill.
 const POINTS: u64 = 54;
-/// In the tests, which name the server that they were built with: each takes about a second.
+/// In the tests: each takes about a second.
 const FEW: u64 = 12;
 
 /// When a server is killed.
@@ -76,11 +76,7 @@ impl Watch for Killer<'_> {
 
 /// The target (or the source) is killed at seeded points of an application.
 pub(in crate::drill) async fn killed(base: Base) -> Result<Verdict> {
-    let points = if std::env::var_os(SERVER).is_some() {
-        FEW
-    } else {
-        POINTS
-    };
+    let points = rounds(base, FEW, POINTS);
     let ground = Ground::new("replicate-kill", base)?;
     let source = ground.repository("east").await?;
     let target = ground.repository("west").await?;

@@ -38,9 +38,10 @@ fn hash() -> String {
     gridhelm_replicate::hex(&hash.finalize())
 }
 
-/// Writes the model into a repository, in parts.
-async fn put(repository: &Repository, sha256: &str) -> Result<()> {
-    let client = repository.client();
+/// Writes the model into a repository, in parts; the network breaks in the middle, and it goes on with what came.
+async fn put(repository: &Repository, sha256: &str, found: &mut Found) -> Result<()> {
+    let way = Relay::to_url(&repository.url).await?;
+    let client = repository.client_by(&way.url);
     let request = ChangesetRequest {
         plan: "filled".to_owned(),
         source: repository.group.clone(),
@@ -52,12 +53,33 @@ async fn put(repository: &Repository, sha256: &str) -> Result<()> {
         }],
         reason: "a test's model".to_owned(),
     };
-    let changeset = client.open_changeset(&request).await?;
-    for number in 0..MODEL / PART {
-        let (at, bytes) = (number * PART, part(number));
-        client.upload_part(&changeset.id, sha256, at, bytes).await?;
+    way.cut_up(MODEL / 4 + Seeded(3).below(MODEL / 2), Way::Broken);
+    let mut changeset = client.open_changeset(&request).await?.id;
+    let (mut at, mut broke) = (0, 0);
+    while at < MODEL {
+        let bytes = part(at / PART).split_off(usize::try_from(at % PART).unwrap_or_default());
+        match client.upload_part(&changeset, sha256, at, bytes).await {
+            Ok(state) => at = state.have,
+            Err(error) if broke == 0 && error.try_another() => {
+                broke += 1;
+                way.set(Way::Open);
+                changeset = client.open_changeset(&request).await?.id;
+                let state = client
+                    .upload_part(&changeset, sha256, 0, Vec::new())
+                    .await?;
+                at = state.have;
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
-    client.commit_changeset(&changeset.id).await?;
+    client.commit_changeset(&changeset).await?;
+    found.points += broke;
+    let sent = way.up();
+    found
+        .verdict
+        .must(broke == 1 && sent < MODEL + 2 * TWICE, || {
+            format!("{sent} bytes were sent for the model, with {broke} breaks")
+        });
     Ok(())
 }
 
@@ -81,7 +103,7 @@ pub(in crate::drill) async fn large(base: Base) -> Result<Verdict> {
     let mut found = Found::default();
     let sha256 = hash();
     let began = Instant::now();
-    put(&source, &sha256).await?;
+    put(&source, &sha256, &mut found).await?;
     found.verdict.figure("large_upload_ms", began.elapsed());
 
     let way = Relay::to_url(&target.url).await?;

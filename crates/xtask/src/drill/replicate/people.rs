@@ -1,6 +1,6 @@
 //! People who meet: two plans at once, a file edited during an application, a plan applied twice.
 
-use super::{Base, Found, Ground, Seeded, next_state, plan_as_source, state};
+use super::{Base, Found, Ground, Seeded, next_state, plan_as_source, rounds, state};
 use crate::drill::Verdict;
 use crate::harness::Result;
 use crate::harness::repositories::{Repository, applied};
@@ -18,7 +18,7 @@ pub(in crate::drill) async fn people(base: Base) -> Result<Verdict> {
     let target = ground.repository("west").await?;
     let mut seeded = Seeded(7);
     let mut found = Found::default();
-    for round in 0..4 {
+    for round in 0..rounds(base, 4, 4) {
         source.put(&next_state(&mut seeded, round, false)?).await?;
         other
             .put(&next_state(&mut seeded, round + 100, false)?)
