@@ -88,6 +88,8 @@ impl Instance {
         std::fs::create_dir_all(&self.folder)?;
         let mut command = Command::new("syncthing");
         command
+            // Without the process that would watch this one, and outlive us.
+            .env("STMONITORED", "yes")
             .args(["serve", "--no-browser", "--no-restart", "--no-upgrade"])
             .arg("--home")
             .arg(&self.home);
@@ -178,7 +180,8 @@ impl Syncthing {
         }
         let path = format!("db/completion?folder=files&device={}", target.id);
         self.source.until(&path, "a copy", |now| {
-            now["remoteState"] != "paused"
+            // Before the target has told what it has, it counts as complete.
+            now["sequence"] != 0
                 && now["needItems"] == 0
                 && now["needDeletes"] == 0
                 && now["globalItems"] != 0
