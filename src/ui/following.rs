@@ -28,6 +28,8 @@ impl<T> Following<T> {
 
 impl<T> Drop for Following<T> {
     fn drop(&mut self) {
+        // Its task holds it, too, and ends only later: what is in it would still follow what is gone with it.
+        drop(self.0.take_value());
         leave(&self.0.to_any_subscriber());
     }
 }

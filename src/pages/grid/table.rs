@@ -17,6 +17,8 @@ use crate::ui::{Button, Empty, Icon, Skeleton, SortHead, Weight};
 const ALL_UP_TO: usize = 200;
 /// How many pixels are drawn beyond what is seen.
 const MARGIN: u32 = 400;
+/// Not every pixel of a scroll asks for a new window; and no frame for many lines at once.
+const STEP: u32 = 80;
 
 /// The lines between two places of the whole, with the height of what lies before and behind them.
 fn window_of(lines: &[Line], density: Density, top: u32, height: u32) -> (usize, usize, u32, u32) {
@@ -50,8 +52,7 @@ pub(crate) fn table(grid: Grid) -> AnyView {
         if let Some(element) = scroller.get_untracked() {
             let top = u32::try_from(element.scroll_top()).unwrap_or(0);
             let height = u32::try_from(element.client_height()).unwrap_or(900);
-            // In steps, so that not every pixel of a scroll asks for a new window.
-            let step = (top / 200 * 200, height);
+            let step = (top / STEP * STEP, height);
             if place.get_untracked() != step {
                 place.set(step);
             }
